@@ -1,0 +1,175 @@
+"""Define the values that stages hand to each other; import nothing of ours.
+
+Bulk data travels as Arrow tables or Parquet files of the schemas below, never as one Python
+object a source: a manifest of a million rows stays a file. The dataclasses are for what is few.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import pyarrow as pa
+
+MANIFEST_SCHEMA = pa.schema(
+    [
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("root", pa.string(), nullable=False),
+        pa.field("size_bytes", pa.int64(), nullable=False),
+        pa.field("mtime_ns", pa.int64(), nullable=False),
+    ]
+)
+"""What discovery saw: one row a source, uri unique. Remote objects without a time have mtime 0."""
+
+PLAN_SCHEMA = pa.schema(
+    [
+        *MANIFEST_SCHEMA,
+        pa.field("action", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("media_type", pa.string()),
+        pa.field("content_hash", pa.string()),
+        pa.field("previous_uri", pa.string()),
+        pa.field("embed", pa.bool_(), nullable=False),
+    ]
+)
+"""What a run will do to each source: ``action`` is an Action, ``embed`` says a forward pass is due.
+
+``previous_uri`` is set for a renamed source; ``content_hash`` is the SHA-256 in hex, null where the
+content was not read (a deleted or a skipped source).
+"""
+
+
+def embedded_schema(dim: int) -> pa.Schema:
+    """Return the schema of an embedded shard: one row a chunk, or one row a rejected source.
+
+    A row has either ``vector`` (dim float32, L2-normalised) or ``reason``, never both.
+    """
+    return pa.schema(
+        [
+            pa.field("uri", pa.string(), nullable=False),
+            pa.field("content_hash", pa.string(), nullable=False),
+            pa.field("chunker", pa.string(), nullable=False),
+            pa.field("kind", pa.string(), nullable=False),
+            pa.field("ordinal", pa.int32(), nullable=False),
+            pa.field("meta", pa.string(), nullable=False),
+            pa.field("vector", pa.list_(pa.float32(), dim)),
+            pa.field("stage", pa.string()),
+            pa.field("reason", pa.string()),
+            pa.field("detail", pa.string()),
+            pa.field("transient", pa.bool_()),
+        ]
+    )
+
+
+class Action(StrEnum):
+    """What a run will do to a source."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    RENAMED = "renamed"
+    DUPLICATE = "duplicate"
+    DELETED = "deleted"
+    UNCHANGED = "unchanged"
+    RETRY = "retry"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Say why a source or a chunk was refused; becomes a quarantine row."""
+
+    uri: str
+    stage: str
+    """discover, plan, read, decode or embed."""
+    reason: str
+    """A short, countable code such as ``truncated`` or ``unidentified_format``."""
+    detail: str
+    """The message for a person: what was found, what is allowed."""
+    transient: bool = False
+    """Whether the next run should try again by itself."""
+    content_hash: str | None = None
+    size_bytes: int = 0
+    mtime_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersion:
+    """Name one embedding space: two vectors are comparable only under the same fingerprint."""
+
+    name: str
+    """Hub id or absolute directory, as users name the model."""
+    revision: str
+    """Hub commit, or ``local``."""
+    weights_hash: str
+    """SHA-256 over the weight files, hex."""
+    preprocessing: str
+    """SHA-256 over the effective preprocessing settings, hex."""
+    dim: int
+    dtype: str
+    """float32, bfloat16 or float16: what the forward pass computes in."""
+    encoders: dict[str, str]
+    """Which encoder serves which modality, such as ``{"image": "vision", "text": "text"}``."""
+    id: int | None = None
+    """The ledger's number for it; None until registered."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the key of the space as text."""
+        return "|".join((self.weights_hash, self.preprocessing, str(self.dim), self.dtype))
+
+    @property
+    def label(self) -> str:
+        """Return a short name for people: ``clip-vit-base-patch32@1a2b3c4d/bfloat16``."""
+        return f"{self.name.rstrip('/').rsplit('/', 1)[-1]}@{self.weights_hash[:8]}/{self.dtype}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Time one piece of work: a stage, or one batch of an operator inside a stage."""
+
+    stage: str
+    operator: str
+    """Empty for the stage itself."""
+    worker: str
+    """The thread that did it."""
+    started_s: float
+    """Seconds since the epoch."""
+    wall_s: float
+    num_items: int = 0
+    num_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSummary:
+    """Count what a plan will do."""
+
+    counts: dict[str, int]
+    """Sources by Action value; actions with none are left out."""
+    num_to_embed: int
+    bytes_to_embed: int
+    num_found: int
+    withheld: list[str] = field(default_factory=list)
+    """Sentences on deletions that were refused, one a root; empty when nothing was."""
+    rejected: list[Rejected] = field(default_factory=list)
+    """What discovery or planning refused: unreadable folders and files, unusable names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """Answer a query with one chunk and the source that holds it."""
+
+    rank: int
+    score: float
+    """Cosine similarity, -1 to 1."""
+    uri: str
+    chunk_id: int
+    kind: str
+    ordinal: int
+    media_type: str
+    size_bytes: int
+    modified: datetime | None
+    num_copies: int
+    """Sources with the same content, this one included."""
+    meta: dict[str, Any] = field(default_factory=dict)
