@@ -25,6 +25,7 @@ allowed and what to do next.
 from __future__ import annotations
 
 import errno
+from typing import Any
 
 
 class CrossmodalError(Exception):
@@ -80,7 +81,11 @@ class ModelMismatch(ModelError):
 
 
 class RunError(CrossmodalError):
-    """A run ended short of its promise; what it did is committed."""
+    """A run ended short of its promise; what it did is committed, ``report`` says what."""
+
+    def __init__(self, message: str, report: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class CoverageTooLow(RunError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -173,3 +174,24 @@ class Hit:
     num_copies: int
     """Sources with the same content, this one included."""
     meta: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Name the shards that one embed task works through: row groups of a Parquet file."""
+
+    shards: Path
+    """PLAN_SCHEMA rows due for a forward pass, one row group a shard."""
+    first: int
+    stop: int
+    """One past the last row group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Hold a plan on disk, its counts, and the batches of work it asks for."""
+
+    path: Path
+    """PLAN_SCHEMA rows of every source that is not plainly unchanged."""
+    summary: PlanSummary
+    batches: tuple[Batch, ...]

@@ -1,0 +1,1 @@
+"""Cut sources into chunks: one module a modality, and a registry by media type."""

@@ -1,0 +1,1 @@
+"""Time every run, show its progress, and say what it did."""

@@ -1,0 +1,1 @@
+"""Keep the ledger: one DuckDB file of sources, chunks, vectors, runs and quarantine."""

@@ -1,0 +1,36 @@
+"""Bring a collection in step with folders and buckets of files: the main job.
+
+discover -> choose model -> plan -> embed (shard by shard, each committed) -> settle -> verify ->
+report. What is already embedded is never embedded again; the ledger decides, not a cache.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+
+from flows.parameters import IndexParams
+from tasks.discovery.task import discover, plan_changes, preview
+from tasks.embedding.task import choose_model, embed
+from tasks.run import open_run
+from tasks.profiling.task import report
+from tasks.retrieval.task import sample_thumbnails
+from tasks.storage.task import settle, verify
+
+
+@flow(name="index", flow_run_name="index into {params.collection}")
+def index(params: IndexParams) -> dict[str, Any]:
+    """Index files into a collection, doing only what changed since the last run."""
+    with open_run("index", params.collection, params.model_dump(), params.run_options()) as run:
+        listing = discover(run, params.paths, params.list_options())
+        model = choose_model(run, params.model_spec(), params.dtype)
+        plan = plan_changes(run, listing, model, params.plan_rules())
+        if params.dry_run:
+            return preview(run, plan, model)
+        for batch in plan.batches:
+            embed(run, model, batch, params.embed_options())
+        settle(run, plan)
+        verification = verify(run, model)
+        thumbnails = sample_thumbnails(run, plan)
+        return report(run, plan, verification, thumbnails, params.min_coverage)

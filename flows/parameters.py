@@ -1,0 +1,184 @@
+"""Declare what a person may set on each flow: one shallow, frozen model a flow.
+
+The Prefect UI draws its form from these, the command line its options. Unknown keys are refused.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.discovery.options import ListOptions, PlanRules
+from tasks.embedding.options import DEFAULT_MODEL, EmbedOptions, ModelSpec
+from tasks.retrieval.query import QueryOptions
+from tasks.run import RunOptions
+
+DEFAULT_COLLECTION = "crossmodal.duckdb"
+
+
+class FlowParams(BaseModel):
+    """What every flow needs to know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    collection: str = Field(
+        default=DEFAULT_COLLECTION,
+        title="Collection",
+        description="The DuckDB file that holds the embeddings. Created where it is missing.",
+        min_length=1,
+    )
+    model: str | None = Field(
+        default=None,
+        title="Model",
+        description="Hub id or directory of an image-text model. Empty: the collection's live "
+        f"model version, or {DEFAULT_MODEL} for a new collection.",
+    )
+    device: Literal["auto", "cuda", "mps", "cpu"] = Field(
+        default="auto",
+        title="Device",
+        description="Where the model runs. auto: CUDA, then Apple's MPS, then the processor.",
+    )
+
+
+class IndexParams(FlowParams):
+    """Bring a collection in step with folders and buckets of files.
+
+    Only what changed since the last run is read and embedded.
+    """
+
+    paths: list[str] = Field(
+        title="Paths",
+        description="Folders, files, globs or URLs (s3://, gs://, https://) to index.",
+        min_length=1,
+    )
+    revision: str | None = Field(
+        default=None,
+        title="Model revision",
+        description="Commit or tag on the hub; pinned in the model version. Ignored for a folder.",
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto",
+        title="Number format",
+        description="What the forward pass computes in. auto: what the collection already uses, "
+        "else bfloat16 where the processor has it. Another format is another model version.",
+    )
+    dry_run: bool = Field(
+        default=False,
+        title="Dry run",
+        description="Only say what would be done, and how long it would take.",
+    )
+    retry_failed: bool = Field(
+        default=False,
+        title="Retry what failed",
+        description="Try quarantined files again even though they have not changed.",
+    )
+    allow_delete: bool = Field(
+        default=False,
+        title="Allow large deletions",
+        description="Delete rows even where a root is missing or most of its files are gone.",
+    )
+    include_hidden: bool = Field(
+        default=False,
+        title="Include hidden files",
+        description="Index files and folders whose name begins with a dot.",
+    )
+    min_coverage: float = Field(
+        default=0.95,
+        title="Coverage gate",
+        description="The run ends Failed when less than this share of the planned files got a "
+        "vector.",
+        ge=0.0,
+        le=1.0,
+    )
+    batch_size: int = Field(
+        default=32,
+        title="Batch size",
+        description="Images in one forward pass; halved by itself when memory runs out.",
+        ge=1,
+        le=4096,
+    )
+    shard_size: int = Field(
+        default=512,
+        title="Shard size",
+        description="Files embedded and committed in one transaction: what a crash can cost.",
+        ge=1,
+        le=100_000,
+    )
+    max_megapixels: float = Field(
+        default=89.5,
+        title="Megapixel limit",
+        description="Larger images are quarantined. 89.5 is where Pillow suspects a bomb.",
+        gt=0,
+        le=2000,
+    )
+    max_file_mb: int = Field(
+        default=512,
+        title="File size limit (MB)",
+        description="Larger files are quarantined unread.",
+        ge=1,
+        le=65_536,
+    )
+
+    def run_options(self) -> RunOptions:
+        """Return how the run is recorded."""
+        return RunOptions(record=not self.dry_run)
+
+    def list_options(self) -> ListOptions:
+        """Return what discovery looks at."""
+        return ListOptions(include_hidden=self.include_hidden)
+
+    def model_spec(self) -> ModelSpec | None:
+        """Return the model asked for, or None for the collection's own."""
+        return ModelSpec(self.model, self.revision) if self.model else None
+
+    def plan_rules(self) -> PlanRules:
+        """Return what the plan may do."""
+        return PlanRules(
+            retry_failed=self.retry_failed,
+            allow_delete=self.allow_delete,
+            shard_size=self.shard_size,
+        )
+
+    def embed_options(self) -> EmbedOptions:
+        """Return how a shard is embedded."""
+        return EmbedOptions(
+            device=self.device,
+            batch_size=self.batch_size,
+            max_megapixels=self.max_megapixels,
+            max_file_bytes=self.max_file_mb * 1_000_000,
+        )
+
+
+class SearchParams(FlowParams):
+    """Answer a query with the images that mean it."""
+
+    text: str | None = Field(
+        default=None,
+        title="Text",
+        description='What to look for, such as "a red sports car".',
+    )
+    image: str | None = Field(
+        default=None,
+        title="Image",
+        description="Path or URL of a picture to look for its like. Either text or image.",
+    )
+    k: int = Field(default=10, title="Hits", description="How many hits.", ge=1, le=1000)
+    offset: int = Field(default=0, title="Offset", description="Hits to leave out first.", ge=0)
+    where: list[str] = Field(
+        default_factory=list,
+        title="Filters",
+        description="Conditions that all must hold, such as path=*.jpg, type=image/png, "
+        "date>=2024-01-31 or size>100kB.",
+    )
+
+    def query_options(self) -> QueryOptions:
+        """Return where and how to search."""
+        return QueryOptions(
+            collection=self.collection,
+            model=self.model,
+            device=self.device,
+            k=self.k,
+            offset=self.offset,
+            where=self.where,
+        )

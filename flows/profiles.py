@@ -1,0 +1,87 @@
+"""Fetch the profile of a run, and of the one to compare it with, from the ledger."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.errors import CollectionEmpty
+from tasks.profiling.profile import Profile, Ratio, compare, summarise
+from tasks.profiling.render import Grid, comparison_grid, profile_grid
+from tasks.records import Span
+from tasks.storage import runs
+from tasks.storage.collection import Collection
+from tasks.storage.runs import RunRecord
+
+_NUM_SEARCHED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ShownProfile:
+    """Hold one run's profile and how an earlier run compares."""
+
+    run: RunRecord
+    spans: list[Span]
+    profile: Profile
+    earlier: RunRecord | None
+    ratios: list[Ratio]
+
+    @property
+    def verdict(self) -> str:
+        """Return what bounded the run, in one sentence."""
+        return self.profile.verdict
+
+    def to_grids(self) -> list[Grid]:
+        """Return the profile's table, then the comparison's."""
+        grid = profile_grid(self.profile)
+        grids = [Grid(f"run {self.run.run_id[:8]}, {grid.title}", grid.header, grid.rows)]
+        if self.earlier:
+            compared = comparison_grid(self.ratios)
+            title = f"compared with run {self.earlier.run_id[:8]}"
+            grids.append(Grid(title, compared.header, compared.rows))
+        return grids
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "run_id": self.run.run_id,
+            "state": self.run.state,
+            "profile": self.profile.to_dict(),
+            "earlier_run_id": self.earlier.run_id if self.earlier else None,
+            "comparison": [ratio.to_dict() for ratio in self.ratios],
+        }
+
+
+def load_profile(collection: str, run: str | None, against: str | None) -> ShownProfile:
+    """Return the profile of a run (by id or its beginning; None for the last one).
+
+    Compared is the run ``against``, by default the latest earlier one of the same flow.
+
+    Raises:
+        CollectionMissing, CollectionEmpty, CollectionError: there is no such run.
+    """
+    with Collection(collection).read() as con:
+        history = runs.list_runs(con, _NUM_SEARCHED)
+        if not history:
+            raise CollectionEmpty(f"{collection} has no run yet: `crossmodal index PATH...` first")
+        chosen = runs.run(con, run) if run else history[0]
+        earlier = runs.run(con, against) if against else _before(chosen, history)
+        spans = runs.spans(con, chosen.run_id)
+        earlier_spans = runs.spans(con, earlier.run_id) if earlier else []
+    num_cores = os.cpu_count() or 1
+    profile = summarise(spans, num_cores)
+    ratios = compare(profile, summarise(earlier_spans, num_cores)) if earlier else []
+    return ShownProfile(chosen, spans, profile, earlier, ratios)
+
+
+def _before(chosen: RunRecord, history: list[RunRecord]) -> RunRecord | None:
+    """Return the latest completed run of the same flow that started before the chosen one."""
+    earlier = (
+        run
+        for run in history
+        if run.flow == chosen.flow
+        and run.started_at < chosen.started_at
+        and run.state == "completed"
+    )
+    return next(earlier, None)

@@ -1,0 +1,18 @@
+"""Answer a query with the images that mean it, as a flow for the Prefect UI and schedules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+
+from flows.parameters import SearchParams
+from tasks.retrieval.task import answer_query, publish_answer
+
+
+@flow(name="search", flow_run_name="search {params.collection}")
+def search(params: SearchParams) -> dict[str, Any]:
+    """Search a collection by text or by picture and publish the hits as an artifact."""
+    answer = answer_query(params.query_options(), params.text, params.image)
+    publish_answer(answer)
+    return answer.to_dict()

@@ -1,0 +1,72 @@
+"""Lay out the ledger's answers as tables for the terminal."""
+
+from __future__ import annotations
+
+from tasks.profiling.plain import human_bytes, human_seconds
+from tasks.profiling.render import Grid
+from tasks.storage.quarantine import QuarantineRow
+from tasks.storage.runs import RunRecord
+from tasks.storage.status import Status
+
+
+def status_grids(found: Status) -> list[Grid]:
+    """Return what the collection holds, its model versions, its last runs and its quarantine."""
+    grids = [_sums(found), _models(found), _runs(found.runs)]
+    if found.quarantine:
+        rows = [(reason, f"{count:,}") for reason, count in found.quarantine.items()]
+        grids.append(Grid("quarantine", ("reason", "sources"), rows))
+    return grids
+
+
+def quarantine_grid(rows: list[QuarantineRow]) -> Grid:
+    """Return one row a refused source."""
+    header = ("source", "stage", "reason", "detail", "attempts", "size")
+    cells = [
+        (r.uri, r.stage, r.reason, r.detail, f"{r.attempts:,}", human_bytes(r.size_bytes))
+        for r in rows
+    ]
+    return Grid(f"{len(rows):,} quarantined", header, cells, num_words=4)
+
+
+def _sums(found: Status) -> Grid:
+    types = ", ".join(f"{count:,} {name}" for name, count in found.media_types.items())
+    rows = [
+        ("sources", f"{found.num_sources:,} ({human_bytes(found.source_bytes)})"),
+        ("media types", types or "none"),
+        ("chunks", f"{found.num_chunks:,}"),
+        ("size on disk", human_bytes(found.disk_bytes)),
+    ]
+    return Grid(found.path, ("", ""), rows, num_words=2)
+
+
+def _models(found: Status) -> Grid:
+    rows = [
+        (
+            str(m.model.id),
+            m.model.label,
+            m.model.name,
+            "live" if m.live else "",
+            f"{m.model.dim:,}",
+            f"{m.num_vectors:,}",
+        )
+        for m in found.models
+    ]
+    header = ("id", "model version", "name", "", "dim", "vectors")
+    return Grid("model versions", header, rows, num_words=4)
+
+
+def _runs(runs: list[RunRecord]) -> Grid:
+    header = ("run", "flow", "started (UTC)", "state", "message", "took", "embedded")
+    return Grid("last runs", header, [_run_row(run) for run in runs], num_words=5)
+
+
+def _run_row(run: RunRecord) -> tuple[str, ...]:
+    return (
+        run.run_id[:8],
+        run.flow,
+        f"{run.started_at:%Y-%m-%d %H:%M:%S}",
+        run.state,
+        run.message[:80],
+        "" if run.wall_s is None else human_seconds(run.wall_s),
+        str(run.counts.get("num_embedded", "")),
+    )

@@ -1,0 +1,38 @@
+"""Hold what a caller may choose about discovery and planning; costs nothing to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ListOptions:
+    """What discovery looks at."""
+
+    include_hidden: bool = False
+    """List files and folders whose name begins with a dot."""
+    exclude: tuple[str, ...] = ()
+    """Absolute paths that are no sources, nor is anything below them or named ``<path>.*``.
+
+    Made for the collection file, whose lock, log and working folders lie beside it.
+    """
+    batch_rows: int = 65_536
+    """Rows held in memory before they go to the manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRules:
+    """What a plan may do."""
+
+    retry_failed: bool = False
+    """Try quarantined content again although it has not changed."""
+    allow_delete: bool = False
+    """Delete even where a root is missing or most of its sources are gone."""
+    max_delete_fraction: float = 0.5
+    """Above this share of a root's known sources, a loss is taken for a fault and withheld."""
+    min_known_for_guard: int = 10
+    """Roots with fewer known sources are not guarded by the share."""
+    max_attempts: int = 3
+    """How often a transient failure is tried without being asked."""
+    shard_size: int = 512
+    """Sources embedded and committed together."""

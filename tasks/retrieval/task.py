@@ -1,0 +1,37 @@
+"""Open the retrieval room to flows: answer a query, publish the answer, sample thumbnails."""
+
+from __future__ import annotations
+
+import pyarrow.parquet as pq
+from prefect.artifacts import create_markdown_artifact
+
+from tasks.run import Run
+from tasks.records import Plan
+from tasks.retrieval.query import Answer, QueryOptions, answer
+from tasks.retrieval.thumbnails import thumbnail_png
+from tasks.task import stage
+
+NUM_SAMPLES = 6
+
+
+@stage(name="answer")
+def answer_query(options: QueryOptions, text: str | None, image: str | None) -> Answer:
+    """Return the hits for one text or one picture."""
+    return answer(options, [text] if text else [], [image] if image else [])[0]
+
+
+@stage(name="publish answer")
+def publish_answer(found: Answer) -> None:
+    """Show the hits in the Prefect UI."""
+    create_markdown_artifact(found.to_markdown(), key="search-hits", description=found.query)
+
+
+@stage(name="sample thumbnails")
+def sample_thumbnails(run: Run, plan: Plan) -> list[tuple[str, bytes]]:
+    """Return a few of the newly embedded pictures as (name, PNG bytes) for the report."""
+    if not plan.batches:
+        return []
+    shards = pq.ParquetFile(plan.batches[0].shards)
+    uris = shards.read_row_group(0, columns=["uri"])["uri"].to_pylist()[:NUM_SAMPLES]
+    thumbnails = ((uri, thumbnail_png(uri)) for uri in uris)
+    return [(uri, png) for uri, png in thumbnails if png]

@@ -1,0 +1,109 @@
+"""Build the ledger's tables, one numbered step after another, and know which version a file has.
+
+A step that was released is never edited: a later one changes what it made. Vector tables are not
+made here but when a model version is registered (see ``models``), since their width is its dim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import duckdb
+
+from tasks.errors import CollectionTooNew
+from tasks.storage.tables import one_number
+
+Step = Callable[[duckdb.DuckDBPyConnection], None]
+
+
+def m001_sources_and_chunks(con: duckdb.DuckDBPyConnection) -> None:
+    """Make what is indexed: chunks belong to content, so that copies share them."""
+    con.execute("""
+        CREATE TABLE source (
+            uri VARCHAR PRIMARY KEY, root VARCHAR NOT NULL, media_type VARCHAR,
+            size_bytes BIGINT NOT NULL, mtime_ns BIGINT NOT NULL, content_hash VARCHAR,
+            run_id VARCHAR NOT NULL, indexed_at TIMESTAMPTZ NOT NULL);
+        CREATE SEQUENCE chunk_id;
+        CREATE TABLE chunk (
+            chunk_id BIGINT PRIMARY KEY DEFAULT nextval('chunk_id'), content_hash VARCHAR NOT NULL,
+            chunker VARCHAR NOT NULL, kind VARCHAR NOT NULL, ordinal INTEGER NOT NULL,
+            meta VARCHAR NOT NULL, run_id VARCHAR NOT NULL)""")
+
+
+def m002_model_versions(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the register of embedding spaces, and which of them searches use."""
+    con.execute("""
+        CREATE SEQUENCE model_version_id;
+        CREATE TABLE model_version (
+            id INTEGER PRIMARY KEY DEFAULT nextval('model_version_id'), name VARCHAR NOT NULL,
+            revision VARCHAR NOT NULL, weights_hash VARCHAR NOT NULL,
+            preprocessing VARCHAR NOT NULL, dim INTEGER NOT NULL, dtype VARCHAR NOT NULL,
+            encoders VARCHAR NOT NULL, fingerprint VARCHAR NOT NULL UNIQUE,
+            created_at TIMESTAMPTZ NOT NULL);
+        CREATE TABLE model_files (stat_key VARCHAR PRIMARY KEY, weights_hash VARCHAR NOT NULL);
+        CREATE TABLE collection_setting (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL)""")
+
+
+def m003_runs(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the history: every run, and what each of its stages and operators took."""
+    con.execute("""
+        CREATE TABLE run (
+            run_id VARCHAR PRIMARY KEY, flow VARCHAR NOT NULL, params VARCHAR NOT NULL,
+            code_version VARCHAR NOT NULL, model_version_id INTEGER, host VARCHAR NOT NULL,
+            pid INTEGER NOT NULL, started_at TIMESTAMPTZ NOT NULL, finished_at TIMESTAMPTZ,
+            state VARCHAR NOT NULL, counts VARCHAR NOT NULL, message VARCHAR NOT NULL);
+        CREATE TABLE span (
+            run_id VARCHAR NOT NULL, stage VARCHAR NOT NULL, operator VARCHAR NOT NULL,
+            worker VARCHAR NOT NULL, started_s DOUBLE NOT NULL, wall_s DOUBLE NOT NULL,
+            num_items BIGINT NOT NULL, num_bytes BIGINT NOT NULL)""")
+
+
+def m004_quarantine(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for what was refused."""
+    con.execute("""
+        CREATE TABLE quarantine (
+            uri VARCHAR PRIMARY KEY, stage VARCHAR NOT NULL, reason VARCHAR NOT NULL,
+            detail VARCHAR NOT NULL, transient BOOLEAN NOT NULL, attempts INTEGER NOT NULL,
+            content_hash VARCHAR, size_bytes BIGINT NOT NULL, mtime_ns BIGINT NOT NULL,
+            model_version_id INTEGER, run_id VARCHAR NOT NULL,
+            first_seen TIMESTAMPTZ NOT NULL, last_seen TIMESTAMPTZ NOT NULL)""")
+
+
+STEPS: tuple[Step, ...] = (
+    m001_sources_and_chunks,
+    m002_model_versions,
+    m003_runs,
+    m004_quarantine,
+)
+LATEST = len(STEPS)
+
+
+def schema_version(con: duckdb.DuckDBPyConnection) -> int | None:
+    """Return the number of the last step that was applied; None for a file that is not ours."""
+    names = [name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+    if "schema_migration" in names:
+        return one_number(con, "SELECT coalesce(max(version), 0) FROM schema_migration")
+    return None if names else 0
+
+
+def migrate(con: duckdb.DuckDBPyConnection, steps: Sequence[Step] = STEPS) -> int:
+    """Apply the steps that the file lacks and return how many that were.
+
+    The caller holds the transaction, so a step that fails leaves nothing behind.
+
+    Raises:
+        CollectionTooNew: the file has steps that this crossmodal does not know.
+    """
+    version = schema_version(con) or 0
+    if version > len(steps):
+        raise CollectionTooNew(
+            f"the collection has schema {version}, this crossmodal knows up to {len(steps)}: "
+            "upgrade crossmodal, or index into a new file"
+        )
+    con.execute("""
+        CREATE TABLE IF NOT EXISTS schema_migration (
+            version INTEGER PRIMARY KEY, name VARCHAR NOT NULL, applied_at TIMESTAMPTZ NOT NULL)""")
+    for number, step in enumerate(steps[version:], start=version + 1):
+        step(con)
+        con.execute("INSERT INTO schema_migration VALUES (?, ?, now())", [number, step.__name__])
+    return len(steps) - version

@@ -1,0 +1,32 @@
+"""Say which planned rows another run has already done."""
+
+from __future__ import annotations
+
+import duckdb
+import pyarrow as pa
+
+from tasks.records import ModelVersion
+from tasks.storage.models import vector_table
+from tasks.storage.tables import registered
+
+_PENDING = """
+SELECT p.* FROM planned p
+WHERE NOT EXISTS (
+    SELECT 1 FROM source s WHERE s.uri = p.uri
+        AND s.content_hash = p.content_hash AND s.mtime_ns = p.mtime_ns
+) OR NOT EXISTS (
+    SELECT 1 FROM chunk c JOIN {vectors} v ON v.chunk_id = c.chunk_id
+    WHERE c.content_hash = p.content_hash AND list_contains($chunkers, c.chunker)
+)
+ORDER BY p.uri
+"""
+
+
+def still_pending(
+    con: duckdb.DuckDBPyConnection, planned: pa.Table, model: ModelVersion, chunkers: list[str]
+) -> pa.Table:
+    """Return the PLAN_SCHEMA rows whose source or whose vector is not in the ledger yet."""
+    sql = _PENDING.format(vectors=vector_table(model.id or 0))
+    with registered(con, planned=planned):
+        rows: pa.Table = con.sql(sql, params={"chunkers": chunkers}).to_arrow_table()
+    return rows.cast(planned.schema)

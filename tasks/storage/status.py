@@ -1,0 +1,79 @@
+"""Count what a collection holds, for people and for --json."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from tasks.records import ModelVersion
+from tasks.storage.collection import Collection
+from tasks.storage.models import all_versions, live, vector_table
+from tasks.storage.quarantine import QuarantineRow, count_by_reason, quarantine_rows
+from tasks.storage.runs import RunRecord, list_runs
+from tasks.storage.tables import one_number
+
+__all__ = ["ModelStatus", "QuarantineRow", "Status", "quarantine_rows", "status"]
+
+_NUM_RUNS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStatus:
+    """Count the vectors of one model version."""
+
+    model: ModelVersion
+    num_vectors: int
+    live: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Sum up a collection."""
+
+    path: str
+    num_sources: int
+    source_bytes: int
+    media_types: dict[str, int]
+    """Sources by media type, most frequent first; ``unknown`` where it was not read."""
+    num_chunks: int
+    models: list[ModelStatus]
+    runs: list[RunRecord]
+    """The latest five, newest first."""
+    quarantine: dict[str, int]
+    """Refused sources by reason, most frequent first."""
+    disk_bytes: int
+    """The database with its write-ahead log."""
+
+
+def status(con: duckdb.DuckDBPyConnection, collection: Collection) -> Status:
+    """Return the counts of the collection that ``con`` reads."""
+    media_types = con.execute(
+        "SELECT coalesce(media_type, 'unknown') AS media_type, count(*) FROM source "
+        "GROUP BY ALL ORDER BY count(*) DESC, media_type"
+    ).fetchall()
+    sums = con.execute("SELECT count(*), coalesce(sum(size_bytes), 0) FROM source").fetchall()
+    num_sources, source_bytes = sums[0]
+    return Status(
+        path=str(collection.path),
+        num_sources=num_sources,
+        source_bytes=int(source_bytes),
+        media_types=dict(media_types),
+        num_chunks=one_number(con, "SELECT count(*) FROM chunk"),
+        models=_models(con),
+        runs=list_runs(con, _NUM_RUNS),
+        quarantine=count_by_reason(con),
+        disk_bytes=collection.size_bytes,
+    )
+
+
+def _models(con: duckdb.DuckDBPyConnection) -> list[ModelStatus]:
+    current = live(con)
+    return [
+        ModelStatus(
+            model=version,
+            num_vectors=one_number(con, f"SELECT count(*) FROM {vector_table(version.id or 0)}"),
+            live=current is not None and version.id == current.id,
+        )
+        for version in all_versions(con)
+    ]

@@ -1,0 +1,94 @@
+"""Check after a run that the ledger keeps its promises; repair nothing.
+
+What is wrong is told in sentences with what to do: most of it the next run mends by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from tasks.storage.models import all_versions, vector_table
+from tasks.storage.tables import one_number
+
+_TOLERANCE = 1e-3
+
+_NO_VECTOR = """
+SELECT count(*) FROM source s
+WHERE s.content_hash IS NOT NULL AND s.uri NOT IN (SELECT uri FROM quarantine)
+AND NOT EXISTS (
+    SELECT 1 FROM chunk c JOIN {vectors} v ON v.chunk_id = c.chunk_id
+    WHERE c.content_hash = s.content_hash)
+"""
+
+_NO_CHUNK = """
+SELECT count(*) FROM {vectors} v
+WHERE NOT EXISTS (SELECT 1 FROM chunk c WHERE c.chunk_id = v.chunk_id)
+"""
+
+_NO_SOURCE = """
+SELECT count(*) FROM chunk c
+WHERE NOT EXISTS (SELECT 1 FROM source s WHERE s.content_hash = c.content_hash)
+"""
+
+# NaN would pass any comparison with a bound, hence the NOT.
+_NOT_NORMALISED = """
+SELECT count(*) FROM {vectors}
+WHERE run_id = $run_id AND NOT coalesce(abs(array_inner_product(v, v) - 1) < $tolerance, false)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """Count what should not be; everything but ``num_sources`` is 0 in a sound collection."""
+
+    num_sources: int
+    num_without_vector_or_quarantine: int
+    num_vectors_without_chunk: int
+    num_chunks_without_source: int
+    num_not_normalised: int
+    problems: list[str]
+    """A sentence for each count above 0."""
+
+
+def verify(
+    con: duckdb.DuckDBPyConnection, run_id: str, model_version_id: int | None
+) -> Verification:
+    """Check every source under one model version, every chunk, and the vectors of one run.
+
+    Sources of a media type without chunker need no vector. Without a model version only what does
+    not depend on one is checked.
+    """
+    tables = [vector_table(version.id) for version in all_versions(con) if version.id is not None]
+    num_without, num_not_normalised = 0, 0
+    if model_version_id is not None:
+        vectors = vector_table(model_version_id)
+        num_without = one_number(con, _NO_VECTOR.format(vectors=vectors))
+        num_not_normalised = one_number(
+            con,
+            _NOT_NORMALISED.format(vectors=vectors),
+            {"run_id": run_id, "tolerance": _TOLERANCE},
+        )
+    num_no_chunk = sum(one_number(con, _NO_CHUNK.format(vectors=table)) for table in tables)
+    num_no_source = one_number(con, _NO_SOURCE)
+    return Verification(
+        num_sources=one_number(con, "SELECT count(*) FROM source"),
+        num_without_vector_or_quarantine=num_without,
+        num_vectors_without_chunk=num_no_chunk,
+        num_chunks_without_source=num_no_source,
+        num_not_normalised=num_not_normalised,
+        problems=_problems(num_without, num_no_chunk, num_no_source, num_not_normalised),
+    )
+
+
+def _problems(
+    num_without: int, num_no_chunk: int, num_no_source: int, num_not_normalised: int
+) -> list[str]:
+    found = (
+        (num_without, "sources have neither a vector nor a quarantine row: run the index again"),
+        (num_no_chunk, "vectors have no chunk: the file was changed by something else"),
+        (num_no_source, "chunks have no source: the next index run collects them"),
+        (num_not_normalised, "vectors of this run are not of length 1: the encoder is at fault"),
+    )
+    return [f"{number} {sentence}" for number, sentence in found if number]

@@ -1,0 +1,21 @@
+"""Run flows in this process against the session's one Prefect server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    temporary_settings,
+)
+
+
+@pytest.fixture
+def prefect(prefect_server: str) -> Iterator[None]:
+    """Point Prefect at the test server; heartbeats off, since each would cost a second."""
+    with temporary_settings(
+        {PREFECT_API_URL: prefect_server, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    ):
+        yield

@@ -1,0 +1,82 @@
+"""Kill index runs with SIGKILL at random moments; the ledger must always be right afterwards."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.pictures import draw_pictures
+from tests.shell import Shell
+
+pytestmark = pytest.mark.process
+
+NUM_PICTURES = 240
+NUM_KILLS = 20
+SHARD_SIZE = 8
+
+
+def ledger_rows(collection: Path) -> tuple[int, int, int]:
+    """Return the number of sources, of chunks and of vectors, after checking their keys."""
+    if not collection.exists():
+        return (0, 0, 0)
+    with duckdb.connect(str(collection), read_only=True) as con:
+        tables = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        if "vector_1" not in tables:
+            return (0, 0, 0)
+        doubled = con.execute(
+            "SELECT count(*) FROM (SELECT content_hash FROM chunk GROUP BY content_hash, chunker, ordinal HAVING count(*) > 1)"
+        ).fetchone()
+        foreign = con.execute(
+            "SELECT count(*) FROM vector_1 WHERE chunk_id NOT IN (SELECT chunk_id FROM chunk)"
+        ).fetchone()
+        half = con.execute(
+            "SELECT count(*) FROM chunk WHERE chunk_id NOT IN (SELECT chunk_id FROM vector_1)"
+        ).fetchone()
+        assert (doubled, foreign, half) == ((0,), (0,), (0,))
+        (counts,) = con.execute(
+            "SELECT (SELECT count(*) FROM source), (SELECT count(*) FROM chunk), (SELECT count(*) FROM vector_1)"
+        ).fetchall()
+        return counts
+
+
+def test_killed_index_run_loses_nothing_committed_and_the_rerun_does_the_rest(
+    shell: Callable[..., Shell], tiny_clip: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pictures"
+    draw_pictures(folder, NUM_PICTURES)
+    index = ("index", folder, "--model", tiny_clip, "--shard-size", SHARD_SIZE)
+    timing = shell("timing")
+    started = time.monotonic()
+    timing.run(*index)
+    full_s = time.monotonic() - started
+
+    killed = shell("killed")
+    rng = random.Random(20)
+    rows_after_kill = []
+    num_vectors = 0
+    for _ in range(NUM_KILLS):
+        process = killed.start(*index)
+        time.sleep(rng.uniform(0.3, 1.0) * full_s)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        rows = ledger_rows(killed.collection)
+        assert rows[2] >= num_vectors, "a committed vector was lost"
+        num_vectors = rows[2]
+        rows_after_kill.append(rows)
+        if num_vectors == NUM_PICTURES:
+            killed.collection.unlink()
+            Path(f"{killed.collection}.wal").unlink(missing_ok=True)
+            num_vectors = 0
+    assert any(0 < vectors < NUM_PICTURES for _, _, vectors in rows_after_kill), rows_after_kill
+
+    rest = killed.json(*index)
+    assert rest["num_embedded"] == NUM_PICTURES - num_vectors
+    assert ledger_rows(killed.collection) == (NUM_PICTURES, NUM_PICTURES, NUM_PICTURES)
+    assert killed.json(*index)["num_embedded"] == 0

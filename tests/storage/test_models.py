@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tasks.errors import ModelMismatch
+from tasks.storage import models
+from tests.storage import build
+
+
+def test_the_first_version_becomes_live_and_later_ones_wait(con: Any) -> None:
+    assert models.live(con) is None
+    first = models.register(con, build.version("a"))
+    second = models.register(con, build.version("b", dim=8))
+    assert models.live(con) == first
+    assert first == replace(build.version("a"), id=first.id)
+    assert models.all_versions(con) == [first, second]
+    models.set_live(con, second.id or 0)
+    assert models.live(con) == second
+
+
+def test_each_version_has_a_vector_table_of_its_width(con: Any) -> None:
+    version = models.register(con, build.version("b", dim=8))
+    table = models.vector_table(version.id or 0)
+    sql = "SELECT data_type FROM duckdb_columns() WHERE table_name = ? AND column_name = 'v'"
+    assert build.column(con, sql, table) == ["FLOAT[8]"]
+
+
+def test_registering_again_changes_nothing(con: Any) -> None:
+    first = models.register(con, build.version())
+    assert models.register(con, build.version()) == first
+    assert build.count(con, "model_version") == 1
+
+
+def test_a_model_that_was_moved_is_the_same_version_at_its_new_place(con: Any) -> None:
+    first = models.register(con, replace(build.version(), name="/old/tiny"))
+    moved = models.register(con, replace(build.version(), name="/new/tiny"))
+    assert moved.id == first.id
+    assert models.all_versions(con)[0].name == "/new/tiny"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"weights_hash": "w"}, {"preprocessing": "q"}, {"dtype": "bfloat16"}, {"dim": 8}],
+    ids=lambda change: next(iter(change)),
+)
+def test_other_weights_preprocessing_dtype_or_dim_are_another_version(
+    con: Any, change: dict[str, Any]
+) -> None:
+    first = models.register(con, build.version())
+    assert models.register(con, replace(build.version(), **change)).id != first.id
+
+
+def test_a_version_is_found_by_name_number_label_and_the_start_of_its_label(con: Any) -> None:
+    clip = models.register(con, build.version("openai/clip"))
+    half = models.register(con, replace(build.version("openai/clip"), dtype="bfloat16"))
+    other = models.register(con, build.version("siglip"))
+    assert models.find(con, "openai/clip") == [clip, half]
+    assert models.find(con, str(other.id)) == [other]
+    assert models.find(con, half.label) == [half]
+    assert models.find(con, "clip@") == [clip, half]
+    assert models.find(con, "nothing") == []
+    assert models.find(con, "") == []
+
+
+def test_an_unknown_version_cannot_go_live(con: Any) -> None:
+    models.register(con, build.version())
+    with pytest.raises(ModelMismatch, match=r"no model version 7 .* it has 1 \(tiny@"):
+        models.set_live(con, 7)
+
+
+def test_a_weights_hash_is_remembered_and_replaced(con: Any) -> None:
+    assert models.cached_weights_hash(con, "key") is None
+    models.remember_weights_hash(con, "key", "one")
+    models.remember_weights_hash(con, "key", "two")
+    assert models.cached_weights_hash(con, "key") == "two"
