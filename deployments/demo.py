@@ -14,7 +14,7 @@ from pathlib import Path
 
 import typer
 
-QUERIES = ("a red sports car", "a house under a blue sky", "an animal in the grass")
+QUERIES = ("a red sports car", "a house with a garden", "an animal in the grass")
 
 
 def main(folder: Path) -> int:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from tasks.profiling.render import Grid
+    from tasks.grid import Grid
 
 _PIPE_WIDTH = 160
 
@@ -53,7 +53,9 @@ def index(
     dry_run: Annotated[bool, typer.Option(help="Only print the plan.")] = False,
     retry_failed: Annotated[bool, typer.Option(help="Try quarantined files again.")] = False,
     allow_delete: Annotated[bool, typer.Option(help="Delete even if a root vanished.")] = False,
-    include_hidden: Annotated[bool, typer.Option(help="Index names that start with a dot.")] = False,
+    include_hidden: Annotated[
+        bool, typer.Option(help="Index names that start with a dot.")
+    ] = False,
     min_coverage: Annotated[float, typer.Option(help="Share of files that must succeed.")] = 0.95,
     batch_size: Annotated[int, typer.Option(help="Images in one forward pass.")] = 32,
     shard_size: Annotated[int, typer.Option(help="Files committed in one transaction.")] = 512,
@@ -78,7 +80,9 @@ def index(
 
 @app.command()
 def search(
-    texts: Annotated[list[str] | None, typer.Argument(help="What to look for; several allowed.")] = None,
+    texts: Annotated[
+        list[str] | None, typer.Argument(help="What to look for; several allowed.")
+    ] = None,
     image: Annotated[list[str] | None, typer.Option(help="A picture to look for its like.")] = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
     model: ModelOption = None,
@@ -150,8 +154,12 @@ def quarantine(
 
 @app.command()
 def profile(
-    run: Annotated[str | None, typer.Argument(help="Run id or its beginning; default: last.")] = None,
-    against: Annotated[str | None, typer.Option(help="Run to compare with; default: before.")] = None,
+    run: Annotated[
+        str | None, typer.Argument(help="Run id or its beginning; default: last.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Run to compare with; default: before.")
+    ] = None,
     trace: Annotated[Path | None, typer.Option(help="Write a trace that Perfetto opens.")] = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
     as_json: JsonOption = False,
@@ -188,7 +196,7 @@ def _quieten() -> None:
     """Keep third parties from phoning home or talking over the report; the user's settings win."""
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("DAFT_PROGRESS_BAR", "0")
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
+from tasks.discovery.task import discover, plan_changes, preview
 
 from flows.parameters import IndexParams
-from tasks.discovery.task import discover, plan_changes, preview
 from tasks.embedding.task import choose_model, embed
-from tasks.run import open_run
 from tasks.profiling.task import report
 from tasks.retrieval.task import sample_thumbnails
+from tasks.run import open_run
 from tasks.storage.task import settle, verify
 
 

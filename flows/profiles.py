@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.errors import CollectionEmpty
+from tasks.grid import Grid
 from tasks.profiling.profile import Profile, Ratio, compare, summarise
-from tasks.profiling.render import Grid, comparison_grid, profile_grid
+from tasks.profiling.render import comparison_grid, profile_grid
 from tasks.records import Span
 from tasks.storage import runs
 from tasks.storage.collection import Collection

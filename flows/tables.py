@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tasks.profiling.plain import human_bytes, human_seconds
-from tasks.profiling.render import Grid
+from tasks.grid import Grid
+from tasks.plain import human_bytes, human_seconds
 from tasks.storage.quarantine import QuarantineRow
 from tasks.storage.runs import RunRecord
 from tasks.storage.status import Status

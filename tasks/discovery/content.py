@@ -63,6 +63,9 @@ class _Inspected(NamedTuple):
     content_hash: str | None
 
 
+_Reader = Callable[[dict[str, Any], Callable[[str], bool]], _Inspected]
+
+
 class _ChangedMeanwhile(Exception):
     """A file did not hold still while it was read."""
 
@@ -109,12 +112,10 @@ def _in_batches(
             yield results
 
 
-def _look_into(
-    row: dict[str, Any], handled: Callable[[str], bool]
-) -> _Inspected | Rejected | str:
+def _look_into(row: dict[str, Any], handled: Callable[[str], bool]) -> _Inspected | Rejected | str:
     """Return what the content is, the refusal, or the uri alone where the source is gone."""
-    uri = row["uri"]
-    read = _read_remote if "://" in uri else _read_local
+    uri: str = row["uri"]
+    read: _Reader = _read_remote if "://" in uri else _read_local
     try:
         return with_retries(lambda: read(row, handled))
     except (FileNotFoundError, NotADirectoryError):
@@ -146,7 +147,7 @@ def _read_local(row: dict[str, Any], handled: Callable[[str], bool]) -> _Inspect
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
                 raise FileNotFoundError(row["uri"])
-            media_type, content_hash, _ = _digest(file, row["uri"], handled)
+            media_type, content_hash, _ = _digest(file, os.path.basename(row["uri"]), handled)
             after = os.fstat(descriptor)
         if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
             return _Inspected(
@@ -158,9 +159,11 @@ def _read_local(row: dict[str, Any], handled: Callable[[str], bool]) -> _Inspect
 def _read_remote(row: dict[str, Any], handled: Callable[[str], bool]) -> _Inspected:
     from tasks.discovery.remote import RemoteFiles, with_os_errors
 
+    name = row["uri"].partition("?")[0].rpartition("/")[2]
+
     def read() -> tuple[str, str | None, int]:
         with RemoteFiles(row["uri"]).open() as file:
-            return _digest(file, row["uri"], handled)
+            return _digest(file, name, handled)
 
     media_type, content_hash, num_bytes = with_os_errors(read)
     size_bytes = num_bytes if content_hash else row["size_bytes"]
@@ -168,11 +171,11 @@ def _read_remote(row: dict[str, Any], handled: Callable[[str], bool]) -> _Inspec
 
 
 def _digest(
-    file: BinaryIO | Any, uri: str, handled: Callable[[str], bool]
+    file: BinaryIO | Any, name: str, handled: Callable[[str], bool]
 ) -> tuple[str, str | None, int]:
     """Return media type, SHA-256 in hex or None, and how many bytes were read."""
     head = file.read(HEAD_BYTES)
-    media_type = sniff(head, uri.rpartition("/")[2])
+    media_type = sniff(head, name)
     if not handled(media_type):
         return media_type, None, len(head)
     digest = hashlib.sha256(head)

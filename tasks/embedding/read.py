@@ -48,10 +48,11 @@ def _read_with_retries(uri: str, max_bytes: int) -> bytes:
     for attempt in range(1, NUM_ATTEMPTS + 1):
         try:
             return _read(uri, max_bytes + 1)
-        except FileNotFoundError as error:
-            raise Refused("missing", "it was there when the run began", transient=True) from error
         except Exception as error:  # object stores raise types of their own
-            lost = is_transient(error) or (is_remote(uri) and not isinstance(error, OSError))
+            if _is_missing(uri, error):
+                message = "it was there when the run began"
+                raise Refused("missing", message, transient=True) from error
+            lost = _is_lost(uri, error)
             if not lost or attempt == NUM_ATTEMPTS:
                 raise _unreadable(error, transient=lost) from error
             time.sleep(_FIRST_DELAY_S * 2**attempt * random.uniform(0.5, 1.5))
@@ -68,6 +69,20 @@ def _read(uri: str, num_bytes: int) -> bytes:
     with filesystem.open(uri, "rb") as stream:
         data: bytes = stream.read(num_bytes)
     return data
+
+
+def _is_missing(uri: str, error: Exception) -> bool:
+    if not isinstance(error, FileNotFoundError):
+        return False
+    # fsspec says "not found" of a web server whatever went wrong; the status behind it tells.
+    return not uri.startswith("http") or getattr(error.__cause__, "status", None) in (404, 410)
+
+
+def _is_lost(uri: str, error: Exception) -> bool:
+    """Say whether the connection, rather than the file, is at fault."""
+    if is_remote(uri) and not isinstance(error, PermissionError):
+        return is_transient(error) or not isinstance(error, OSError) or error.errno is None
+    return is_transient(error)
 
 
 def _unreadable(error: Exception, *, transient: bool) -> Refused:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from tasks.embedding.choice import choose_version
 from tasks.embedding.options import EmbedOptions, ModelSpec
-from tasks.run import Run
 from tasks.records import Batch, ModelVersion
+from tasks.run import Run
 from tasks.task import stage
 
 
-@stage(name="choose model")
+@stage("choose model")
 def choose_model(run: Run, spec: ModelSpec | None, dtype: str) -> ModelVersion:
     """Return the model version to embed with; loads no weights."""
     with run.recorder.span("choose model"):
         return choose_version(run.collection, spec, dtype)
 
 
-@stage(name="embed", task_run_name="embed shards {batch.first} to {batch.stop}")
+@stage("embed", run_name="embed shards {batch.first} to {batch.stop}")
 def embed(run: Run, model: ModelVersion, batch: Batch, options: EmbedOptions) -> int:
     """Embed a batch of shards, committing each; return how many items went through the model."""
     from tasks.embedding.encoder import load_version

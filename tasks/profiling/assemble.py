@@ -7,8 +7,8 @@ import time
 
 from tasks.profiling.profile import summarise
 from tasks.profiling.report import MAX_ROWS, RunReport, peak_rss_bytes
-from tasks.run import Run
 from tasks.records import Plan, Span
+from tasks.run import Run
 from tasks.storage.outcome import outcome
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tasks.profiling.plain import percent
+from tasks.plain import percent
 from tasks.records import Span
 
 # Below this share of the stage no operator can be what the others wait for.

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from tasks.profiling.plain import human_rate, human_seconds
+from tasks.plain import human_rate, human_seconds
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichBar

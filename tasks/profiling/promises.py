@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tasks.errors import CoverageTooLow, DeletionWithheld, RunError
-from tasks.profiling.plain import percent
+from tasks.plain import percent
 from tasks.profiling.report import RunReport
 
 _NUM_NAMED = 10
@@ -21,13 +21,11 @@ def broken_promise(found: RunReport, problems: list[str]) -> RunError | None:
 
 
 def _coverage_message(found: RunReport) -> str:
-    num_covered = found.num_planned - found.num_quarantined
     named = ", ".join(f"{r.uri} ({r.reason})" for r in found.rejected[:_NUM_NAMED])
     rest = found.num_quarantined - min(_NUM_NAMED, len(found.rejected))
     more = f" and {rest} more, see `crossmodal quarantine`" if rest else ""
     return (
-        f"{num_covered} of {found.num_planned} planned files got a vector, "
+        f"{found.num_covered} of {found.num_planned} planned files got a vector, "
         f"{percent(found.min_coverage)} were asked for: {named}{more}. What succeeded is kept; "
         "mend the files and use --retry-failed, or lower --min-coverage"
     )
-

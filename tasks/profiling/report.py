@@ -12,7 +12,8 @@ import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tasks.profiling.plain import (
+from tasks.grid import Grid
+from tasks.plain import (
     human_bytes,
     human_rate,
     human_seconds,
@@ -21,7 +22,7 @@ from tasks.profiling.plain import (
     printable,
 )
 from tasks.profiling.profile import Profile
-from tasks.profiling.render import Grid, profile_grid
+from tasks.profiling.render import profile_grid
 from tasks.records import Rejected
 
 MAX_ROWS = 50
@@ -47,6 +48,7 @@ class RunReport:
     quarantined: dict[str, int] = field(default_factory=dict)
     """Sources refused in this run, by reason."""
     rejected: list[Rejected] = field(default_factory=list)
+    """The first of them; what is missing here is counted in ``quarantined``."""
     withheld: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     """What else a person should know, such as findings of verify."""
@@ -137,8 +139,8 @@ class RunReport:
         rows = [(r.uri, r.stage, r.reason, r.detail) for r in self.rejected[:MAX_ROWS]]
         header = ("source", "stage", "reason", "detail")
         parts = [Grid("", header, rows, num_words=len(header)).to_markdown()]
-        if len(self.rejected) > MAX_ROWS:
-            rest = len(self.rejected) - MAX_ROWS
+        rest = self.num_quarantined - len(rows)
+        if rest > 0:
             parts.append(f"and {rest:,} more: `crossmodal quarantine` lists them")
         return parts
 

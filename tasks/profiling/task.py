@@ -10,13 +10,13 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from tasks.profiling.assemble import assemble_report
 from tasks.profiling.promises import broken_promise
 from tasks.profiling.report import RunReport
-from tasks.run import Run
 from tasks.records import Plan
+from tasks.run import Run
 from tasks.storage.verify import Verification
 from tasks.task import stage
 
 
-@stage(name="report")
+@stage("report")
 def report(
     run: Run,
     plan: Plan,

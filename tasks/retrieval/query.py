@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import CollectionEmpty, FilterError, ModelMismatch
+from tasks.grid import Grid
+from tasks.plain import human_bytes, markdown_cell
 from tasks.records import Hit, ModelVersion
-from tasks.profiling.plain import human_bytes, markdown_cell
-from tasks.profiling.render import Grid
 from tasks.storage import models
 from tasks.storage.collection import Collection
 from tasks.storage.filters import Where, parse_where

@@ -5,28 +5,28 @@ from __future__ import annotations
 import pyarrow.parquet as pq
 from prefect.artifacts import create_markdown_artifact
 
-from tasks.run import Run
 from tasks.records import Plan
 from tasks.retrieval.query import Answer, QueryOptions, answer
 from tasks.retrieval.thumbnails import thumbnail_png
+from tasks.run import Run
 from tasks.task import stage
 
 NUM_SAMPLES = 6
 
 
-@stage(name="answer")
+@stage("answer")
 def answer_query(options: QueryOptions, text: str | None, image: str | None) -> Answer:
     """Return the hits for one text or one picture."""
     return answer(options, [text] if text else [], [image] if image else [])[0]
 
 
-@stage(name="publish answer")
+@stage("publish answer")
 def publish_answer(found: Answer) -> None:
     """Show the hits in the Prefect UI."""
     create_markdown_artifact(found.to_markdown(), key="search-hits", description=found.query)
 
 
-@stage(name="sample thumbnails")
+@stage("sample thumbnails")
 def sample_thumbnails(run: Run, plan: Plan) -> list[tuple[str, bytes]]:
     """Return a few of the newly embedded pictures as (name, PNG bytes) for the report."""
     if not plan.batches:

@@ -42,7 +42,7 @@ _KINDS: tuple[tuple[str, type[CollectionError], str], ...] = (
     ("Read-only file system", CollectionUnreadable, _READ_ONLY),
     ("not a valid DuckDB database file", CollectionUnreadable, _NOT_DUCKDB),
     ("Corrupt database file", CollectionUnreadable, _OTHER),
-    ("read a database file with version", CollectionTooNew, _TOO_NEW),
+    ("read a database file with storage version", CollectionTooNew, _TOO_NEW),
 )
 _ABOUT_THE_FILE = (
     duckdb.IOException,

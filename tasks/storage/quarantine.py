@@ -68,16 +68,20 @@ AND (
              OR quarantine.content_hash IS DISTINCT FROM e.content_hash)))
 """
 
-_CLEAR_PLANNED = """
+_CLEAR_REPLACED = """
 DELETE FROM quarantine
 WHERE EXISTS (
     SELECT 1 FROM planned p
-    WHERE p.uri = quarantine.uri
-    AND (p.action = 'deleted' OR p.content_hash IS NULL
-         OR quarantine.content_hash IS DISTINCT FROM p.content_hash))
-OR uri IN (
-    SELECT previous_uri FROM planned
-    WHERE action = 'renamed' AND previous_uri NOT IN (SELECT uri FROM source))
+    WHERE p.uri = quarantine.uri AND p.action <> 'deleted'
+    AND (p.content_hash IS NULL OR quarantine.content_hash IS DISTINCT FROM p.content_hash))
+"""
+
+_CLEAR_GONE = """
+DELETE FROM quarantine
+WHERE uri IN (
+    SELECT uri FROM planned WHERE action = 'deleted'
+    UNION ALL SELECT previous_uri FROM planned WHERE action = 'renamed')
+AND uri NOT IN (SELECT uri FROM source)
 """
 
 # A touched file is still the one that was refused, so the next run need not look at it again.
@@ -102,6 +106,13 @@ _WITHOUT_VECTOR = """
 NOT EXISTS (
     SELECT 1 FROM chunk c JOIN {vectors} v ON v.chunk_id = c.chunk_id
     WHERE c.content_hash = q.content_hash)
+"""
+
+_CLEAR_RECOVERED = """
+DELETE FROM quarantine
+WHERE stage = 'discover' AND run_id <> $run_id AND EXISTS (
+    SELECT 1 FROM (SELECT rtrim(unnest($roots::VARCHAR[]), '/') AS root) r
+    WHERE uri = r.root OR starts_with(uri, r.root || '/'))
 """
 
 
@@ -134,6 +145,15 @@ def add_rejected(
         con.execute(_INSERT.format(refused=_LISTED), {"model": model_version_id, "run_id": run_id})
 
 
+def clear_recovered(con: duckdb.DuckDBPyConnection, run_id: str, roots: list[str]) -> None:
+    """Drop what earlier runs could not list under these folders and this run could.
+
+    Discovery tells anew of every folder and name that it cannot use, so call this after
+    ``add_rejected`` with what this run's discovery refused.
+    """
+    con.execute(_CLEAR_RECOVERED, {"run_id": run_id, "roots": roots})
+
+
 def settle_shard(con: duckdb.DuckDBPyConnection, run_id: str, model_version_id: int) -> None:
     """Drop the rows of what now has a vector, add those of what was refused.
 
@@ -143,6 +163,7 @@ def settle_shard(con: duckdb.DuckDBPyConnection, run_id: str, model_version_id: 
     con.execute(
         _INSERT.format(refused=_REFUSED_IN_SHARD), {"model": model_version_id, "run_id": run_id}
     )
+    con.execute(_CLEAR_GONE)
 
 
 def settle_plan(con: duckdb.DuckDBPyConnection, run_id: str, model_version_id: int | None) -> None:
@@ -150,12 +171,13 @@ def settle_plan(con: duckdb.DuckDBPyConnection, run_id: str, model_version_id: i
 
     Reads the table ``planned``, which the caller has registered and already put into ``source``.
     """
-    con.execute(_CLEAR_PLANNED)
+    con.execute(_CLEAR_REPLACED)
     con.execute(_TOUCH)
     without_vector = "true"
     if model_version_id is not None:
         without_vector = _WITHOUT_VECTOR.format(vectors=vector_table(model_version_id))
     con.execute(_COPY.format(without_vector=without_vector), {"run_id": run_id})
+    con.execute(_CLEAR_GONE)
 
 
 def count_by_reason(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

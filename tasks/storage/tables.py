@@ -18,13 +18,10 @@ def registered(con: duckdb.DuckDBPyConnection, **tables: pa.Table) -> Iterator[N
     """Let SQL on ``con`` read the given tables under their keyword's name."""
     for name, table in tables.items():
         con.register(name, table)
-    try:
-        yield
-    except duckdb.Error:
-        # The transaction is lost and takes the names with it; to ask for more would hide why.
-        raise
-    except BaseException:
-        _unregister
+    yield
+    # Not after an error: in a lost transaction this fails too and would hide why it was lost.
+    for name in tables:
+        con.unregister(name)
 
 
 Params = list[Any] | dict[str, Any] | None

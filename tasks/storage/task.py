@@ -11,7 +11,7 @@ from tasks.storage import writer
 from tasks.task import stage
 
 
-@stage(name="settle")
+@stage("settle")
 def settle(run: Run, plan: Plan) -> None:
     """Write renames, copies, deletions and what was only touched; quarantine what discovery refused."""
     planned = pq.read_table(plan.path)
@@ -23,7 +23,7 @@ def settle(run: Run, plan: Plan) -> None:
         writer.quarantine(con, run.id, plan.summary.rejected, None)
 
 
-@stage(name="verify")
+@stage("verify")
 def verify(run: Run, model: ModelVersion) -> checks.Verification:
     """Check that every source has a vector or a quarantine row, and every vector its chunk."""
     with run.recorder.span("verify") as span, run.collection.read() as con:

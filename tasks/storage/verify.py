@@ -86,9 +86,9 @@ def _problems(
     num_without: int, num_no_chunk: int, num_no_source: int, num_not_normalised: int
 ) -> list[str]:
     found = (
-        (num_without, "sources have neither a vector nor a quarantine row: run the index again"),
-        (num_no_chunk, "vectors have no chunk: the file was changed by something else"),
-        (num_no_source, "chunks have no source: the next index run collects them"),
-        (num_not_normalised, "vectors of this run are not of length 1: the encoder is at fault"),
+        (num_without, "sources with neither a vector nor a quarantine row: run the index again"),
+        (num_no_chunk, "vectors without a chunk: something else has changed the file"),
+        (num_no_source, "chunks without a source: the next index run collects them"),
+        (num_not_normalised, "vectors of this run not of length 1: the encoder is at fault"),
     )
     return [f"{number} {sentence}" for number, sentence in found if number]

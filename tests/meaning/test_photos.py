@@ -44,7 +44,9 @@ def test_captions_find_their_photo_among_the_first_ten(
         encoder = load_version(version)
         texts = [text for group in captions.values() for text in group]
         wanted = [uri for uri, group in captions.items() for _ in group]
-        vectors = [v for i in range(0, len(texts), 256) for v in encoder.encode_texts(texts[i : i + 256])]
+        vectors = [
+            v for i in range(0, len(texts), 256) for v in encoder.encode_texts(texts[i : i + 256])
+        ]
         found = [{hit.uri for hit in search(con, SearchRequest(version, v, k=10))} for v in vectors]
     assert len(texts) == 2000
     recall = sum(uri in uris for uri, uris in zip(wanted, found, strict=True)) / len(texts)
@@ -64,7 +66,9 @@ def test_a_red_sports_car_finds_red_sports_cars(
     shell = session_shell("cars")
     shell.run("index", shared_data / "cars", "--model", real_model, "--min-coverage", 0.9)
     with (shared_data / "cars" / "labels.csv").open(newline="", encoding="utf-8") as rows:
-        labels = {str(shared_data / row["path"]): row["red_sports_car"] for row in csv.DictReader(rows)}
+        labels = {
+            str(shared_data / row["path"]): row["red_sports_car"] for row in csv.DictReader(rows)
+        }
     hits = shell.json("search", "a red sports car", "-k", 20)[0]["hits"]
     judged = [labels[hit["uri"]] for hit in hits]
     # By chance 20 of 256 would give 0.4 in five and 1.6 in twenty.

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.pictures import draw_pictures
-from tests.shell import Shell
 from tests.process.test_crash import ledger_rows
+from tests.shell import Shell
 
 pytestmark = pytest.mark.process
 

@@ -27,7 +27,9 @@ def ledger_rows(collection: Path) -> tuple[int, int, int]:
     if not collection.exists():
         return (0, 0, 0)
     with duckdb.connect(str(collection), read_only=True) as con:
-        tables = {name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        tables = {
+            name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        }
         if "vector_1" not in tables:
             return (0, 0, 0)
         doubled = con.execute(

@@ -18,7 +18,9 @@ def test_noop_rerun_embeds_nothing_and_never_imports_torch(
 ) -> None:
     collection = shell()
     collection.run("index", pictures, "--model", tiny_clip)
-    watched = Shell(collection.collection, collection.environment | {"PYTHONPROFILEIMPORTTIME": "1"})
+    watched = Shell(
+        collection.collection, collection.environment | {"PYTHONPROFILEIMPORTTIME": "1"}
+    )
     rerun = watched.run("index", pictures, "--model", tiny_clip, "--json")
     imported = {line.rsplit("|", 1)[-1].strip() for line in rerun.stderr.splitlines()}
     assert "prefect" in imported

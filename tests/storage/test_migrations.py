@@ -37,7 +37,10 @@ def test_reading_an_older_file_upgrades_it(collection: Collection) -> None:
 def test_a_file_of_a_later_crossmodal_is_neither_read_nor_written(collection: Collection) -> None:
     with collection.write() as con:
         con.execute("INSERT INTO schema_migration VALUES (999, 'm999_later', now())")
-    with pytest.raises(CollectionTooNew, match=r"schema 999.*upgrade crossmodal"), collection.read():
+    with (
+        pytest.raises(CollectionTooNew, match=r"schema 999.*upgrade crossmodal"),
+        collection.read(),
+    ):
         pass
     with (
         pytest.raises(CollectionTooNew, match=r"schema 999.*upgrade crossmodal"),

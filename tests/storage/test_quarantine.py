@@ -6,6 +6,7 @@ import pytest
 
 from tasks.records import ModelVersion, Rejected
 from tasks.storage import models, writer
+from tasks.storage import quarantine as refusals
 from tasks.storage.status import QuarantineRow, quarantine_rows
 from tasks.storage.verify import verify
 from tasks.storage.writer import ShardCommit
@@ -159,6 +160,22 @@ def test_a_file_that_became_readable_and_is_a_copy_leaves_quarantine(
     writer.quarantine(con, "run", [unreadable("/photos/b")], None)
     settle(con, planned("/photos/b", "A", action="duplicate", embed=False))
     assert rows(con) == {}
+
+
+def test_a_folder_that_can_be_listed_again_leaves_quarantine(con: Any, model: ModelVersion) -> None:
+    shut = [
+        Rejected(uri, "discover", "unreadable_folder", "Permission denied")
+        for uri in ("/photos/shut", "/photos/still shut", "/photos2/shut", "/other/shut")
+    ]
+    writer.quarantine(con, "earlier", [*shut, unreadable("/photos/file")], None)
+    writer.quarantine(con, "run", [shut[1]], None)
+    refusals.clear_recovered(con, "run", ["/photos/", "/nothing"])
+    assert rows(con).keys() == {
+        "/photos/file",
+        "/photos/still shut",
+        "/photos2/shut",
+        "/other/shut",
+    }
 
 
 def test_the_list_is_limited_and_can_be_narrowed_to_a_reason(con: Any, model: ModelVersion) -> None:

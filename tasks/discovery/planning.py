@@ -1,0 +1,95 @@
+"""Make a run's plan step by step: compare, read, judge, cut into shards and batches.
+
+Owns the order of the steps and the files between them, so that the collection is open only while
+SQL runs and never while files are read.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import duckdb
+
+from tasks.chunking.registry import fingerprints
+from tasks.discovery import plan as plans
+from tasks.discovery.content import inspect
+from tasks.discovery.listing import Listing
+from tasks.discovery.options import ListOptions, PlanRules
+from tasks.discovery.plan import PlanOptions
+from tasks.records import Batch, ModelVersion, Plan
+from tasks.run import Run
+from tasks.storage.collection import Collection
+from tasks.storage.runs import last_throughput
+
+# Tens of task runs, whatever the size: thousands would keep the Prefect server busy with itself.
+MAX_BATCHES = 20
+
+
+def beside(collection: Collection, options: ListOptions) -> ListOptions:
+    """Return the options, leaving out the collection and its side files."""
+    return replace(options, exclude=(*options.exclude, str(collection.path)))
+
+
+def plan_options(listing: Listing, model: ModelVersion, rules: PlanRules) -> PlanOptions:
+    """Return what a plan for this listing and this model version is made for."""
+    return PlanOptions(
+        roots=listing.roots,
+        chunkers=fingerprints(),
+        model_version_id=model.id,
+        unreadable=listing.unreadable,
+        rejected=listing.rejected,
+        rules=rules,
+    )
+
+
+def make_plan(run: Run, listing: Listing, options: PlanOptions) -> Plan:
+    """Write the plan and its shards into the run's folder and return them."""
+    with _reading(run.collection) as con:
+        unjudged = plans.candidates(
+            con, listing.manifest, run.workdir / "candidates.parquet", options
+        )
+    run.progress.start(unjudged.num_items, "reading")
+    inspection = inspect(
+        unjudged.path, run.workdir / "inspected.parquet", options.handles, run.progress.advance
+    )
+    path = run.workdir / "plan.parquet"
+    with _reading(run.collection) as con:
+        summary = plans.make_plan(con, listing.manifest, inspection, path, options)
+    shards = run.workdir / "shards.parquet"
+    num_shards = plans.write_shards(path, shards, options.rules.shard_size)
+    bounds = sorted({num_shards * i // MAX_BATCHES for i in range(MAX_BATCHES + 1)})
+    batches = (Batch(shards, first, stop) for first, stop in itertools.pairwise(bounds))
+    return Plan(path, summary, tuple(batches))
+
+
+def preview(run: Run, plan: Plan, model: ModelVersion, limit: int) -> dict[str, Any]:
+    """Return the plan's counts, its first rows, and the seconds that past throughput suggests."""
+    with _reading(run.collection) as con:
+        items_per_s = last_throughput(con, model.id) if con is not None else None
+    summary = plan.summary
+    return {
+        "dry_run": True,
+        "model": model.label,
+        "counts": summary.counts,
+        "num_found": summary.num_found,
+        "num_to_embed": summary.num_to_embed,
+        "bytes_to_embed": summary.bytes_to_embed,
+        "eta_s": summary.num_to_embed / items_per_s if items_per_s else None,
+        "withheld": summary.withheld,
+        "rejected": [rejected.uri for rejected in summary.rejected],
+        "plan": plans.preview(plan.path, limit),
+    }
+
+
+@contextmanager
+def _reading(collection: Collection) -> Iterator[duckdb.DuckDBPyConnection | None]:
+    """Yield a connection to the collection, or None where there is none yet."""
+    if not collection.exists:
+        yield None
+        return
+    with collection.read() as con:
+        yield con

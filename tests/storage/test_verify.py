@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks.records import ModelVersion
+from tasks.storage import writer
+from tasks.storage.verify import verify
+from tasks.storage.writer import ShardCommit
+from tests.storage.build import commit, commit_refused, embedded, plan, planned, vector_row
+
+
+@pytest.fixture
+def sound(con: Any, model: ModelVersion) -> ModelVersion:
+    """Return the model version of a collection with something of everything."""
+    commit(con, model, planned("/photos/a", "A"), planned("/photos/b", "B"))
+    commit_refused(con, model, planned("/photos/x", "X"))
+    csv = planned("/photos/t.csv", None, action="skipped", embed=False)
+    writer.apply_plan(con, plan(csv), "run")
+    return model
+
+
+def test_a_sound_collection_has_no_problems(con: Any, sound: ModelVersion) -> None:
+    found = verify(con, "run", sound.id)
+    assert found.problems == []
+    assert found.num_sources == 4
+    assert verify(con, "run", None).problems == []
+
+
+@pytest.mark.parametrize(
+    ("lost", "field", "problem"),
+    [
+        ("vector_1 WHERE chunk_id = 1", "num_without_vector_or_quarantine", "run the index again"),
+        ("quarantine", "num_without_vector_or_quarantine", "neither a vector nor a quarantine row"),
+        ("chunk WHERE chunk_id = 1", "num_vectors_without_chunk", "vectors without a chunk"),
+        ("source WHERE uri = '/photos/a'", "num_chunks_without_source", "the next index run"),
+    ],
+)
+def test_each_kind_of_loss_is_found(
+    con: Any, sound: ModelVersion, lost: str, field: str, problem: str
+) -> None:
+    con.execute(f"DELETE FROM {lost}")
+    found = verify(con, "run", sound.id)
+    assert getattr(found, field) == 1
+    assert any(problem in sentence for sentence in found.problems)
+
+
+@pytest.mark.parametrize("values", [[2, 0, 0, 0], [0, 0, 0, 0], [float("nan"), 0, 0, 0]])
+def test_a_vector_of_this_run_that_is_not_of_length_one_is_found(
+    con: Any, sound: ModelVersion, values: list[float]
+) -> None:
+    row = planned("/photos/c", "C")
+    shard = embedded(vector_row(row, np.array(values, dtype=np.float32)))
+    writer.commit_shard(con, ShardCommit("later", sound, plan(row), shard, []))
+    assert verify(con, "later", sound.id).num_not_normalised == 1
+    assert verify(con, "run", sound.id).num_not_normalised == 0
