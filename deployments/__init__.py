@@ -1,0 +1,1 @@
+"""Say when and where flows run, and show them to people."""

@@ -1,0 +1,1 @@
+"""Say what runs, in which order: one file a flow."""

@@ -7,6 +7,7 @@ error and exit code 1; a wrong option is exit code 2.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import sys
@@ -53,9 +54,7 @@ def index(
     dry_run: Annotated[bool, typer.Option(help="Only print the plan.")] = False,
     retry_failed: Annotated[bool, typer.Option(help="Try quarantined files again.")] = False,
     allow_delete: Annotated[bool, typer.Option(help="Delete even if a root vanished.")] = False,
-    include_hidden: Annotated[
-        bool, typer.Option(help="Index names that start with a dot.")
-    ] = False,
+    include_hidden: Annotated[bool, typer.Option(help="Index dotted names too.")] = False,
     min_coverage: Annotated[float, typer.Option(help="Share of files that must succeed.")] = 0.95,
     batch_size: Annotated[int, typer.Option(help="Images in one forward pass.")] = 32,
     shard_size: Annotated[int, typer.Option(help="Files committed in one transaction.")] = 512,
@@ -80,9 +79,7 @@ def index(
 
 @app.command()
 def search(
-    texts: Annotated[
-        list[str] | None, typer.Argument(help="What to look for; several allowed.")
-    ] = None,
+    texts: Annotated[list[str] | None, typer.Argument(help="What to look for.")] = None,
     image: Annotated[list[str] | None, typer.Option(help="A picture to look for its like.")] = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
     model: ModelOption = None,
@@ -97,7 +94,8 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Find what TEXTS or pictures mean."""
-    from tasks.retrieval.query import QueryOptions, answer
+    from tasks.retrieval.options import QueryOptions
+    from tasks.retrieval.query import answer
 
     options = QueryOptions(
         collection=collection, model=model, device=device, k=k, offset=offset, where=where or []
@@ -154,12 +152,8 @@ def quarantine(
 
 @app.command()
 def profile(
-    run: Annotated[
-        str | None, typer.Argument(help="Run id or its beginning; default: last.")
-    ] = None,
-    against: Annotated[
-        str | None, typer.Option(help="Run to compare with; default: before.")
-    ] = None,
+    run: Annotated[str | None, typer.Argument(help="Run id; default: last.")] = None,
+    against: Annotated[str | None, typer.Option(help="Run to compare with.")] = None,
     trace: Annotated[Path | None, typer.Option(help="Write a trace that Perfetto opens.")] = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
     as_json: JsonOption = False,
@@ -185,6 +179,7 @@ def main() -> None:
     from tasks.errors import CrossmodalError
 
     _quieten()
+    atexit.register(_mute)  # registered first, so it runs after everybody else's farewell
     try:
         app()
     except CrossmodalError as error:
@@ -198,6 +193,11 @@ def _quieten() -> None:
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("DAFT_PROGRESS_BAR", "0")
+
+
+def _mute() -> None:
+    """Drop what DuckDB's binding says when Python ends while Prefect still refers to it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _index_params(given: dict[str, Any]) -> Any:

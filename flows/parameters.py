@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.discovery.options import ListOptions, PlanRules
 from tasks.embedding.options import DEFAULT_MODEL, EmbedOptions, ModelSpec
-from tasks.retrieval.query import QueryOptions
-from tasks.run import RunOptions
+from tasks.profiling.options import RunOptions
+from tasks.retrieval.options import QueryOptions
 
 DEFAULT_COLLECTION = "crossmodal.duckdb"
 

@@ -13,25 +13,15 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from tasks.profiling.options import RunOptions
 from tasks.profiling.progress import Progress, make_progress
 from tasks.profiling.recorder import Recorder
 from tasks.storage import runs, writer
 from tasks.storage.collection import Collection
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How a run is recorded."""
-
-    record: bool = True
-    """Write a run row; False for a dry run."""
-    quiet: bool = False
-    """Show no progress."""
 
 
 class Run:

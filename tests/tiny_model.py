@@ -55,14 +55,7 @@ def build_tiny_clip(dest: Path, seed: int = SEED) -> Path:
     from transformers import CLIPConfig, CLIPModel
 
     num_tokens = _save_tokenizer(dest)
-    text = {
-        **_TOWER,
-        "vocab_size": num_tokens,
-        "max_position_embeddings": TEXT_LENGTH,
-        "bos_token_id": 0,
-        "eos_token_id": 1,
-        "pad_token_id": 1,
-    }
+    text = {**_TOWER, **_text(num_tokens)}
     config = CLIPConfig(text_config=text, vision_config=_VISION, projection_dim=DIM)
     return _save(CLIPModel, config, dest, seed, _CLIP_PREPROCESSING)
 
@@ -72,7 +65,7 @@ def build_tiny_siglip(dest: Path, seed: int = SEED) -> Path:
     from transformers import SiglipConfig, SiglipModel
 
     num_tokens = _save_tokenizer(dest)
-    text = {**_TOWER, "vocab_size": num_tokens, "max_position_embeddings": TEXT_LENGTH}
+    text = {**_TOWER, **_text(num_tokens)}
     config = SiglipConfig(text_config=text, vision_config=_VISION)
     return _save(SiglipModel, config, dest, seed, _SIGLIP_PREPROCESSING)
 
@@ -87,11 +80,21 @@ def build_tiny_dual_encoder(dest: Path, seed: int = SEED) -> Path:
     )
 
     num_tokens = _save_tokenizer(dest)
-    text = BertConfig(**_TOWER, vocab_size=num_tokens, max_position_embeddings=TEXT_LENGTH)
+    text = BertConfig(**_TOWER, **_text(num_tokens))
     config = VisionTextDualEncoderConfig.from_vision_text_configs(
         CLIPVisionConfig(**_VISION), text, projection_dim=DIM
     )
     return _save(VisionTextDualEncoderModel, config, dest, seed, _CLIP_PREPROCESSING)
+
+
+def _text(num_tokens: int) -> dict[str, int]:
+    return {
+        "vocab_size": num_tokens,
+        "max_position_embeddings": TEXT_LENGTH,
+        "bos_token_id": 0,
+        "eos_token_id": 1,
+        "pad_token_id": 1,
+    }
 
 
 def _save(

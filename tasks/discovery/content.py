@@ -13,8 +13,9 @@ import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -140,20 +141,27 @@ def _refused(row: dict[str, Any], reason: str, detail: str, *, transient: bool) 
 
 
 def _read_local(row: dict[str, Any], handled: Callable[[str], bool]) -> _Inspected:
+    # Without O_NONBLOCK a pipe that took the file's place would be waited for.
+    descriptor = os.open(row["uri"], os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise FileNotFoundError(row["uri"])
+        with open(descriptor, "rb", buffering=0, closefd=False) as file:
+            return _read_while_still(file, row["uri"], handled)
+    finally:
+        os.close(descriptor)
+
+
+def _read_while_still(file: RawIOBase, uri: str, handled: Callable[[str], bool]) -> _Inspected:
+    """Read until size and time are the same before and after."""
     for _ in range(_MAX_READS):
-        # Without O_NONBLOCK a pipe that took the file's place would be waited for.
-        descriptor = os.open(row["uri"], os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb", buffering=0) as file:
-            before = os.fstat(descriptor)
-            if not stat.S_ISREG(before.st_mode):
-                raise FileNotFoundError(row["uri"])
-            media_type, content_hash, _ = _digest(file, os.path.basename(row["uri"]), handled)
-            after = os.fstat(descriptor)
+        file.seek(0)
+        before = os.fstat(file.fileno())
+        media_type, content_hash, _num_bytes = _digest(file, os.path.basename(uri), handled)
+        after = os.fstat(file.fileno())
         if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
-            return _Inspected(
-                row["uri"], after.st_size, after.st_mtime_ns, media_type, content_hash
-            )
-    raise _ChangedMeanwhile(row["uri"])
+            return _Inspected(uri, after.st_size, after.st_mtime_ns, media_type, content_hash)
+    raise _ChangedMeanwhile(uri)
 
 
 def _read_remote(row: dict[str, Any], handled: Callable[[str], bool]) -> _Inspected:
@@ -170,9 +178,7 @@ def _read_remote(row: dict[str, Any], handled: Callable[[str], bool]) -> _Inspec
     return _Inspected(row["uri"], size_bytes, row["mtime_ns"], media_type, content_hash)
 
 
-def _digest(
-    file: BinaryIO | Any, name: str, handled: Callable[[str], bool]
-) -> tuple[str, str | None, int]:
+def _digest(file: Any, name: str, handled: Callable[[str], bool]) -> tuple[str, str | None, int]:
     """Return media type, SHA-256 in hex or None, and how many bytes were read."""
     head = file.read(HEAD_BYTES)
     media_type = sniff(head, name)

@@ -54,9 +54,9 @@ def sniff(head: bytes, name: str) -> str:
     by_name = _type_of_name(name)
     if not head:
         return by_name or UNKNOWN
-    image = _image_type(head, by_name)
-    if image:
-        return image
+    by_signature = _signature_type(head, by_name)
+    if by_signature:
+        return by_signature
     if _is_svg(head):
         return "image/svg+xml"
     by_content = _magic_type(head, by_name)
@@ -70,14 +70,14 @@ def sniff(head: bytes, name: str) -> str:
     return by_name or UNKNOWN
 
 
-def _image_type(head: bytes, by_name: str | None) -> str | None:
+def _signature_type(head: bytes, by_name: str | None) -> str | None:
     for image_format, accepts in _signatures():
         if not _accepted(accepts, head):
             continue
         if image_format in _TEXT_FORMATS and not _TEXT_FORMATS[image_format].search(head):
             continue
         if image_format in _WEAK_FORMATS and by_name:
-            return by_name if _is_image(by_name) else None
+            return by_name
         return _media_type_of(image_format)
     return None
 

@@ -52,7 +52,8 @@ def make_plan(run: Run, listing: Listing, options: PlanOptions) -> Plan:
         unjudged = plans.candidates(
             con, listing.manifest, run.workdir / "candidates.parquet", options
         )
-    run.progress.start(unjudged.num_items, "reading")
+    if unjudged.num_items:
+        run.progress.start(unjudged.num_items, "reading")
     inspection = inspect(
         unjudged.path, run.workdir / "inspected.parquet", options.handles, run.progress.advance
     )

@@ -86,9 +86,12 @@ def with_os_errors(call: Callable[[], T]) -> T:
         raise translated from error
 
 
-def _translated(error: Exception) -> OSError | None:
+def _translated(error: BaseException | None) -> OSError | None:
     """Map an exception by its origin, since a driver that is not installed cannot be imported."""
-    library = type(error).__module__.partition(".")[0]
+    # fsspec calls a web file missing whatever the reason; the cause knows better.
+    if isinstance(error, FileNotFoundError) and _library(error.__cause__) == "aiohttp":
+        return _translated(error.__cause__)
+    library = _library(error)
     message = str(error) or type(error).__name__
     if library in ("aiohttp", "gcsfs"):
         return _from_http_status(getattr(error, "status", None) or _code(error), message)
@@ -99,7 +102,11 @@ def _translated(error: Exception) -> OSError | None:
     return None
 
 
-def _code(error: Exception) -> int | None:
+def _library(error: BaseException | None) -> str:
+    return type(error).__module__.partition(".")[0]
+
+
+def _code(error: BaseException | None) -> int | None:
     code = getattr(error, "code", None)
     return int(code) if code is not None and str(code).isdigit() else None
 

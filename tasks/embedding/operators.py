@@ -113,8 +113,9 @@ class ShardOperators:
             return self._decoded(item, data)
         except Refused as refusal:
             return item.refused("decode", refusal)
-        except MemoryError as error:
-            return item.refused("decode", Refused("out_of_memory", str(error)))
+        except MemoryError:
+            message = "preparing its pixels needs more memory than there is"
+            return item.refused("decode", Refused("out_of_memory", message))
 
     def _decoded(self, item: Item, data: bytes) -> Item:
         from tasks.chunking.image import ImageLimits, decode

@@ -41,6 +41,8 @@ class ShardWork:
 def embed_batch(work: ShardWork, batch: Batch) -> int:
     """Embed and commit the batch's shards; return how many items went through the model."""
     shards = pq.ParquetFile(batch.shards)
+    if batch.first == 0:
+        work.progress.start(shards.metadata.num_rows, "embedding")
     return sum(_embed_one(work, shards.read_row_group(i)) for i in range(batch.first, batch.stop))
 
 
@@ -64,4 +66,4 @@ def _embed_one(work: ShardWork, planned: pa.Table) -> int:
         commit = ShardCommit(work.run_id, work.model, pending, embedded, work.recorder.drain())
         with work.collection.write() as con:
             commit_shard(con, commit)
-    return embedded.num_rows - embedded["vector"].null_count
+    return int(embedded.num_rows - embedded["vector"].null_count)

@@ -119,7 +119,7 @@ class TransformersEncoder:
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
-            message = str(error).splitlines()[0][:300]
+            message = (str(error).splitlines() or [type(error).__name__])[0][:300]
         if rows.stop - rows.start == 1:
             encoded.failed[rows.start] = Failure("out_of_memory", message)
             return

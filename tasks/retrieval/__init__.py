@@ -1,0 +1,1 @@
+"""Answer queries: encode, search, show."""

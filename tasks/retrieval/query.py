@@ -6,13 +6,14 @@ milliseconds. A query is only ever compared with vectors of the model version th
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import CollectionEmpty, FilterError, ModelMismatch
 from tasks.grid import Grid
 from tasks.plain import human_bytes, markdown_cell
 from tasks.records import Hit, ModelVersion
+from tasks.retrieval.options import QueryOptions
 from tasks.storage import models
 from tasks.storage.collection import Collection
 from tasks.storage.filters import Where, parse_where
@@ -22,19 +23,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tasks.embedding.encoder import Encoder
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueryOptions:
-    """Where and how to search."""
-
-    collection: str
-    model: str | None = None
-    """Name, number or label of a model version; None for the live one."""
-    device: str = "auto"
-    k: int = 10
-    offset: int = 0
-    where: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 from prefect.artifacts import create_markdown_artifact
 
 from tasks.records import Plan
-from tasks.retrieval.query import Answer, QueryOptions, answer
+from tasks.retrieval.options import QueryOptions
+from tasks.retrieval.query import Answer, answer
 from tasks.retrieval.thumbnails import thumbnail_png
 from tasks.run import Run
 from tasks.task import stage

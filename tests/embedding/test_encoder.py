@@ -21,6 +21,8 @@ BUILDERS = {
     "siglip": build_tiny_siglip,
     "dual encoder": build_tiny_dual_encoder,
 }
+CUDA_FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+CPU_FULL = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
 TEXTS = ["a red car", "two dogs on the grass"]
 
 
@@ -28,7 +30,7 @@ def pixels(encoder, count: int) -> np.ndarray:
     return np.stack([encoder.preprocess.apply(draw_picture(number)) for number in range(count)])
 
 
-def fail_for(encoder, condition) -> list[int]:
+def fail_for(encoder, condition, error=CUDA_FULL) -> list[int]:
     """Make the vision tower run out of memory under a condition; return the sizes it was given."""
     sizes: list[int] = []
 
@@ -36,7 +38,7 @@ def fail_for(encoder, condition) -> list[int]:
         values = kwargs.get("pixel_values", args[0] if args else None)
         sizes.append(len(values))
         if condition(values):
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+            raise error
 
     encoder._model.vision_model.register_forward_pre_hook(hook, with_kwargs=True)
     return sizes
@@ -107,10 +109,11 @@ def test_nothing_in_gives_nothing_out(encoder) -> None:
     assert encoder.encode_texts([]).shape == (0, encoder.version.dim)
 
 
-def test_batch_is_halved_until_it_fits_into_memory(encoder) -> None:
+@pytest.mark.parametrize("error", [CUDA_FULL, CPU_FULL, MemoryError()])
+def test_batch_is_halved_until_it_fits_into_memory(encoder, error) -> None:
     batch = pixels(encoder, 8)
     expected = encoder.encode_images(batch).vectors
-    sizes = fail_for(encoder, lambda values: len(values) > 2)
+    sizes = fail_for(encoder, lambda values: len(values) > 2, error)
     encoded = encoder.encode_images(batch)
     assert sizes == [8, 4, 2, 2, 4, 2, 2]
     assert encoded.failed == {}

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tasks.embedding.encoder import load_version
-from tasks.retrieval.query import QueryOptions, answer
+from tasks.retrieval.options import QueryOptions
+from tasks.retrieval.query import answer
 from tasks.storage import models
 from tasks.storage.collection import Collection
 from tasks.storage.search import SearchRequest, search

@@ -1,0 +1,15 @@
+"""Hold what a caller may choose about a run's records; costs nothing to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a run is recorded."""
+
+    record: bool = True
+    """Write a run row; False for a dry run."""
+    quiet: bool = False
+    """Show no progress."""

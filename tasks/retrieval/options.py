@@ -1,0 +1,18 @@
+"""Hold what a caller may choose about a search; costs nothing to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryOptions:
+    """Where and how to search."""
+
+    collection: str
+    model: str | None = None
+    """Name, number or label of a model version; None for the live one."""
+    device: str = "auto"
+    k: int = 10
+    offset: int = 0
+    where: list[str] = field(default_factory=list)

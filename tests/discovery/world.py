@@ -1,0 +1,169 @@
+"""A folder, a collection and a run without a model: every step real but the forward pass."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.discovery.content import inspect
+from tasks.discovery.listing import Listing, list_sources
+from tasks.discovery.options import ListOptions, PlanRules
+from tasks.discovery.plan import PlanOptions, candidates, make_plan
+from tasks.records import ModelVersion, PlanSummary, embedded_schema
+from tasks.storage import runs, verify, writer
+from tasks.storage.collection import Collection
+from tasks.storage.models import register
+from tasks.storage.writer import ShardCommit
+
+PNG = b"\x89PNG\r\n\x1a\n"
+CHUNKERS = {"image/*": "whole/1"}
+DIM = 2
+
+
+def version(name: str = "tiny") -> ModelVersion:
+    return ModelVersion(
+        name=name,
+        revision="local",
+        weights_hash=name.ljust(8, "0"),
+        preprocessing="p",
+        dim=DIM,
+        dtype="float32",
+        encoders={"image": "vision"},
+    )
+
+
+@dataclass
+class Planned:
+    """A plan as a test looks at it."""
+
+    summary: PlanSummary
+    rows: dict[str, dict[str, Any]]
+    """Plan rows by file name."""
+    table: pa.Table
+    num_read: int
+    listing: Listing
+
+    @property
+    def actions(self) -> dict[str, str]:
+        return {name: row["action"] for name, row in self.rows.items()}
+
+    @property
+    def embedded(self) -> set[str]:
+        return {name for name, row in self.rows.items() if row["embed"]}
+
+
+@dataclass
+class World:
+    home: Path
+    model: ModelVersion | None = field(default_factory=version)
+    chunkers: dict[str, str] = field(default_factory=lambda: dict(CHUNKERS))
+
+    def __post_init__(self) -> None:
+        self.folder = self.home / "photos"
+        self.folder.mkdir()
+        self.collection = Collection(self.home / "collection.duckdb")
+
+    def put(self, name: str, text: str = "", *, mtime_s: int | None = None) -> Path:
+        """Write a file that sniffs as a picture; content that begins with BAD will not embed."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(PNG + (text or name).encode())
+        if mtime_s is not None:
+            os.utime(path, (mtime_s, mtime_s))
+        return path
+
+    def plan(self, *paths: Any, hidden: bool = False, **rules: Any) -> Planned:
+        """Plan without carrying it out; the folder unless paths are given."""
+        work = self.home / uuid.uuid4().hex
+        work.mkdir()
+        listing = list_sources(
+            [str(path) for path in paths or (self.folder,)],
+            work / "manifest",
+            ListOptions(include_hidden=hidden),
+        )
+        with self._reading() as con:
+            options = self._options(con, listing, rules)
+            unjudged = candidates(con, listing.manifest, work / "candidates", options)
+        inspection = inspect(unjudged.path, work / "inspected", options.handles)
+        with self._reading() as con:
+            summary = make_plan(con, listing.manifest, inspection, work / "plan", options)
+        table = pq.read_table(work / "plan")
+        rows = {row["uri"].rpartition("/")[2]: row for row in table.to_pylist()}
+        return Planned(summary, rows, table, unjudged.num_items, listing)
+
+    def run(self, *paths: Any, **options: Any) -> Planned:
+        """Plan and carry it out, with a made-up vector for every forward pass."""
+        planned = self.plan(*paths, **options)
+        run_id = uuid.uuid4().hex
+        with self.collection.write() as con:
+            start = runs.RunStart(run_id=run_id, flow="index", params={}, code_version="0")
+            runs.start_run(con, start)
+            model = register(con, self.model or version())
+            runs.set_run_model(con, run_id, model.id or 0)
+            due = planned.table.filter(planned.table["embed"])
+            if due.num_rows:
+                shard = ShardCommit(run_id, model, due, self._embed(due), [])
+                writer.commit_shard(con, shard)
+            writer.apply_plan(con, planned.table, run_id)
+            writer.quarantine(con, run_id, planned.summary.rejected, None)
+            assert verify.verify(con, run_id, model.id).problems == []
+        return planned
+
+    def column(self, sql: str) -> list[Any]:
+        with self.collection.read() as con:
+            return [row[0] for row in con.execute(sql).fetchall()]
+
+    def _options(
+        self, con: duckdb.DuckDBPyConnection | None, listing: Listing, rules: dict[str, Any]
+    ) -> PlanOptions:
+        fingerprint = self.model.fingerprint if self.model else None
+        known = (
+            con
+            and con.execute(
+                "SELECT id FROM model_version WHERE fingerprint = ?", [fingerprint]
+            ).fetchone()
+        )
+        return PlanOptions(
+            roots=listing.roots,
+            chunkers=self.chunkers,
+            model_version_id=known[0] if known else None,
+            unreadable=listing.unreadable,
+            rejected=listing.rejected,
+            rules=PlanRules(**rules),
+        )
+
+    @contextmanager
+    def _reading(self) -> Iterator[duckdb.DuckDBPyConnection | None]:
+        if not self.collection.exists:
+            yield None
+            return
+        with self.collection.read() as con:
+            yield con
+
+    def _embed(self, due: pa.Table) -> pa.Table:
+        rows = []
+        for row in due.to_pylist():
+            text = Path(row["uri"]).read_bytes()[len(PNG) :]
+            came_of_it: dict[str, Any] = {"vector": [1.0, 0.0]}
+            if text.startswith(b"BAD"):
+                came_of_it = {"stage": "decode", "reason": "truncated", "transient": False}
+            if text.startswith(b"BAD LINE"):
+                came_of_it = {"stage": "read", "reason": "read_error", "transient": True}
+            same = {name: row[name] for name in ("uri", "content_hash")}
+            chunk = {
+                "chunker": self.chunkers["image/*"],
+                "kind": "image",
+                "ordinal": 0,
+                "meta": "{}",
+            }
+            rows.append(same | chunk | came_of_it)
+        return pa.Table.from_pylist(rows, schema=embedded_schema(DIM))
