@@ -30,7 +30,7 @@ def index(params: IndexParams) -> dict[str, Any]:
             return preview(run, plan, model)
         for batch in plan.batches:
             embed(run, model, batch, params.embed_options())
-        settle(run, plan)
+        settle(run, plan, model)
         verification = verify(run, model)
         thumbnails = sample_thumbnails(run, plan)
         return report(run, plan, verification, thumbnails, params.min_coverage)

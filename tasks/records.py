@@ -195,3 +195,5 @@ class Plan:
     """PLAN_SCHEMA rows of every source that is not plainly unchanged."""
     summary: PlanSummary
     batches: tuple[Batch, ...]
+    folders: tuple[str, ...] = ()
+    """What was looked through, so that what was unreadable there before is known to be so no more."""

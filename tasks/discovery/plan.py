@@ -77,7 +77,7 @@ def candidates(
 ) -> Candidates:
     """Write the sources whose content must be read to ``out``.
 
-    That is nobody's whose size and time are as recorded: a run with nothing to do reads nothing.
+    Size and time as recorded stand for the content, so a run with nothing to do reads nothing.
 
     Args:
         con: the collection, open for reading; None where there is none yet.

@@ -64,7 +64,8 @@ def make_plan(run: Run, listing: Listing, options: PlanOptions) -> Plan:
     num_shards = plans.write_shards(path, shards, options.rules.shard_size)
     bounds = sorted({num_shards * i // MAX_BATCHES for i in range(MAX_BATCHES + 1)})
     batches = (Batch(shards, first, stop) for first, stop in itertools.pairwise(bounds))
-    return Plan(path, summary, tuple(batches))
+    folders = tuple(root.base or root.root for root in options.roots)
+    return Plan(path, summary, tuple(batches), folders)
 
 
 def preview(run: Run, plan: Plan, model: ModelVersion, limit: int) -> dict[str, Any]:

@@ -64,8 +64,8 @@ class RemoteFiles:
         return self.is_web or bool(self._call(self._fs.exists, self.path.split("/")[0]))
 
     def open(self) -> Any:
-        """Open the object for reading in order."""
-        return self._call(self._fs.open, self.path, "rb", cache_type="readahead")
+        """Open the object for reading in order; the caller retries opening and reading as one."""
+        return with_os_errors(lambda: self._fs.open(self.path, "rb", cache_type="readahead"))
 
     def uri(self, name: str) -> str:
         """Return the URL of an object by the name that the store gives it."""

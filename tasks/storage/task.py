@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import pyarrow.parquet as pq
-
 from tasks.records import ModelVersion, Plan
 from tasks.run import Run
+from tasks.storage import runs
 from tasks.storage import verify as checks
-from tasks.storage import writer
+from tasks.storage.settling import has_work, settle_run
 from tasks.task import stage
 
 
 @stage("settle")
-def settle(run: Run, plan: Plan) -> None:
-    """Write renames, copies, deletions and what was only touched; quarantine what discovery refused."""
-    planned = pq.read_table(plan.path)
-    if planned.num_rows == 0 and not plan.summary.rejected:
-        return
+def settle(run: Run, plan: Plan, model: ModelVersion) -> None:
+    """Write what needs no forward pass: renames, copies, deletions, refusals of discovery."""
+    with run.collection.read() as con:
+        if not has_work(con, plan):
+            return
     with run.recorder.span("settle") as span, run.collection.write() as con:
-        span.num_items = planned.num_rows
-        writer.apply_plan(con, planned, run.id)
-        writer.quarantine(con, run.id, plan.summary.rejected, None)
+        span.num_items = settle_run(con, run.id, plan, model)
 
 
 @stage("verify")
 def verify(run: Run, model: ModelVersion) -> checks.Verification:
     """Check that every source has a vector or a quarantine row, and every vector its chunk."""
     with run.recorder.span("verify") as span, run.collection.read() as con:
-        found = checks.verify(con, run.id, model.id)
+        # A model that was new when the run began has its number only since the first shard.
+        number = model.id or runs.run(con, run.id).model_version_id
+        found = checks.verify(con, run.id, number)
         span.num_items = found.num_sources
     return found

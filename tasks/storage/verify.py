@@ -16,7 +16,8 @@ _TOLERANCE = 1e-3
 
 _NO_VECTOR = """
 SELECT count(*) FROM source s
-WHERE s.content_hash IS NOT NULL AND s.uri NOT IN (SELECT uri FROM quarantine)
+WHERE s.run_id = $run_id AND s.content_hash IS NOT NULL
+AND s.uri NOT IN (SELECT uri FROM quarantine)
 AND NOT EXISTS (
     SELECT 1 FROM chunk c JOIN {vectors} v ON v.chunk_id = c.chunk_id
     WHERE c.content_hash = s.content_hash)
@@ -41,7 +42,7 @@ WHERE run_id = $run_id AND NOT coalesce(abs(array_inner_product(v, v) - 1) < $to
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """Count what should not be; everything but ``num_sources`` is 0 in a sound collection."""
+    """Count what should not be; all but ``num_sources`` are 0 in a sound collection at rest."""
 
     num_sources: int
     num_without_vector_or_quarantine: int
@@ -49,22 +50,23 @@ class Verification:
     num_chunks_without_source: int
     num_not_normalised: int
     problems: list[str]
-    """A sentence for each count above 0."""
+    """A sentence for each count above 0 that no other run can explain."""
 
 
 def verify(
     con: duckdb.DuckDBPyConnection, run_id: str, model_version_id: int | None
 ) -> Verification:
-    """Check every source under one model version, every chunk, and the vectors of one run.
+    """Check the sources and vectors of one run under one model version, and every chunk.
 
-    Sources of a media type without chunker need no vector. Without a model version only what does
-    not depend on one is checked.
+    Sources of a media type without chunker need no vector, nor do those that other runs index with
+    other models. Without a model version only what does not depend on one is checked. Chunks
+    without a source are counted but no problem: another run may be about to settle them.
     """
     tables = [vector_table(version.id) for version in all_versions(con) if version.id is not None]
     num_without, num_not_normalised = 0, 0
     if model_version_id is not None:
         vectors = vector_table(model_version_id)
-        num_without = one_number(con, _NO_VECTOR.format(vectors=vectors))
+        num_without = one_number(con, _NO_VECTOR.format(vectors=vectors), {"run_id": run_id})
         num_not_normalised = one_number(
             con,
             _NOT_NORMALISED.format(vectors=vectors),
@@ -78,17 +80,14 @@ def verify(
         num_vectors_without_chunk=num_no_chunk,
         num_chunks_without_source=num_no_source,
         num_not_normalised=num_not_normalised,
-        problems=_problems(num_without, num_no_chunk, num_no_source, num_not_normalised),
+        problems=_problems(num_without, num_no_chunk, num_not_normalised),
     )
 
 
-def _problems(
-    num_without: int, num_no_chunk: int, num_no_source: int, num_not_normalised: int
-) -> list[str]:
+def _problems(num_without: int, num_no_chunk: int, num_not_normalised: int) -> list[str]:
     found = (
         (num_without, "sources with neither a vector nor a quarantine row: run the index again"),
         (num_no_chunk, "vectors without a chunk: something else has changed the file"),
-        (num_no_source, "chunks without a source: the next index run collects them"),
         (num_not_normalised, "vectors of this run not of length 1: the encoder is at fault"),
     )
     return [f"{number} {sentence}" for number, sentence in found if number]

@@ -1,8 +1,10 @@
-"""Fixtures of discovery: a world to index, an S3 server, and a process without root's rights."""
+"""Fixtures of discovery: a world to index, an S3 server, and root bound by file modes."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +12,10 @@ import pytest
 
 from tests.discovery.world import World
 
-NOBODY = 65534
+CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1 << 1, 1 << 2
+# Version 3 of the kernel's interface: effective, permitted and inheritable, 32 bits each, twice.
+_THIS_THREAD = (ctypes.c_uint32 * 2)(0x20080522, 0)
+_Capabilities = ctypes.c_uint32 * 6
 
 
 @pytest.fixture
@@ -19,24 +24,28 @@ def world(tmp_path: Path) -> World:
 
 
 @pytest.fixture
-def unprivileged(tmp_path: Path) -> Iterator[Callable[[], None]]:
-    """Return a function that gives up root's rights, which no file mode binds, until the end.
-
-    The temporary folders above ``tmp_path`` are opened for it.
-    """
+def bound_by_modes() -> Iterator[Callable[[], None]]:
+    """Return a function after which file modes bind this thread even where it runs as root."""
     if os.getuid() != 0:
         yield lambda: None
         return
-    modes = {folder: folder.stat().st_mode for folder in (tmp_path, *tmp_path.parents)}
-    for folder, mode in modes.items():
-        if mode & 0o055 != 0o055:
-            folder.chmod(mode | 0o055)
-    os.chown(tmp_path, NOBODY, NOBODY)
-    yield lambda: os.seteuid(NOBODY)
-    os.seteuid(0)
-    for folder, mode in modes.items():
-        if folder.stat().st_mode != mode:
-            folder.chmod(mode)
+    if not sys.platform.startswith("linux"):
+        pytest.skip("root can put its rights aside only on Linux")
+    before = _capabilities()
+    without = _Capabilities.from_buffer_copy(before)
+    without[0] &= ~(CAP_DAC_OVERRIDE | CAP_DAC_READ_SEARCH)
+    yield lambda: _set_capabilities(without)
+    _set_capabilities(before)
+
+
+def _capabilities() -> ctypes.Array[ctypes.c_uint32]:
+    held = _Capabilities()
+    assert ctypes.CDLL(None).capget(_THIS_THREAD, held) == 0
+    return held
+
+
+def _set_capabilities(wanted: ctypes.Array[ctypes.c_uint32]) -> None:
+    assert ctypes.CDLL(None).capset(_THIS_THREAD, wanted) == 0
 
 
 @pytest.fixture(scope="session")

@@ -65,10 +65,10 @@ def test_file_that_vanished_is_gone_and_no_refusal(tmp_path: Path) -> None:
 
 
 def test_file_without_permission_is_refused(
-    tmp_path: Path, unprivileged: Callable[[], None]
+    tmp_path: Path, bound_by_modes: Callable[[], None]
 ) -> None:
     (tmp_path / "x.jpg").touch(mode=0o000)
-    unprivileged()
+    bound_by_modes()
     done, rows = inspected(tmp_path, tmp_path / "x.jpg")
     [refusal] = done.rejected
     assert rows == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -131,18 +130,15 @@ def test_hidden_sources_are_not_taken_for_deleted_by_a_run_that_does_not_look(
 
 
 def test_nothing_below_an_unreadable_folder_is_deleted(
-    world: World, unprivileged: Callable[[], None]
+    world: World, bound_by_modes: Callable[[], None]
 ) -> None:
     world.put("a.png")
     world.put("locked/b.png")
     world.put("locked_not/c.png")
     world.run()
     (world.folder / "locked_not" / "c.png").unlink()
-    for folder, _, names in os.walk(world.home):
-        for target in [Path(folder), *(Path(folder, name) for name in names)]:
-            os.chown(target, 65534, 65534)
     (world.folder / "locked").chmod(0)
-    unprivileged()
+    bound_by_modes()
     planned = world.run()
     assert planned.actions == {"c.png": "deleted"}
     assert [refusal.reason for refusal in planned.summary.rejected] == ["unreadable_folder"]

@@ -166,16 +166,14 @@ def test_pipes_and_sockets_are_no_sources(tree: Path, monkeypatch: pytest.Monkey
 
 
 def test_unreadable_folder_is_a_refusal_with_its_prefix(
-    tree: Path, unprivileged: Callable[[], None]
+    tree: Path, bound_by_modes: Callable[[], None]
 ) -> None:
     for closed, mode in (("locked", 0o000), ("no_entry", 0o444)):
         (tree / closed).mkdir()
         (tree / closed / "d.jpg").touch()
         (tree / closed).chmod(mode)
     (tree / "link.jpg").symlink_to(tree / "locked" / "d.jpg")
-    (tree.parent / "manifest").touch(mode=0o666)
-    (tree.parent / "manifest").chmod(0o666)
-    unprivileged()
+    bound_by_modes()
     listing = list_below(tree)
     assert names(listing) == ["a.jpg", "b.jpg", "c.png"]
     assert listing.unreadable == [str(tree / n) for n in ("link.jpg", "locked", "no_entry")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -273,21 +272,58 @@ def test_what_one_model_refused_another_may_take(world: World) -> None:
     assert world.plan().embedded == {"a.png"}
 
 
+def test_source_without_a_time_is_always_read(world: World) -> None:
+    world.put("a.png", "one", mtime_s=0)
+    world.run()
+    world.put("a.png", "two", mtime_s=0)
+    assert world.run().actions == {"a.png": "changed"}
+
+
 def test_unreadable_file_is_refused_and_looked_at_again(
-    world: World, unprivileged: Callable[[], None]
+    world: World, bound_by_modes: Callable[[], None]
 ) -> None:
     path = world.put("a.png")
     path.chmod(0)
-    for folder, _, names in os.walk(world.home):
-        for target in [Path(folder), *(Path(folder, name) for name in names)]:
-            os.chown(target, 65534, 65534)
-    unprivileged()
+    bound_by_modes()
     for _ in range(2):
         planned = world.run()
         assert (planned.rows, planned.num_read) == ({}, 1)
         assert [refusal.reason for refusal in planned.summary.rejected] == ["unreadable"]
     path.chmod(0o644)
     assert world.run().embedded == {"a.png"}
+    assert world.column("SELECT count(*) FROM quarantine") == [0]
+
+
+def test_known_file_that_cannot_be_read_any_more_keeps_its_vector_and_is_not_planned(
+    world: World, bound_by_modes: Callable[[], None]
+) -> None:
+    path = world.put("a.png")
+    world.run()
+    world.put("a.png", "changed").chmod(0)
+    bound_by_modes()
+    world.model = version("other")
+    assert world.plan().rows == {}
+    world.model = version()
+    assert world.run().rows == {}
+    assert world.column("SELECT count(*) FROM vector_1") == [1]
+    path.chmod(0o644)
+    assert world.run().embedded == {"a.png"}
+
+
+def test_link_whose_target_is_reachable_again_leaves_quarantine(
+    world: World, bound_by_modes: Callable[[], None]
+) -> None:
+    elsewhere = world.home / "elsewhere"
+    elsewhere.mkdir()
+    world.put("a.png").rename(elsewhere / "a.png")
+    (world.folder / "link.png").symlink_to(elsewhere / "a.png")
+    world.run()
+    elsewhere.chmod(0)
+    bound_by_modes()
+    assert world.run().rows == {}
+    assert world.column("SELECT reason FROM quarantine") == ["unreadable"]
+    elsewhere.chmod(0o755)
+    assert world.run().embedded == set()
     assert world.column("SELECT count(*) FROM quarantine") == [0]
 
 

@@ -8,6 +8,7 @@ import pytest
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_LOGGING_TO_API_ENABLED,
     temporary_settings,
 )
 
@@ -16,6 +17,10 @@ from prefect.settings import (
 def prefect(prefect_server: str) -> Iterator[None]:
     """Point Prefect at the test server; heartbeats off, since each would cost a second."""
     with temporary_settings(
-        {PREFECT_API_URL: prefect_server, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+        {
+            PREFECT_API_URL: prefect_server,
+            PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+            PREFECT_LOGGING_TO_API_ENABLED: False,
+        }
     ):
         yield

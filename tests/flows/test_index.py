@@ -27,7 +27,7 @@ def run_index(collection: Path, *paths: Path, **changes: Any) -> dict[str, Any]:
 
 def scalar(collection: Path, sql: str) -> Any:
     with Collection(collection).read() as con:
-        return con.execute(sql).fetchone()[0]
+        return con.execute(sql).fetchall()[0][0]
 
 
 def test_first_run_embeds_every_picture(collection: Path, pictures: Path, tiny_clip: Path) -> None:
@@ -66,7 +66,7 @@ def test_copied_file_is_not_embedded_again(
     original = sorted(pictures.iterdir())[0]
     (pictures / "copy.png").write_bytes(original.read_bytes())
     report = run_index(collection, pictures)
-    assert report["counts"] == {"duplicate": 1, "unchanged": 11}
+    assert report["counts"] == {"duplicate": 1, "unchanged": 12}
     assert report["num_embedded"] == 0
     assert scalar(collection, "SELECT count(*) FROM source") == 13
 
@@ -113,7 +113,7 @@ def test_broken_file_is_quarantined_once_and_retried_only_on_request(
     whole = sorted(pictures.glob("*.jpg"))[0].read_bytes()
     broken = pictures / "broken.jpg"
     broken.write_bytes(whole[: len(whole) // 2])
-    options = {"model": str(tiny_clip), "min_coverage": 0.5}
+    options = {"model": str(tiny_clip), "min_coverage": 0.0}
     first = run_index(collection, pictures, **options)
     assert first["quarantined"] == {"truncated": 1}
     again = run_index(collection, pictures, **options)
@@ -145,7 +145,7 @@ def test_second_model_is_built_beside_the_live_one(
 
     run_index(collection, pictures, model=str(tiny_clip))
     other = tmp_path / "other-clip"
-    build_tiny_clip(other, seed=7)
+    build_tiny_clip(other, seed=8)
     report = run_index(collection, pictures, model=str(other))
     assert report["num_embedded"] == 12
     assert scalar(collection, "SELECT count(*) FROM vector_2") == 12

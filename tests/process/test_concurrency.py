@@ -41,6 +41,7 @@ def test_search_answers_while_an_index_run_is_writing(
     while writing.poll() is None:
         answers.append(both.json("search", "a circle", "-k", 3))
         time.sleep(0.2)
-    assert writing.communicate() and writing.returncode == 0
+    _, said = writing.communicate()
+    assert writing.returncode == 0, said
     assert answers
     assert all(len(answer[0]["hits"]) == 3 for answer in answers)

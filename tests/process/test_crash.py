@@ -22,30 +22,29 @@ NUM_KILLS = 20
 SHARD_SIZE = 8
 
 
+_DOUBLED = """
+SELECT count(*) FROM (
+    SELECT 1 FROM chunk GROUP BY content_hash, chunker, ordinal HAVING count(*) > 1)
+"""
+_WITHOUT_CHUNK = "SELECT count(*) FROM vector_1 WHERE chunk_id NOT IN (SELECT chunk_id FROM chunk)"
+_WITHOUT_VECTOR = "SELECT count(*) FROM chunk WHERE chunk_id NOT IN (SELECT chunk_id FROM vector_1)"
+
+
 def ledger_rows(collection: Path) -> tuple[int, int, int]:
     """Return the number of sources, of chunks and of vectors, after checking their keys."""
     if not collection.exists():
         return (0, 0, 0)
     with duckdb.connect(str(collection), read_only=True) as con:
-        tables = {
-            name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-        }
-        if "vector_1" not in tables:
+
+        def number(sql: str) -> int:
+            return con.execute(sql).fetchall()[0][0]
+
+        if not number("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'vector_1'"):
             return (0, 0, 0)
-        doubled = con.execute(
-            "SELECT count(*) FROM (SELECT content_hash FROM chunk GROUP BY content_hash, chunker, ordinal HAVING count(*) > 1)"
-        ).fetchone()
-        foreign = con.execute(
-            "SELECT count(*) FROM vector_1 WHERE chunk_id NOT IN (SELECT chunk_id FROM chunk)"
-        ).fetchone()
-        half = con.execute(
-            "SELECT count(*) FROM chunk WHERE chunk_id NOT IN (SELECT chunk_id FROM vector_1)"
-        ).fetchone()
-        assert (doubled, foreign, half) == ((0,), (0,), (0,))
-        (counts,) = con.execute(
-            "SELECT (SELECT count(*) FROM source), (SELECT count(*) FROM chunk), (SELECT count(*) FROM vector_1)"
-        ).fetchall()
-        return counts
+        assert number(_DOUBLED) == 0
+        assert number(_WITHOUT_CHUNK) == 0
+        assert number(_WITHOUT_VECTOR) == 0
+        return tuple(number(f"SELECT count(*) FROM {t}") for t in ("source", "chunk", "vector_1"))
 
 
 def test_killed_index_run_loses_nothing_committed_and_the_rerun_does_the_rest(

@@ -1,0 +1,35 @@
+"""Bring the ledger in step with what a plan says of sources that need no forward pass."""
+
+from __future__ import annotations
+
+import duckdb
+import pyarrow.parquet as pq
+
+from tasks.records import ModelVersion, Plan
+from tasks.storage import quarantine, runs, writer
+from tasks.storage.tables import one_number
+
+_REFUSED_BY_DISCOVERY = "SELECT count(*) FROM quarantine WHERE stage = 'discover'"
+
+
+def has_work(con: duckdb.DuckDBPyConnection, plan: Plan) -> bool:
+    """Say whether settling would write anything; a run with nothing to do takes no write lock."""
+    return (
+        pq.read_metadata(plan.path).num_rows > 0
+        or bool(plan.summary.rejected)
+        or one_number(con, _REFUSED_BY_DISCOVERY) > 0
+    )
+
+
+def settle_run(con: duckdb.DuckDBPyConnection, run_id: str, plan: Plan, model: ModelVersion) -> int:
+    """Write the plan's rows without embedding and its refusals; return the number of its rows.
+
+    Call it after the run's last shard.
+    """
+    planned = pq.read_table(plan.path)
+    if model.id is not None:
+        runs.set_run_model(con, run_id, model.id)
+    writer.apply_plan(con, planned, run_id)
+    writer.quarantine(con, run_id, plan.summary.rejected, None)
+    quarantine.clear_recovered(con, run_id, list(plan.folders))
+    return planned.num_rows
