@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,8 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.discovery.media import HEAD_BYTES, sniff
-from tasks.discovery.retry import with_retries
 from tasks.errors import is_transient
+from tasks.files.local import open_regular
+from tasks.files.retry import with_retries
 from tasks.records import Rejected
 
 INSPECTED_SCHEMA = pa.schema(
@@ -141,15 +141,8 @@ def _refused(row: dict[str, Any], reason: str, detail: str, *, transient: bool) 
 
 
 def _read_local(row: dict[str, Any], handled: Callable[[str], bool]) -> _Inspected:
-    # Without O_NONBLOCK a pipe that took the file's place would be waited for.
-    descriptor = os.open(row["uri"], os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise FileNotFoundError(row["uri"])
-        with open(descriptor, "rb", buffering=0, closefd=False) as file:
-            return _read_while_still(file, row["uri"], handled)
-    finally:
-        os.close(descriptor)
+    with open_regular(row["uri"]) as file:
+        return _read_while_still(file, row["uri"], handled)
 
 
 def _read_while_still(file: RawIOBase, uri: str, handled: Callable[[str], bool]) -> _Inspected:
@@ -165,7 +158,7 @@ def _read_while_still(file: RawIOBase, uri: str, handled: Callable[[str], bool])
 
 
 def _read_remote(row: dict[str, Any], handled: Callable[[str], bool]) -> _Inspected:
-    from tasks.discovery.remote import RemoteFiles, with_os_errors
+    from tasks.files.remote import RemoteFiles, with_os_errors
 
     name = row["uri"].partition("?")[0].rpartition("/")[2]
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from tasks.discovery.options import ListOptions
 from tasks.discovery.patterns import GlobPattern, has_wildcard
-from tasks.discovery.remote import RemoteFiles, explain
 from tasks.discovery.roots import FixedWalk, Found, Root, Walk, refused
+from tasks.files.remote import RemoteFiles, explain
 from tasks.records import Rejected
 
 # Web servers can lead in circles by links; object stores cannot.

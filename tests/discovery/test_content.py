@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.discovery import content, retry
+from tasks.discovery import content
 from tasks.discovery.content import INSPECTED_SCHEMA, Inspection, inspect
+from tasks.files import retry
 from tasks.records import MANIFEST_SCHEMA
 from tests.discovery.world import PNG
 

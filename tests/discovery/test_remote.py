@@ -14,11 +14,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.discovery import retry
 from tasks.discovery.content import inspect
 from tasks.discovery.listing import Listing, list_sources
 from tasks.discovery.options import ListOptions
 from tasks.errors import PathError
+from tasks.files import retry
 from tests.discovery.world import PNG
 
 KEYS = ("a.png", "b.txt", "sub/c.png", "sub/deep/d.png", ".hidden/e.png", "sub/.f.png")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +12,7 @@ import pytest
 
 from tasks.chunking.refusal import Refused
 from tasks.embedding.read import is_remote, read_source
+from tasks.files.retry import NUM_RETRIES
 
 CONTENT = b"the content" * 100
 LIMIT = 10_000
@@ -79,8 +81,13 @@ def test_vanished_file_is_tried_again_by_the_next_run(tmp_path: Path) -> None:
 
 
 def test_unreadable_file_is_not_tried_again(tmp_path: Path) -> None:
-    refused = refusal(str(tmp_path))
+    refused = refusal(str(tmp_path / "name".ljust(300, "x")))
     assert (refused.reason, refused.transient) == ("read_failed", False)
+
+
+def test_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert refusal(str(tmp_path / "pipe")).reason == "missing"
 
 
 def test_object_of_a_store_is_read_through_fsspec() -> None:
@@ -98,7 +105,7 @@ def test_url_that_goes_on_failing_is_left_to_the_next_run(flaky_server) -> None:
     url, requests = flaky_server
     refused = refusal(f"{url}/broken")
     assert (refused.reason, refused.transient) == ("read_failed", True)
-    assert requests.count("/broken") == 3
+    assert requests.count("/broken") == 1 + NUM_RETRIES
 
 
 def test_missing_url_is_asked_for_once(flaky_server) -> None:

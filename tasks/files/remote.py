@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from tasks.discovery.retry import NUM_RETRIES, with_retries
 from tasks.errors import PathError
+from tasks.files.retry import NUM_RETRIES, with_retries
 
 T = TypeVar("T")
 
