@@ -125,7 +125,7 @@ def test_dry_run_says_what_would_be_done_and_does_nothing(
     indexed: tuple[Shell, Path], tmp_path: Path
 ) -> None:
     shell, _ = indexed
-    draw_pictures(tmp_path / "more", 3)
+    draw_pictures(tmp_path / "more", 15)  # twelve of them are known
     before = shell.json("status")["num_sources"]
     shown = shell.json("index", tmp_path / "more", "--dry-run")
     assert shown["num_to_embed"] == 3
