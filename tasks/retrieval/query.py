@@ -105,7 +105,7 @@ def _choose_version(collection: Collection, spec: str | None) -> ModelVersion:
 
 
 def _load(version: ModelVersion, device: str) -> Encoder:
-    from tasks.embedding.encoder import load_version
+    from tasks.embedding.loading import load_version
 
     return load_version(version, device)
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tasks.embedding import model_files
-from tasks.embedding.encoder import load_encoder, load_version
+from tasks.embedding.loading import load_encoder, load_version
 from tasks.embedding.options import ModelSpec
 from tasks.errors import ModelMismatch, ModelUnavailable
 from tests.pictures import draw_picture

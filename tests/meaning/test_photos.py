@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.embedding.encoder import load_version
+from tasks.embedding.loading import load_version
 from tasks.retrieval.options import QueryOptions
 from tasks.retrieval.query import answer
 from tasks.storage import models
