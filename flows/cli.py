@@ -8,19 +8,15 @@ error and exit code 1; a wrong option is exit code 2.
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import sys
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from tasks.grid import Grid
-
-_PIPE_WIDTH = 160
+from flows.invoke import checked, show_outcome
+from flows.printing import print_grids, print_json
 
 app = typer.Typer(
     name="crossmodal",
@@ -64,17 +60,74 @@ def index(
 ) -> None:
     """Bring the collection in step with PATHS; only what changed is embedded."""
     given = {k: v for k, v in locals().items() if k != "as_json"}
-    params = _index_params(given)
+    from flows.parameters import IndexParams
+
+    params = checked(IndexParams, given)
     from flows.index import index as index_flow
 
-    state = index_flow(params, return_state=True)
-    report = _outcome(state)
+    show_outcome(index_flow(params, return_state=True), as_json=as_json)
+
+
+@app.command()
+def backfill(
+    paths: Annotated[list[str], typer.Argument(help="Folders, files, globs or URLs.")],
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    partition_by: Annotated[str, typer.Option(help="prefix, day, month, year or none.")] = "prefix",
+    depth: Annotated[int, typer.Option(help="Levels of folders that make a prefix.")] = 1,
+    since: Annotated[str | None, typer.Option(help="First day of the file's date (UTC).")] = None,
+    until: Annotated[str | None, typer.Option(help="Last day, included.")] = None,
+    listed: Annotated[str | None, typer.Option(help="File with a path or URL a line.")] = None,
+    only_failed: Annotated[bool, typer.Option(help="Only quarantined files.")] = False,
+    partition: Annotated[
+        list[str] | None, typer.Option(help="Only this one, as the dry run names it; repeatable.")
+    ] = None,
+    model: ModelOption = None,
+    revision: Annotated[str | None, typer.Option(help="Commit or tag on the hub.")] = None,
+    device: DeviceOption = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    dry_run: Annotated[
+        bool, typer.Option(help="Only print what is due, and for how long.")
+    ] = False,
+    include_hidden: Annotated[bool, typer.Option(help="Index dotted names too.")] = False,
+    min_coverage: Annotated[float, typer.Option(help="Share of files that must succeed.")] = 0.95,
+    batch_size: Annotated[int, typer.Option(help="Images in one forward pass.")] = 32,
+    shard_size: Annotated[int, typer.Option(help="Files committed in one transaction.")] = 512,
+    max_megapixels: Annotated[float, typer.Option(help="Larger images are refused.")] = 89.5,
+    max_file_mb: Annotated[int, typer.Option(help="Larger files are refused.")] = 512,
+    workers: Annotated[str, typer.Option(help="here, or deployments.")] = "here",
+    max_parallel: Annotated[int, typer.Option(help="Deployment runs at the same time.")] = 2,
+    as_json: JsonOption = False,
+) -> None:
+    """Fill the collection in from PATHS, partition by partition; nothing is deleted."""
+    given = {k: v for k, v in locals().items() if k not in ("as_json", "partition")}
+    from flows.backfill_parameters import BackfillParams
+
+    params = checked(BackfillParams, given | {"partitions": partition or []})
+    from flows.backfill import backfill as backfill_flow
+
+    show_outcome(backfill_flow(params, return_state=True), as_json=as_json)
+
+
+@app.command()
+def backfills(
+    backfill_id: Annotated[str | None, typer.Argument(help="Show its partitions.")] = None,
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    as_json: JsonOption = False,
+) -> None:
+    """List the backfills, or the partitions of one: planned, done, failed, vectors, time."""
+    from tasks.storage import backfills as ledger
+    from tasks.storage.backfill_tables import backfills_grid, partitions_grid
+    from tasks.storage.collection import Collection
+
+    with Collection(collection).read() as con:
+        found = ledger.all_backfills(con)
+        partitions = ledger.partitions(con, backfill_id) if backfill_id else []
     if as_json:
-        _print_json(report)
-    else:
-        typer.echo(report["text"])
-    if state.is_failed() or state.is_crashed():
-        raise typer.Exit(1)
+        print_json(partitions if backfill_id else found)
+        return
+    print_grids(
+        [partitions_grid(backfill_id, partitions) if backfill_id else backfills_grid(found)]
+    )
 
 
 @app.command()
@@ -107,9 +160,9 @@ def search(
 
         write_sheet([QueryRow(a.query, a.hits) for a in answers], contact_sheet)
     if as_json:
-        _print_json([a.to_dict() for a in answers])
+        print_json([a.to_dict() for a in answers])
         return
-    _print_grids([a.to_grid() for a in answers])
+    print_grids([a.to_grid() for a in answers])
     if contact_sheet:
         typer.echo(f"contact sheet: {contact_sheet}")
 
@@ -125,9 +178,9 @@ def status(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOptio
     with opened.read() as con:
         found = read_status(con, opened)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
-    _print_grids(status_grids(found))
+    print_grids(status_grids(found))
 
 
 @app.command()
@@ -145,9 +198,9 @@ def quarantine(
     with Collection(collection).read() as con:
         rows = quarantine_rows(con, limit, reason)
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
-    _print_grids([quarantine_grid(rows)])
+    print_grids([quarantine_grid(rows)])
 
 
 @app.command()
@@ -166,9 +219,9 @@ def profile(
     if trace:
         write_trace(shown.spans, trace)
     if as_json:
-        _print_json(shown.to_dict())
+        print_json(shown.to_dict())
         return
-    _print_grids(shown.to_grids())
+    print_grids(shown.to_grids())
     typer.echo(shown.verdict)
     if trace:
         typer.echo(f"trace: {trace} (open it at https://ui.perfetto.dev)")
@@ -198,55 +251,3 @@ def _quieten() -> None:
 def _mute() -> None:
     """Drop what DuckDB's binding says when Python ends while Prefect still refers to it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-
-
-def _index_params(given: dict[str, Any]) -> Any:
-    """Return IndexParams, or end with exit code 2 and one line for each wrong value."""
-    from pydantic import ValidationError
-
-    from flows.parameters import IndexParams
-
-    try:
-        return IndexParams(**given)
-    except ValidationError as error:
-        lines = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise typer.BadParameter("; ".join(lines)) from error
-
-
-def _outcome(state: Any) -> dict[str, Any]:
-    """Return the run's report, also of a run that ended Failed; re-raise anything else."""
-    from tasks.errors import RunError
-
-    result = state.result(raise_on_failure=False)
-    if isinstance(result, RunError) and result.report is not None:
-        typer.echo(f"crossmodal: {result}", err=True)
-        return result.report
-    if isinstance(result, BaseException):
-        raise result
-    return dict(result)
-
-
-def _print_json(value: Any) -> None:
-    """Print one JSON document; dates in ISO 8601, dataclasses as objects."""
-    typer.echo(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
-
-
-def _plain(value: Any) -> Any:
-    """Return a JSON-ready form of what the json module does not know."""
-    from dataclasses import asdict, is_dataclass
-
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    return str(value)
-
-
-def _print_grids(grids: list[Grid]) -> None:
-    """Print tables, as wide as the terminal, or wide enough for a long path into a pipe."""
-    from rich.console import Console
-
-    width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    console = Console(width=width, highlight=False)
-    for grid in grids:
-        console.print(grid.to_table())

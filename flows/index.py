@@ -9,25 +9,25 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
-from tasks.discovery.task import discover, plan_changes, preview
 
 from flows.parameters import IndexParams
+from tasks.discovery.task import discover, plan_changes, preview
 from tasks.embedding.task import choose_model, embed
-from tasks.profiling.task import report
+from tasks.profiling.task import open_run, report
 from tasks.retrieval.task import sample_thumbnails
-from tasks.run import open_run
 from tasks.storage.task import settle, verify
 
 
-@flow(name="index", flow_run_name="index into {params.collection}")
+@flow(name="index", flow_run_name="{params.run_name}")
 def index(params: IndexParams) -> dict[str, Any]:
     """Index files into a collection, doing only what changed since the last run."""
     with open_run("index", params.collection, params.model_dump(), params.run_options()) as run:
         listing = discover(run, params.paths, params.list_options())
         model = choose_model(run, params.model_spec(), params.dtype)
         plan = plan_changes(run, listing, model, params.plan_rules())
+        expected = preview(run, plan, model)
         if params.dry_run:
-            return preview(run, plan, model)
+            return expected
         for batch in plan.batches:
             embed(run, model, batch, params.embed_options())
         settle(run, plan, model)

@@ -5,10 +5,12 @@ The Prefect UI draws its form from these, the command line its options. Unknown 
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from flows.forms import Text, number_fields
 from tasks.discovery.options import ListOptions, PlanRules
 from tasks.embedding.options import DEFAULT_MODEL, EmbedOptions, ModelSpec
 from tasks.profiling.options import RunOptions
@@ -17,10 +19,10 @@ from tasks.retrieval.options import QueryOptions
 DEFAULT_COLLECTION = "crossmodal.duckdb"
 
 
-class FlowParams(BaseModel):
+class CollectionParams(BaseModel):
     """What every flow needs to know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=number_fields)
 
     collection: str = Field(
         default=DEFAULT_COLLECTION,
@@ -28,8 +30,18 @@ class FlowParams(BaseModel):
         description="The DuckDB file that holds the embeddings. Created where it is missing.",
         min_length=1,
     )
-    model: str | None = Field(
-        default=None,
+
+    @property
+    def collection_name(self) -> str:
+        """Return the collection as run names call it: the file's name without its suffix."""
+        return PurePath(self.collection).stem
+
+
+class FlowParams(CollectionParams):
+    """What every flow with a model needs to know."""
+
+    model: Text = Field(
+        default="",
         title="Model",
         description="Hub id or directory of an image-text model. Empty: the collection's live "
         f"model version, or {DEFAULT_MODEL} for a new collection.",
@@ -41,19 +53,16 @@ class FlowParams(BaseModel):
     )
 
 
-class IndexParams(FlowParams):
-    """Bring a collection in step with folders and buckets of files.
-
-    Only what changed since the last run is read and embedded.
-    """
+class EmbedParams(FlowParams):
+    """What every flow that embeds needs to know."""
 
     paths: list[str] = Field(
         title="Paths",
         description="Folders, files, globs or URLs (s3://, gs://, https://) to index.",
         min_length=1,
     )
-    revision: str | None = Field(
-        default=None,
+    revision: Text = Field(
+        default="",
         title="Model revision",
         description="Commit or tag on the hub; pinned in the model version. Ignored for a folder.",
     )
@@ -67,16 +76,6 @@ class IndexParams(FlowParams):
         default=False,
         title="Dry run",
         description="Only say what would be done, and how long it would take.",
-    )
-    retry_failed: bool = Field(
-        default=False,
-        title="Retry what failed",
-        description="Try quarantined files again even though they have not changed.",
-    )
-    allow_delete: bool = Field(
-        default=False,
-        title="Allow large deletions",
-        description="Delete rows even where a root is missing or most of its files are gone.",
     )
     include_hidden: bool = Field(
         default=False,
@@ -130,15 +129,7 @@ class IndexParams(FlowParams):
 
     def model_spec(self) -> ModelSpec | None:
         """Return the model asked for, or None for the collection's own."""
-        return ModelSpec(self.model, self.revision) if self.model else None
-
-    def plan_rules(self) -> PlanRules:
-        """Return what the plan may do."""
-        return PlanRules(
-            retry_failed=self.retry_failed,
-            allow_delete=self.allow_delete,
-            shard_size=self.shard_size,
-        )
+        return ModelSpec(self.model, self.revision or None) if self.model else None
 
     def embed_options(self) -> EmbedOptions:
         """Return how a shard is embedded."""
@@ -150,16 +141,48 @@ class IndexParams(FlowParams):
         )
 
 
+class IndexParams(EmbedParams):
+    """Bring a collection in step with folders and buckets of files.
+
+    Only what changed since the last run is read and embedded.
+    """
+
+    retry_failed: bool = Field(
+        default=False,
+        title="Retry what failed",
+        description="Try quarantined files again even though they have not changed.",
+    )
+    allow_delete: bool = Field(
+        default=False,
+        title="Allow large deletions",
+        description="Delete rows even where a root is missing or most of its files are gone.",
+    )
+
+    @property
+    def run_name(self) -> str:
+        """Return what the Prefect UI calls a run with these values."""
+        what = "index (dry run)" if self.dry_run else "index"
+        return f"{self.collection_name}: {what} {counted(self.paths)}"
+
+    def plan_rules(self) -> PlanRules:
+        """Return what the plan may do."""
+        return PlanRules(
+            retry_failed=self.retry_failed,
+            allow_delete=self.allow_delete,
+            shard_size=self.shard_size,
+        )
+
+
 class SearchParams(FlowParams):
     """Answer a query with the images that mean it."""
 
-    text: str | None = Field(
-        default=None,
+    text: Text = Field(
+        default="",
         title="Text",
         description='What to look for, such as "a red sports car".',
     )
-    image: str | None = Field(
-        default=None,
+    image: Text = Field(
+        default="",
         title="Image",
         description="Path or URL of a picture to look for its like. Either text or image.",
     )
@@ -172,13 +195,27 @@ class SearchParams(FlowParams):
         "date>=2024-01-31 or size>100kB.",
     )
 
+    @property
+    def run_name(self) -> str:
+        """Return what the Prefect UI calls a run with these values."""
+        return f"{self.collection_name}: search {self.text or PurePath(self.image).name}"
+
     def query_options(self) -> QueryOptions:
         """Return where and how to search."""
         return QueryOptions(
             collection=self.collection,
-            model=self.model,
+            model=self.model or None,
             device=self.device,
             k=self.k,
             offset=self.offset,
             where=self.where,
         )
+
+
+class StatusParams(CollectionParams):
+    """Say what a collection holds and how its last runs went."""
+
+
+def counted(paths: list[str]) -> str:
+    """Return how many paths there are, or the last part of the only one."""
+    return f"{len(paths)} paths" if len(paths) > 1 else PurePath(paths[0]).name or paths[0]

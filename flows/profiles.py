@@ -15,8 +15,6 @@ from tasks.storage import runs
 from tasks.storage.collection import Collection
 from tasks.storage.runs import RunRecord
 
-_NUM_SEARCHED = 100
-
 
 @dataclass(frozen=True, slots=True)
 class ShownProfile:
@@ -63,26 +61,14 @@ def load_profile(collection: str, run: str | None, against: str | None) -> Shown
         CollectionMissing, CollectionEmpty, CollectionError: there is no such run.
     """
     with Collection(collection).read() as con:
-        history = runs.list_runs(con, _NUM_SEARCHED)
-        if not history:
+        latest = runs.list_runs(con, 1)
+        if not latest:
             raise CollectionEmpty(f"{collection} has no run yet: `crossmodal index PATH...` first")
-        chosen = runs.run(con, run) if run else history[0]
-        earlier = runs.run(con, against) if against else _before(chosen, history)
+        chosen = runs.run(con, run) if run else latest[0]
+        earlier = runs.run(con, against) if against else runs.run_before(con, chosen.run_id)
         spans = runs.spans(con, chosen.run_id)
         earlier_spans = runs.spans(con, earlier.run_id) if earlier else []
     num_cores = os.cpu_count() or 1
     profile = summarise(spans, num_cores)
     ratios = compare(profile, summarise(earlier_spans, num_cores)) if earlier else []
     return ShownProfile(chosen, spans, profile, earlier, ratios)
-
-
-def _before(chosen: RunRecord, history: list[RunRecord]) -> RunRecord | None:
-    """Return the latest completed run of the same flow that started before the chosen one."""
-    earlier = (
-        run
-        for run in history
-        if run.flow == chosen.flow
-        and run.started_at < chosen.started_at
-        and run.state == "completed"
-    )
-    return next(earlier, None)

@@ -10,9 +10,9 @@ from flows.parameters import SearchParams
 from tasks.retrieval.task import answer_query, publish_answer
 
 
-@flow(name="search", flow_run_name="search {params.collection}")
+@flow(name="search", flow_run_name="{params.run_name}")
 def search(params: SearchParams) -> dict[str, Any]:
     """Search a collection by text or by picture and publish the hits as an artifact."""
-    answer = answer_query(params.query_options(), params.text, params.image)
+    answer = answer_query(params.query_options(), params.text or None, params.image or None)
     publish_answer(answer)
     return answer.to_dict()

@@ -17,6 +17,7 @@ allowed and what to do next.
     │   ├── ModelUnavailable       neither a directory, nor cached, nor reachable
     │   ├── ModelUnsupported       loads, but is no image-text model of a known shape
     │   └── ModelMismatch          its space is not the one that was asked for
+    ├── DeploymentError        the Prefect server does not take the deployments
     └── RunError               a run ended short of its promise
         ├── CoverageTooLow         too many planned sources were quarantined
         └── DeletionWithheld       a root is missing or suspiciously empty
@@ -78,6 +79,10 @@ class ModelUnsupported(ModelError):
 
 class ModelMismatch(ModelError):
     """The model's space is not the one that was asked for."""
+
+
+class DeploymentError(CrossmodalError):
+    """The Prefect server is not there, or does not take the deployments."""
 
 
 class RunError(CrossmodalError):

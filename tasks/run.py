@@ -1,8 +1,9 @@
 """Open and close a run: its row in the ledger, its working folder, its recorder and its progress.
 
-Whatever happens inside ``open_run`` (a bug, Ctrl-C, a cancelled flow) the run's row is closed
+Whatever happens inside ``recorded`` (a bug, Ctrl-C, a cancelled flow) the run's row is closed
 with its state and message; only kill -9 leaves it open, and the next run then marks it
-interrupted. A run that is not recorded (a dry run) writes nothing beside its working folder.
+interrupted and clears its folder away. A run that is not recorded (a dry run) writes nothing
+beside its working folder.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from tasks.errors import CrossmodalError
 from tasks.profiling.options import RunOptions
 from tasks.profiling.progress import Progress, make_progress
 from tasks.profiling.recorder import Recorder
 from tasks.storage import runs, writer
 from tasks.storage.collection import Collection
+from tasks.storage.failures import explain_os
 
 
 class Run:
@@ -37,6 +40,8 @@ class Run:
         self.progress: Progress = make_progress(sys.stderr, quiet=options.quiet)
         self.counts: dict[str, Any] = {}
         """What the ledger keeps of the run's report."""
+        self.extras: dict[str, Any] = {}
+        """What the flow adds to the run's report, by name."""
         self.started_s = time.time()
 
     def flush_spans(self) -> None:
@@ -48,48 +53,69 @@ class Run:
 
 
 @contextmanager
-def open_run(
-    flow: str, collection: str, params: dict[str, Any], options: RunOptions
-) -> Iterator[Run]:
-    """Yield a Run; close its ledger row as completed, failed or interrupted."""
-    run = Run(Collection(collection), flow, options)
-    run.workdir.mkdir(parents=True, exist_ok=True)
+def recorded(run: Run, params: dict[str, Any]) -> Iterator[None]:
+    """Keep the run's row in the ledger, from running to completed, failed or interrupted.
+
+    Raises:
+        CollectionError: the run cannot be entered; nothing has been done then.
+    """
+    _make_folder(run)
     try:
         _start(run, params)
-        yield run
-    except BaseException as error:
-        _finish(run, "failed" if isinstance(error, Exception) else "interrupted", error)
-        raise
-    else:
-        _finish(run, "completed", None)
+        with _closed(run):
+            yield
     finally:
         run.progress.finish()
-        shutil.rmtree(run.workdir, ignore_errors=True)
-        _remove_if_empty(run.workdir.parent)
+        _remove_folder(run.workdir)
+
+
+@contextmanager
+def _closed(run: Run) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        state = "failed" if isinstance(error, Exception) else "interrupted"
+        try:
+            _finish(run, state, f"{type(error).__name__}: {error}")
+        except CrossmodalError as second:  # such as a full disk; the first error tells more
+            error.add_note(f"the run's row stays open until the next run: {second}")
+        raise
+    _finish(run, "completed", "")
 
 
 def _start(run: Run, params: dict[str, Any]) -> None:
     if not run.options.record:
         return
     start = runs.RunStart(
-        run_id=run.id, flow=run.flow, params=params, code_version=version("crossmodal")
+        run_id=run.id,
+        flow=run.flow,
+        params=params,
+        code_version=version("crossmodal"),
+        flow_run_id=run.options.flow_run_id,
     )
     with run.collection.write() as con:
-        runs.start_run(con, start)
+        interrupted = runs.start_run(con, start)
+    for run_id in interrupted:
+        _remove_folder(run.workdir.with_name(run_id))
 
 
-def _finish(run: Run, state: str, error: BaseException | None) -> None:
+def _finish(run: Run, state: str, message: str) -> None:
     if not run.options.record:
         return
-    message = f"{type(error).__name__}: {error}" if error else ""
     run.flush_spans()
     with run.collection.write() as con:
         runs.finish_run(con, run.id, state, run.counts, message)
 
 
-def _remove_if_empty(folder: Path) -> None:
-    """Remove the folder of working folders unless another run still uses it."""
+def _make_folder(run: Run) -> None:
     try:
-        folder.rmdir()
-    except OSError:
-        return
+        run.workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain_os(error, run.collection.path) from error
+
+
+def _remove_folder(workdir: Path) -> None:
+    """Remove a run's folder, and the folder of those folders unless another run still uses it."""
+    shutil.rmtree(workdir, ignore_errors=True)
+    with suppress(OSError):
+        workdir.parent.rmdir()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+PartitionBy = Literal["prefix", "day", "month", "year", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +40,23 @@ class PlanRules:
     """How often a transient failure is tried without being asked."""
     shard_size: int = 512
     """Sources embedded and committed together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which of the sources found a backfill is about, and how it divides them."""
+
+    partition_by: PartitionBy = "prefix"
+    """By folder, by date of the file (UTC), or not at all."""
+    depth: int = 1
+    """Levels of folders below a root that make a prefix; 0 makes every root one partition."""
+    since: date | None = None
+    """First day of the file's date (UTC)."""
+    until: date | None = None
+    """Last day, included."""
+    listed: str | None = None
+    """A file that names the sources, one a line."""
+    only_failed: bool = False
+    """Only what is in quarantine."""
+    partitions: tuple[str, ...] = ()
+    """Only these partitions; empty for all."""

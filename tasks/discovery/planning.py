@@ -48,7 +48,7 @@ def plan_options(listing: Listing, model: ModelVersion, rules: PlanRules) -> Pla
 
 def make_plan(run: Run, listing: Listing, options: PlanOptions) -> Plan:
     """Write the plan and its shards into the run's folder and return them."""
-    with _reading(run.collection) as con:
+    with reading(run.collection) as con:
         unjudged = plans.candidates(
             con, listing.manifest, run.workdir / "candidates.parquet", options
         )
@@ -57,8 +57,9 @@ def make_plan(run: Run, listing: Listing, options: PlanOptions) -> Plan:
     inspection = inspect(
         unjudged.path, run.workdir / "inspected.parquet", options.handles, run.progress.advance
     )
+    run.progress.finish()
     path = run.workdir / "plan.parquet"
-    with _reading(run.collection) as con:
+    with reading(run.collection) as con:
         summary = plans.make_plan(con, listing.manifest, inspection, path, options)
     shards = run.workdir / "shards.parquet"
     num_shards = plans.write_shards(path, shards, options.rules.shard_size)
@@ -70,7 +71,7 @@ def make_plan(run: Run, listing: Listing, options: PlanOptions) -> Plan:
 
 def preview(run: Run, plan: Plan, model: ModelVersion, limit: int) -> dict[str, Any]:
     """Return the plan's counts, its first rows, and the seconds that past throughput suggests."""
-    with _reading(run.collection) as con:
+    with reading(run.collection) as con:
         items_per_s = last_throughput(con, model.id) if con is not None else None
     summary = plan.summary
     return {
@@ -88,7 +89,7 @@ def preview(run: Run, plan: Plan, model: ModelVersion, limit: int) -> dict[str, 
 
 
 @contextmanager
-def _reading(collection: Collection) -> Iterator[duckdb.DuckDBPyConnection | None]:
+def reading(collection: Collection) -> Iterator[duckdb.DuckDBPyConnection | None]:
     """Yield a connection to the collection, or None where there is none yet."""
     if not collection.exists:
         yield None

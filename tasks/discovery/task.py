@@ -1,16 +1,19 @@
-"""Open the discovery room to flows: list the sources, plan what to do, preview a plan."""
+"""Open the discovery room to flows: list and select sources, plan what to do, preview it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tasks.discovery import planning
+from prefect.artifacts import create_markdown_artifact
+
+from tasks.discovery import dividing, planning, selection
 from tasks.discovery.listing import Listing, list_sources
-from tasks.discovery.options import ListOptions, PlanRules
-from tasks.discovery.preview import preview_text
+from tasks.discovery.options import ListOptions, PlanRules, Selection
+from tasks.discovery.preview import preview_markdown, preview_text
 from tasks.records import ModelVersion, Plan
 from tasks.run import Run
-from tasks.task import stage
+from tasks.storage.backfill_records import Backfill
+from tasks.task import artifact_key, showing, stage
 
 NUM_PREVIEWED = 50
 
@@ -25,6 +28,15 @@ def discover(run: Run, paths: list[str], options: ListOptions) -> Listing:
     return found
 
 
+@stage("select")
+def select(run: Run, listing: Listing, wanted: Selection) -> selection.Selected:
+    """Narrow the listing down to what a backfill is about."""
+    with run.recorder.span("select") as span, planning.reading(run.collection) as con:
+        found = selection.select(con, listing, run.workdir, wanted)
+        span.num_items = found.listing.num_found
+    return found
+
+
 @stage("plan")
 def plan_changes(run: Run, listing: Listing, model: ModelVersion, rules: PlanRules) -> Plan:
     """Decide what to do to each source, reading only what size and time cannot judge."""
@@ -36,6 +48,29 @@ def plan_changes(run: Run, listing: Listing, model: ModelVersion, rules: PlanRul
 
 @stage("preview")
 def preview(run: Run, plan: Plan, model: ModelVersion) -> dict[str, Any]:
-    """Return what the plan would do, with the time that past throughput suggests."""
+    """Show and return what the plan will do, with the time that past throughput suggests."""
     shown = planning.preview(run, plan, model, NUM_PREVIEWED)
+    with showing():
+        create_markdown_artifact(
+            preview_markdown(shown),
+            key=artifact_key(run, "plan"),
+            description="What the run will do",
+        )
     return shown | {"text": preview_text(shown)}
+
+
+@stage("divide")
+def divide(
+    run: Run, plan: Plan, selected: selection.Selected, model: ModelVersion, rules: PlanRules
+) -> Backfill:
+    """Divide the plan into the partitions of a backfill, and enter it into the ledger."""
+    with run.recorder.span("divide") as span:
+        backfill = dividing.divide(run, plan, selected, model, rules.shard_size)
+        span.num_items = len(backfill.counts)
+    return backfill
+
+
+@stage("preview backfill")
+def preview_backfill(run: Run, backfill: Backfill, model: ModelVersion) -> dict[str, Any]:
+    """Return what is due in each partition, with the time that past throughput suggests."""
+    return dividing.preview(run, backfill, model)

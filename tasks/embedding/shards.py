@@ -6,6 +6,7 @@ in flight. What another run committed meanwhile is left out before the forward p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,8 @@ class ShardWork:
     options: EmbedOptions
     recorder: Recorder
     progress: Progress
+    between_shards: Callable[[], None] = lambda: None
+    """May raise to end the run where nothing is in flight."""
 
 
 def embed_batch(work: ShardWork, batch: Batch) -> int:
@@ -43,7 +46,11 @@ def embed_batch(work: ShardWork, batch: Batch) -> int:
     shards = pq.ParquetFile(batch.shards)
     if batch.first == 0:
         work.progress.start(shards.metadata.num_rows, "embedding")
-    return sum(_embed_one(work, shards.read_row_group(i)) for i in range(batch.first, batch.stop))
+    num_embedded = 0
+    for i in range(batch.first, batch.stop):
+        work.between_shards()
+        num_embedded += _embed_one(work, shards.read_row_group(i))
+    return num_embedded
 
 
 def _embed_one(work: ShardWork, planned: pa.Table) -> int:

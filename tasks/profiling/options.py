@@ -13,3 +13,5 @@ class RunOptions:
     """Write a run row; False for a dry run."""
     quiet: bool = False
     """Show no progress."""
+    flow_run_id: str | None = None
+    """Prefect's id for the run, so that people find one from the other."""

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from tasks.plain import human_rate, human_seconds
+from tasks.plain import human_rate
+from tasks.profiling.pace import Pace
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichBar
@@ -93,48 +94,62 @@ class LineProgress:
         self._interval_s = interval_s
         self._clock = clock
         self._lock = threading.Lock()
-        self._what: str | None = None
-        self._total: int | None = None
-        self._done = 0
-        self._started = self._next_line = 0.0
+        self._pace: Pace | None = None
+        self._next_line = 0.0
 
     def start(self, total: int | None, what: str) -> None:
         """Begin ``what``; its first line comes after the interval."""
         self.finish()
         with self._lock:
-            self._what, self._total, self._done = what, total, 0
-            self._started = self._clock()
-            self._next_line = self._started + self._interval_s
+            self._pace = Pace(what, total, self._clock())
+            self._next_line = self._pace.started_s + self._interval_s
 
     def advance(self, num_items: int) -> None:
         """Count, and write a line if one is due."""
         with self._lock:
-            self._done += num_items
+            if self._pace is None:
+                return
+            self._pace.num_done += num_items
             now = self._clock()
-            if self._what is not None and now >= self._next_line:
+            if now >= self._next_line:
                 self._next_line = now + self._interval_s
-                self._write(now - self._started, finished=False)
+                self._write(self._pace.line(now))
 
     def finish(self) -> None:
         """Write the last line: how many, how long, how fast."""
         with self._lock:
-            if self._what is not None:
-                self._write(self._clock() - self._started, finished=True)
-            self._what = None
+            if self._pace is not None:
+                self._write(self._pace.last_line(self._clock()))
+            self._pace = None
 
-    def _write(self, elapsed_s: float, *, finished: bool) -> None:
-        rate = self._done / elapsed_s if elapsed_s > 0 else None
-        count = f"{self._done:,}" if self._total is None else f"{self._done:,} of {self._total:,}"
-        line = f"{self._what}: {count}, {human_rate(rate)} items/s"
-        if finished:
-            line += f", took {human_seconds(elapsed_s)}"
-        elif rate and self._total is not None:
-            line += f", {human_seconds(max(self._total - self._done, 0) / rate)} left"
+    def _write(self, line: str) -> None:
         try:
             self._stream.write(line + "\n")
             self._stream.flush()
         except (OSError, ValueError):
-            self._what = None  # nobody reads any more; the work goes on
+            self._pace = None  # nobody reads any more; the work goes on
+
+
+class Together:
+    """Show the same progress in several places."""
+
+    def __init__(self, *places: Progress) -> None:
+        self._places = places
+
+    def start(self, total: int | None, what: str) -> None:
+        """Begin ``what`` everywhere."""
+        for place in self._places:
+            place.start(total, what)
+
+    def advance(self, num_items: int) -> None:
+        """Count everywhere."""
+        for place in self._places:
+            place.advance(num_items)
+
+    def finish(self) -> None:
+        """End everywhere."""
+        for place in self._places:
+            place.finish()
 
 
 def make_progress(stream: TextIO, *, quiet: bool = False) -> Progress:

@@ -21,6 +21,7 @@ from tasks.plain import (
     percent,
     printable,
 )
+from tasks.profiling.picture import stage_picture
 from tasks.profiling.profile import Profile
 from tasks.profiling.render import profile_grid
 from tasks.records import Rejected
@@ -89,6 +90,20 @@ class RunReport:
             "profile": self.profile.to_dict() if self.profile else None,
         }
 
+    def kept(self) -> dict[str, Any]:
+        """Return the numbers that the ledger keeps and that alerts carry."""
+        return {
+            "counts": self.counts,
+            "num_planned": self.num_planned,
+            "num_embedded": self.num_embedded,
+            "num_quarantined": self.num_quarantined,
+            "quarantined": self.quarantined,
+            "coverage": self.coverage,
+            "min_coverage": self.min_coverage,
+            "wall_s": round(self.wall_s, 3),
+            "peak_rss_bytes": self.peak_rss_bytes,
+        }
+
     def to_text(self) -> str:
         """Return the report for a terminal or a log."""
         parts = ["\n".join([self._headline(), *self._facts(), *map(printable, self._notices())])]
@@ -110,9 +125,17 @@ class RunReport:
         if self.rejected:
             parts += self._rejected_parts()
         if self.profile:
-            grid = profile_grid(self.profile)
-            parts += ["### Profile", self.profile.verdict, grid.to_markdown()]
+            parts += ["### Profile", self.profile.verdict]
         return "\n\n".join(parts) + "\n"
+
+    def stages_markdown(self) -> str:
+        """Return where the time went: a verdict, a picture, a table; for an artifact of its own."""
+        if self.profile is None or not self.profile.stages:
+            return "Nothing was timed.\n"
+        grid = profile_grid(self.profile)
+        picture = _image("where the time went", stage_picture(self.profile))
+        title = f"## Where run {self.run_id[:8]} spent {grid.title}"
+        return "\n\n".join([title, self.profile.verdict, picture, grid.to_markdown()]) + "\n"
 
     def _headline(self) -> str:
         return f"Run {self.run_id[:8]} {self.state} in {human_seconds(self.wall_s)}"
@@ -171,10 +194,14 @@ def _pictures(thumbnails: list[tuple[str, bytes]]) -> str:
     shown: list[str] = []
     left = MAX_IMAGE_BYTES
     for name, png in thumbnails:
-        encoded = base64.b64encode(png).decode()
-        left -= len(encoded)
+        image = _image(name.rsplit("/", 1)[-1], png)
+        left -= len(image)
         if left < 0:
             break
-        label = markdown_cell(name.rsplit("/", 1)[-1], 60)
-        shown.append(f"![{label}](data:image/png;base64,{encoded})")
+        shown.append(image)
     return " ".join(shown)
+
+
+def _image(name: str, png: bytes) -> str:
+    encoded = base64.b64encode(png).decode()
+    return f"![{markdown_cell(name, 60)}](data:image/png;base64,{encoded})"

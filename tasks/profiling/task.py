@@ -1,19 +1,83 @@
-"""Open the profiling room to flows: report on a run, in the ledger and in the Prefect UI."""
+"""Open the profiling room to flows: follow a run while it works, report on it when it ends.
+
+What is shown in the Prefect UI has keys that stay the same, so that the UI keeps its history.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
+from uuid import UUID
 
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.events import emit_event
+from prefect.runtime import flow_run
 
+from tasks.plain import printable
 from tasks.profiling.assemble import assemble_report
+from tasks.profiling.comparison import compare_with_earlier
+from tasks.profiling.live import LiveProgress
+from tasks.profiling.options import RunOptions
+from tasks.profiling.progress import Together
 from tasks.profiling.promises import broken_promise
 from tasks.profiling.report import RunReport
 from tasks.records import Plan
-from tasks.run import Run
+from tasks.run import Run, recorded
+from tasks.storage.collection import Collection
+from tasks.storage.status import QuarantineRow, quarantine_rows
 from tasks.storage.verify import Verification
-from tasks.task import stage
+from tasks.task import artifact_key, showing, stage
+
+MAX_QUARANTINE_ROWS = 200
+
+
+@contextmanager
+def open_run(
+    flow: str, collection: str, params: dict[str, Any], options: RunOptions
+) -> Iterator[Run]:
+    """Yield a run that is kept in the ledger and can be followed in Prefect.
+
+    Its progress is an artifact, and an event says that it completed or failed.
+    """
+    run = Run(Collection(collection), flow, replace(options, flow_run_id=flow_run.get_id()))
+    run.progress = Together(run.progress, LiveProgress(_ProgressArtifact(run)))
+    try:
+        with recorded(run, params):
+            yield run
+    except Exception as error:
+        emit_run_event(run, "failed", f"{type(error).__name__}: {error}")
+        raise
+    emit_run_event(run, "completed")
+
+
+def emit_run_event(run: Run, state: Literal["completed", "failed"], message: str = "") -> None:
+    """Tell Prefect's automations how a run ended, with its numbers; a dry run tells nothing."""
+    if not run.options.record:
+        return
+    emit_event(
+        f"crossmodal.run.{state}",
+        resource={
+            "prefect.resource.id": f"crossmodal.collection.{run.collection.path}",
+            "prefect.resource.name": run.collection.path.stem,
+        },
+        payload={
+            "run_id": run.id,
+            "flow": run.flow,
+            "flow_run_id": run.options.flow_run_id,
+            "collection": str(run.collection.path),
+            "state": state,
+            "message": message,
+            **run.counts,
+        },
+    )
 
 
 @stage("report")
@@ -32,28 +96,59 @@ def report(
     found = assemble_report(run, plan, verification.problems, min_coverage)
     error = broken_promise(found, verification.problems)
     final = replace(found, state="failed" if error else "completed", thumbnails=thumbnails)
-    run.counts = _kept(final)
-    _publish(final)
-    plain = final.to_dict() | {"text": final.to_text()}
+    run.counts = final.kept()
+    _show(run, final)
+    plain = final.to_dict() | run.extras | {"text": final.to_text()}
     if error:
         error.report = plain
         raise error
     return plain
 
 
-def _publish(final: RunReport) -> None:
-    """Show the report under keys that stay the same, so that the UI keeps their history."""
-    create_markdown_artifact(final.to_markdown(), key="index-report", description="What a run did")
-    if final.rejected:
-        rows = [
-            {"source": r.uri, "stage": r.stage, "reason": r.reason, "detail": r.detail}
-            for r in final.rejected
-        ]
-        create_table_artifact(rows, key="index-quarantine", description="What a run refused")
+def _show(run: Run, final: RunReport) -> None:
+    """Publish what the run did, where its time went, what is refused, and the run before it."""
+    comparison = compare_with_earlier(run, final)
+    with run.collection.read() as con:
+        refused = quarantine_rows(con, MAX_QUARANTINE_ROWS, None)
+    with showing():
+        _show_markdown(run, "report", final.to_markdown(), "What the run did")
+        _show_markdown(run, "stages", final.stages_markdown(), "Where the run spent its time")
+        create_table_artifact(
+            [_quarantine_cells(row) for row in refused],
+            key=artifact_key(run, "quarantine"),
+            description="What the collection refuses at present, and why",
+        )
+        if comparison:
+            told = "The run beside the one before it"
+            _show_markdown(run, "comparison", comparison.to_markdown(), told)
 
 
-def _kept(final: RunReport) -> dict[str, Any]:
-    """Return the numbers that the ledger keeps of a report."""
-    plain = final.to_dict()
-    names = ("counts", "num_planned", "num_embedded", "coverage", "quarantined", "peak_rss_bytes")
-    return {name: plain[name] for name in names}
+def _show_markdown(run: Run, what: str, markdown: str, description: str) -> None:
+    create_markdown_artifact(markdown, key=artifact_key(run, what), description=description)
+
+
+def _quarantine_cells(row: QuarantineRow) -> dict[str, Any]:
+    return {
+        "source": printable(row.uri),
+        "reason": row.reason,
+        "detail": printable(row.detail),
+        "stage": row.stage,
+        "attempts": row.attempts,
+        "last seen": datetime.fromtimestamp(row.last_seen_s, UTC).isoformat(" ", "minutes"),
+    }
+
+
+class _ProgressArtifact:
+    """Show progress as an artifact of the flow run: made at the first line, then updated."""
+
+    def __init__(self, run: Run) -> None:
+        self._key = artifact_key(run, "progress")
+        self._id: UUID | None = None
+
+    def show(self, percent: float, line: str) -> None:
+        """Replace what is shown."""
+        with showing():
+            if self._id is None:
+                self._id = cast(UUID, create_progress_artifact(percent, self._key, line))
+            else:
+                update_progress_artifact(self._id, percent, line)

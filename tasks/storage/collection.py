@@ -19,6 +19,7 @@ from tasks.errors import CollectionBusy, CollectionMissing, CollectionTooNew, Co
 from tasks.storage.failures import explain_duckdb, explain_os
 from tasks.storage.lock import exclusive, shared
 from tasks.storage.migrations import LATEST, migrate, schema_version
+from tasks.storage.signals import signals_heeded
 
 # Nothing may be fetched from the network behind the user's back, and unit vectors do not compress.
 _SETTINGS = {
@@ -108,11 +109,12 @@ class Collection:
 
     @contextmanager
     def _opened(self, path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        con = self._connect(path, read_only=read_only)
-        try:
-            yield con
-        finally:
-            con.close()
+        with signals_heeded():
+            con = self._connect(path, read_only=read_only)
+            try:
+                yield con
+            finally:
+                con.close()
 
     def _connect(self, path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         """Connect; a program that knows nothing of our lock (a DuckDB shell) is waited for too."""

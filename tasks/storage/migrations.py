@@ -69,11 +69,31 @@ def m004_quarantine(con: duckdb.DuckDBPyConnection) -> None:
             first_seen TIMESTAMPTZ NOT NULL, last_seen TIMESTAMPTZ NOT NULL)""")
 
 
+def m005_flow_runs(con: duckdb.DuckDBPyConnection) -> None:
+    """Let a run be found from Prefect's flow run, and the other way round."""
+    con.execute("ALTER TABLE run ADD COLUMN flow_run_id VARCHAR")
+
+
+def m006_backfills(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the ledger of backfills: what each was asked for, and how far each partition is."""
+    con.execute("""
+        CREATE TABLE backfill (
+            backfill_id VARCHAR PRIMARY KEY, spec VARCHAR NOT NULL,
+            created_at TIMESTAMPTZ NOT NULL);
+        CREATE TABLE backfill_partition (
+            backfill_id VARCHAR NOT NULL, name VARCHAR NOT NULL, num_planned BIGINT NOT NULL,
+            num_done BIGINT NOT NULL, num_failed BIGINT NOT NULL, num_vectors BIGINT NOT NULL,
+            wall_s DOUBLE NOT NULL, state VARCHAR NOT NULL, run_id VARCHAR NOT NULL,
+            started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ, PRIMARY KEY (backfill_id, name))""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
     m003_runs,
     m004_quarantine,
+    m005_flow_runs,
+    m006_backfills,
 )
 LATEST = len(STEPS)
 

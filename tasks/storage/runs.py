@@ -22,8 +22,14 @@ from tasks.storage.tables import first_row
 
 _COLUMNS = """
 SELECT run_id, flow, params, code_version, model_version_id, host, pid, epoch(started_at),
-    epoch(finished_at), state, counts, message
+    epoch(finished_at), state, counts, message, flow_run_id
 FROM run
+"""
+
+_BEFORE = f"""{_COLUMNS}
+WHERE state = 'completed' AND flow = (SELECT flow FROM run WHERE run_id = $run_id)
+    AND started_at < (SELECT started_at FROM run WHERE run_id = $run_id)
+ORDER BY started_at DESC, run_id LIMIT 1
 """
 
 _LAST_THROUGHPUT = """
@@ -45,6 +51,7 @@ class RunStart:
     params: dict[str, Any]
     code_version: str
     model_version_id: int | None = None
+    flow_run_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +71,8 @@ class RunRecord:
     """running, completed, failed or interrupted."""
     counts: dict[str, Any]
     message: str
+    flow_run_id: str | None
+    """Prefect's id for it; None where Prefect was not asked."""
 
     @property
     def wall_s(self) -> float | None:
@@ -71,11 +80,14 @@ class RunRecord:
         return (self.finished_at - self.started_at).total_seconds() if self.finished_at else None
 
 
-def start_run(con: duckdb.DuckDBPyConnection, start: RunStart) -> None:
-    """Add a running run, and mark those as interrupted whose process on this host is gone."""
-    _mark_interrupted(con)
+def start_run(con: duckdb.DuckDBPyConnection, start: RunStart) -> list[str]:
+    """Add a running run; mark as interrupted those whose process on this host is gone.
+
+    Returns the ids of the interrupted ones.
+    """
+    interrupted = _mark_interrupted(con)
     con.execute(
-        "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, now(), NULL, 'running', '{}', '')",
+        "INSERT INTO run VALUES (?, ?, ?, ?, ?, ?, ?, now(), NULL, 'running', '{}', '', ?)",
         [
             start.run_id,
             start.flow,
@@ -84,8 +96,10 @@ def start_run(con: duckdb.DuckDBPyConnection, start: RunStart) -> None:
             start.model_version_id,
             socket.gethostname(),
             os.getpid(),
+            start.flow_run_id,
         ],
     )
+    return interrupted
 
 
 def set_run_model(con: duckdb.DuckDBPyConnection, run_id: str, model_version_id: int) -> None:
@@ -131,6 +145,12 @@ def run(con: duckdb.DuckDBPyConnection, run_id_or_prefix: str) -> RunRecord:
     raise CollectionError(f"{run_id_or_prefix!r} is more than one run ({ids}): give more of the id")
 
 
+def run_before(con: duckdb.DuckDBPyConnection, run_id: str) -> RunRecord | None:
+    """Return the latest completed run of the same flow that started before this one."""
+    row = first_row(con, _BEFORE, {"run_id": run_id})
+    return _from_row(row) if row else None
+
+
 def spans(con: duckdb.DuckDBPyConnection, run_id: str) -> list[Span]:
     """Return the run's times, in the order in which they started."""
     rows = con.execute(
@@ -161,15 +181,16 @@ def last_throughput(con: duckdb.DuckDBPyConnection, model_version_id: int | None
     return float(row[0]) if row else None
 
 
-def _mark_interrupted(con: duckdb.DuckDBPyConnection) -> None:
+def _mark_interrupted(con: duckdb.DuckDBPyConnection) -> list[str]:
     running = con.execute(
         "SELECT run_id, pid, epoch(started_at) FROM run WHERE state = 'running' AND host = ?",
         [socket.gethostname()],
     ).fetchall()
-    for run_id, pid, started_s in running:
-        if not is_same_process(pid, started_s):
-            message = f"process {pid} ended without finishing the run"
-            finish_run(con, run_id, "interrupted", {}, message)
+    gone = {run_id: pid for run_id, pid, since_s in running if not is_same_process(pid, since_s)}
+    for run_id, pid in gone.items():
+        message = f"process {pid} ended without finishing the run"
+        finish_run(con, run_id, "interrupted", {}, message)
+    return list(gone)
 
 
 def _from_row(row: tuple[Any, ...]) -> RunRecord:
@@ -186,4 +207,5 @@ def _from_row(row: tuple[Any, ...]) -> RunRecord:
         state=row[9],
         counts=json.loads(row[10]),
         message=row[11],
+        flow_run_id=row[12],
     )

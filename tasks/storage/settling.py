@@ -32,4 +32,4 @@ def settle_run(con: duckdb.DuckDBPyConnection, run_id: str, plan: Plan, model: M
     writer.apply_plan(con, planned, run_id)
     writer.quarantine(con, run_id, plan.summary.rejected, None)
     quarantine.clear_recovered(con, run_id, list(plan.folders))
-    return planned.num_rows
+    return int(planned.num_rows)

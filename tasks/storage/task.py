@@ -1,13 +1,22 @@
-"""Open the storage room to flows: settle what needs no model, verify the ledger."""
+"""Open the storage room to flows: settle, verify, read and show its status."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from tasks.grid import Grid
 from tasks.records import ModelVersion, Plan
 from tasks.run import Run
-from tasks.storage import runs
+from tasks.storage import backfills, runs
+from tasks.storage import status as counts
 from tasks.storage import verify as checks
+from tasks.storage.backfill_records import Backfill, PartitionRecord
+from tasks.storage.backfill_tables import partition_rows, partitions_grid
+from tasks.storage.collection import Collection
 from tasks.storage.settling import has_work, settle_run
-from tasks.task import stage
+from tasks.task import artifact_key, showing, stage
 
 
 @stage("settle")
@@ -29,3 +38,41 @@ def verify(run: Run, model: ModelVersion) -> checks.Verification:
         found = checks.verify(con, run.id, number)
         span.num_items = found.num_sources
     return found
+
+
+@stage("report partitions")
+def report_partitions(run: Run, backfill: Backfill, model: ModelVersion) -> list[PartitionRecord]:
+    """Count every partition as it is now; show, add to the run's report and return the rows."""
+    with run.collection.write() as con:
+        number = model.id or runs.run(con, run.id).model_version_id
+        counted = backfills.count(con, backfill, number)
+        backfills.enter(con, replace(backfill, counts=tuple(counted)), run.id)
+        names = {count.name for count in counted}
+        records = [row for row in backfills.partitions(con, backfill.id) if row.name in names]
+    run.extras = {
+        "backfill_id": backfill.id,
+        "partitions": [asdict(row) for row in records],
+        "partitions_text": partitions_grid(backfill.id, records).to_text(),
+    }
+    with showing():
+        create_table_artifact(
+            partition_rows(records),
+            key=artifact_key(run, "partitions"),
+            description=f"How far each partition of backfill {backfill.id} is",
+        )
+    return records
+
+
+@stage("read status")
+def read_status(collection: str) -> counts.Status:
+    """Return what the collection holds and how its last runs went."""
+    opened = Collection(collection)
+    with opened.read() as con:
+        return counts.status(con, opened)
+
+
+@stage("publish status")
+def publish_status(found: counts.Status, grids: list[Grid]) -> None:
+    """Show the collection's tables in the Prefect UI."""
+    sections = (f"## {grid.title}\n\n{grid.to_markdown()}" for grid in grids)
+    create_markdown_artifact("\n\n".join(sections), key="status", description=found.path)

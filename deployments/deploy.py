@@ -1,0 +1,193 @@
+"""Bring a Prefect server in step with what is declared: work pool, deployments, automations.
+
+Reads before it writes, so a second call changes nothing: schedules keep their upcoming runs, and
+what a person switched on or off in the UI stays as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.exceptions import ObjectNotFound
+from prefect.flows import Flow, load_flow_from_entrypoint
+from prefect.settings import PREFECT_API_URL
+from prefect.utilities.callables import parameter_schema
+
+from deployments.automations import alerts, crash_silent_runs
+from deployments.declared import declared
+from deployments.target import Target
+from tasks.errors import DeploymentError
+
+if TYPE_CHECKING:
+    from prefect.automations import Automation
+    from prefect.client.schemas.responses import DeploymentResponse
+    from prefect.deployments.runner import RunnerDeployment
+
+Action = Literal["created", "updated", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Say what happened to one object on the server."""
+
+    kind: Literal["work pool", "deployment", "automation"]
+    name: str
+    action: Action
+
+
+def deploy(target: Target, alert_url: str | None = None) -> list[Change]:
+    """Create or update everything for the target; return what that changed.
+
+    Raises:
+        DeploymentError: no server, or the name already serves another collection.
+    """
+    with get_client(sync_client=True) as client:
+        _require_server(client)
+        changes = [_put_pool(client, target.pool)]
+        changes += [_put_deployment(client, wanted) for wanted in declared(target)]
+    return changes + put_automations(alert_url)
+
+
+def put_automations(alert_url: str | None) -> list[Change]:
+    """Create or update what the server does by itself; alerts only where there is a URL."""
+    automations = [crash_silent_runs(), *(alerts(alert_url) if alert_url else [])]
+    with get_client(sync_client=True) as client:
+        return [_put_automation(client, wanted) for wanted in automations]
+
+
+def require_configured_server() -> str:
+    """Return the URL of the configured server; without one Prefect would start one for a moment."""
+    url: str | None = PREFECT_API_URL.value()
+    if not url:
+        raise DeploymentError(
+            "no Prefect server is configured: set PREFECT_API_URL=http://HOST:4200/api, "
+            "or run everything on this machine with `crossmodal serve PATH...`"
+        )
+    return url
+
+
+def _require_server(client: SyncPrefectClient) -> None:
+    url = require_configured_server()
+    if error := client.api_healthcheck():
+        raise DeploymentError(
+            f"no Prefect server answers at {url} ({error}): start it with "
+            "`prefect server start`, or correct PREFECT_API_URL"
+        )
+
+
+def _put_pool(client: SyncPrefectClient, name: str) -> Change:
+    """Create the pool as one of processes; leave one that is there as it is."""
+    try:
+        client.read_work_pool(name)
+    except ObjectNotFound:
+        client.create_work_pool(WorkPoolCreate(name=name, type="process"))
+        return Change("work pool", name, "created")
+    return Change("work pool", name, "unchanged")
+
+
+def _put_deployment(client: SyncPrefectClient, wanted: RunnerDeployment) -> Change:
+    try:
+        found = client.read_deployment_by_name(wanted.full_name)
+    except ObjectNotFound:
+        wanted.apply()
+        return Change("deployment", wanted.full_name, "created")
+    _refuse_other_collection(wanted, found)
+    _keep_switches(wanted, found)
+    if _as_wanted(wanted) == _as_found(found):
+        return Change("deployment", wanted.full_name, "unchanged")
+    wanted.apply()
+    return Change("deployment", wanted.full_name, "updated")
+
+
+def _refuse_other_collection(wanted: RunnerDeployment, found: DeploymentResponse) -> None:
+    """Keep two collections of one file name apart."""
+    ours, theirs = (_collection(given.parameters) for given in (wanted, found))
+    if theirs not in (ours, None):
+        raise DeploymentError(
+            f"{wanted.full_name} already serves {theirs}, not {ours}: give these deployments "
+            "another name with --name"
+        )
+
+
+def _collection(parameters: dict[str, Any]) -> str | None:
+    collection: str | None = parameters.get("params", {}).get("collection")
+    return collection
+
+
+def _keep_switches(wanted: RunnerDeployment, found: DeploymentResponse) -> None:
+    """Leave each schedule as active as a person made it."""
+    switches = {schedule.slug: schedule.active for schedule in found.schedules}
+    for schedule in wanted.schedules or []:
+        schedule.active = switches.get(schedule.slug, schedule.active)
+
+
+def _as_wanted(wanted: RunnerDeployment) -> dict[str, Any]:
+    """Return what a deployment asks for, under the names of :func:`_as_found`."""
+    return {
+        "version": wanted.version,
+        "description": wanted.description,
+        "tags": wanted.tags,
+        "parameters": wanted.parameters,
+        "enforced": wanted.enforce_parameter_schema,
+        "schema": _schema_of(wanted),
+        "entrypoint": wanted.entrypoint,
+        "pool": wanted.work_pool_name,
+        "job_variables": wanted.job_variables,
+        "limit": wanted.concurrency_limit,
+        "collisions": wanted.concurrency_options,
+        "schedules": _by_slug(wanted.schedules),
+    }
+
+
+def _as_found(found: DeploymentResponse) -> dict[str, Any]:
+    limit = found.global_concurrency_limit
+    return {
+        "version": found.version,
+        "description": found.description,
+        "tags": found.tags,
+        "parameters": found.parameters,
+        "enforced": found.enforce_parameter_schema,
+        "schema": found.parameter_openapi_schema,
+        "entrypoint": found.entrypoint,
+        "pool": found.work_pool_name,
+        "job_variables": found.job_variables,
+        "limit": limit.limit if limit else None,
+        "collisions": found.concurrency_options,
+        "schedules": _by_slug(found.schedules),
+    }
+
+
+def _schema_of(wanted: RunnerDeployment) -> dict[str, Any]:
+    flow: Flow[..., Any] = load_flow_from_entrypoint(str(wanted.entrypoint))
+    return parameter_schema(flow).model_dump(exclude_unset=True)
+
+
+def _by_slug(schedules: Any) -> dict[str, Any]:
+    return {
+        schedule.slug: (schedule.schedule.model_dump(mode="json"), schedule.active)
+        for schedule in schedules or []
+    }
+
+
+def _put_automation(client: SyncPrefectClient, wanted: Automation) -> Change:
+    known = client.read_automations_by_name(wanted.name)
+    if not known:
+        wanted.create()
+        return Change("automation", wanted.name, "created")
+    found = known[0]
+    wanted.id, wanted.enabled = found.id, found.enabled
+    if _rules(wanted) == _rules(found):
+        return Change("automation", wanted.name, "unchanged")
+    wanted.update()
+    return Change("automation", wanted.name, "updated")
+
+
+def _rules(automation: Any) -> dict[str, Any]:
+    rules: dict[str, Any] = automation.model_dump(
+        mode="json", include={"description", "trigger", "actions"}
+    )
+    rules["trigger"].pop("id", None)
+    return rules

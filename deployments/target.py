@@ -1,0 +1,43 @@
+"""Say what to deploy: one collection, the paths it follows and the names it goes by.
+
+Invariant: everything in a target is absolute, so a run never depends on the directory that somebody
+deployed from.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_URL = re.compile(r"^[a-z][a-z0-9+]*://", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Hold what the deployments of one collection have in common."""
+
+    name: str
+    """The deployments' name, after the flow's: ``index/photos``."""
+    collection: str
+    paths: list[str]
+    model: str | None
+    pool: str
+
+
+def make_target(
+    paths: list[str], collection: str, model: str | None, name: str | None, pool: str
+) -> Target:
+    """Return a target with absolute paths, named after the collection unless ``name`` is given."""
+    return Target(
+        name=name or Path(collection).stem,
+        collection=absolute(collection),
+        paths=[absolute(path) for path in paths],
+        model=absolute(model) if model and Path(model).expanduser().is_dir() else model,
+        pool=pool,
+    )
+
+
+def absolute(path: str) -> str:
+    """Return a local path made absolute, symbolic links kept; a URL stays as it is."""
+    return path if _URL.match(path) else str(Path(path).expanduser().absolute())

@@ -1,0 +1,53 @@
+"""Fill a collection in from files that are already there, partition by partition.
+
+discover -> select -> choose model -> plan -> divide -> embed (partition by partition, shard by
+shard, each committed) -> settle -> verify -> report. What is left to do comes from the ledger's
+vectors, so that the same backfill again does nothing and an interrupted one does the rest.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+
+from flows.backfill_parameters import BackfillParams
+from tasks.discovery.task import discover, divide, plan_changes, preview_backfill, select
+from tasks.dispatch.task import dispatch, report_dispatch
+from tasks.embedding.task import choose_model, embed_partitions
+from tasks.profiling.task import open_run, report
+from tasks.retrieval.task import sample_thumbnails
+from tasks.storage.task import report_partitions, settle, verify
+
+
+@flow(name="backfill", flow_run_name="{params.run_name}")
+def backfill(params: BackfillParams) -> dict[str, Any]:
+    """Embed the selected files in partitions that can be followed, stopped and resumed."""
+    with open_run("backfill", params.collection, params.model_dump(), params.run_options()) as run:
+        listing = discover(run, params.paths, params.list_options())
+        selected = select(run, listing, params.selection())
+        model = choose_model(run, params.model_spec(), params.dtype)
+        plan = plan_changes(run, selected.listing, model, params.plan_rules())
+        work = divide(run, plan, selected, model, params.plan_rules())
+        expected = preview_backfill(run, work, model)
+        if params.dry_run:
+            return expected
+        if params.workers == "deployments":
+            lost = dispatch(run, work, params.one_partition, params.max_parallel)
+            return report_dispatch(run, report_partitions(run, work, model), lost)
+        for group in work.groups:
+            embed_partitions(run, model, work, group, params.embed_options())
+        settle(run, plan, model)
+        report_partitions(run, work, model)
+        verification = verify(run, model)
+        thumbnails = sample_thumbnails(run, plan)
+        return report(run, plan, verification, thumbnails, params.min_coverage)
+
+
+@flow(name="backfill-partition", flow_run_name="{params.run_name}")
+def backfill_partition(params: BackfillParams) -> dict[str, Any]:
+    """Embed single partitions, for a backfill that gave them away.
+
+    A flow of its own, since a limit on backfills must not keep one waiting for its own parts.
+    """
+    return dict(backfill.fn(params))

@@ -1,0 +1,1 @@
+"""Hand partitions of a backfill to deployment runs, on whatever machines serve them."""

@@ -1,0 +1,134 @@
+"""Stop a backfill in the middle: what is committed stays, the next one does the rest."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.pictures import draw_picture
+from tests.process.test_crash import ledger_rows
+from tests.shell import Shell
+
+pytestmark = pytest.mark.process
+
+ALBUMS = ("first", "second", "third")
+NUM_IN_ALBUM = 60
+NUM_PICTURES = len(ALBUMS) * NUM_IN_ALBUM
+SHARD_SIZE = 4
+
+
+@pytest.fixture
+def albums(tmp_path: Path) -> Path:
+    folder = tmp_path / "albums"
+    for number in range(NUM_PICTURES):
+        file = folder / ALBUMS[number // NUM_IN_ALBUM] / f"{number:03}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draw_picture(number).save(file)
+    return folder
+
+
+def wait_for_vectors(process: subprocess.Popen[str], collection: Path, at_least: int) -> None:
+    """Wait until the process has committed so many vectors."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        try:
+            if ledger_rows(collection)[2] >= at_least:
+                return
+        except (duckdb.IOException, duckdb.CatalogException):
+            pass  # the process is writing, or has not made the tables yet
+        time.sleep(0.02)
+    pytest.fail(f"not {at_least} vectors in two minutes")
+
+
+def states(shell: Shell) -> dict[str, str]:
+    [backfill] = shell.json("backfills")
+    rows = shell.json("backfills", backfill["backfill_id"])
+    return {Path(row["name"]).name: row["state"] for row in rows}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_backfill_that_was_stopped_goes_on_with_what_is_left(
+    shell: Callable[..., Shell], tiny_clip: Path, albums: Path, number: signal.Signals
+) -> None:
+    stopped = shell()
+    backfill = ("backfill", albums, "--model", tiny_clip, "--shard-size", SHARD_SIZE)
+    process = stopped.start(*backfill)
+    wait_for_vectors(process, stopped.collection, NUM_IN_ALBUM + SHARD_SIZE)
+    os.kill(process.pid, number)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+
+    _, _, num_vectors = ledger_rows(stopped.collection)
+    assert NUM_IN_ALBUM < num_vectors < NUM_PICTURES
+    assert num_vectors % SHARD_SIZE == 0, "a shard is wholly there or not at all"
+
+    rest = stopped.json(*backfill)
+    assert rest["num_embedded"] == NUM_PICTURES - num_vectors
+    assert ledger_rows(stopped.collection) == (NUM_PICTURES,) * 3
+    assert states(stopped) == dict.fromkeys(ALBUMS, "done")
+    assert {row["num_done"] for row in rest["partitions"]} == {NUM_IN_ALBUM}
+
+    again = stopped.json(*backfill)
+    assert again["num_embedded"] == 0
+    assert again["backfill_id"] == rest["backfill_id"]
+
+
+def test_stopped_backfill_tells_which_partitions_are_done(
+    shell: Callable[..., Shell], tiny_clip: Path, albums: Path
+) -> None:
+    stopped = shell()
+    process = stopped.start("backfill", albums, "--model", tiny_clip, "--shard-size", SHARD_SIZE)
+    wait_for_vectors(process, stopped.collection, NUM_IN_ALBUM + SHARD_SIZE)
+    os.kill(process.pid, signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert states(stopped) == {"first": "done", "second": "pending", "third": "pending"}
+
+
+def test_backfill_and_index_at_once_both_finish_and_embed_nothing_twice(
+    shell: Callable[..., Shell], tiny_clip: Path, albums: Path
+) -> None:
+    both = shell()
+    options = ("--model", tiny_clip, "--shard-size", SHARD_SIZE)
+    processes = [both.start(command, albums, *options) for command in ("index", "backfill")]
+    outcomes = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outcomes
+    assert ledger_rows(both.collection) == (NUM_PICTURES,) * 3
+
+
+def test_nothing_to_do_imports_no_torch(
+    shell: Callable[..., Shell], tiny_clip: Path, pictures: Path
+) -> None:
+    collection = shell()
+    collection.run("backfill", pictures, "--model", tiny_clip)
+    watched = Shell(
+        collection.collection, collection.environment | {"PYTHONPROFILEIMPORTTIME": "1"}
+    )
+    again = watched.run("backfill", pictures, "--model", tiny_clip, "--json")
+    imported = {line.rsplit("|", 1)[-1].strip() for line in again.stderr.splitlines()}
+    assert "prefect" in imported
+    assert not imported & {"torch", "transformers", "daft"}
+    assert '"num_embedded": 0' in again.stdout
+
+
+def test_wrong_option_is_told_in_one_line(shell: Callable[..., Shell], pictures: Path) -> None:
+    refused = shell().run("backfill", pictures, "--partition-by", "week", expect=2)
+    assert "partition_by" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_partitions_are_listed_under_the_report(
+    shell: Callable[..., Shell], tiny_clip: Path, pictures: Path
+) -> None:
+    collection = shell()
+    shown = collection.run("backfill", pictures, "--model", tiny_clip, "--partition-by", "none")
+    assert "1 of 1 partitions done" in shown.stdout
+    assert "by none" not in collection.run("backfills").stdout
+    assert "undivided" in collection.run("backfills").stdout
