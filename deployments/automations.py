@@ -73,8 +73,8 @@ def crash_silent_runs(silence: timedelta = SILENCE) -> Automation:
 def alerts(url: str) -> list[Automation]:
     """Return what posts to ``url`` when a run fails or is lost; saves the webhook's block.
 
-    The body is JSON with the event and the run's numbers, or the flow run's name, id and page (null where the
-    server does not know its own PREFECT_UI_URL).
+    The body is JSON: the event with the run's numbers, or with the flow run's name, id and page
+    (null where the server does not know its own PREFECT_UI_URL).
     """
     block = Webhook(url=SecretStr(url), headers=SecretDict({"Content-Type": "application/json"}))
     block_id = UUID(str(block.save(ALERT_BLOCK, overwrite=True)))

@@ -186,8 +186,7 @@ def _put_automation(client: SyncPrefectClient, wanted: Automation) -> Change:
 
 
 def _rules(automation: Any) -> dict[str, Any]:
-    rules: dict[str, Any] = automation.model_dump(
-        mode="json", include={"description", "trigger", "actions"}
-    )
+    # As Python values: a set of events is not the same list in every process.
+    rules: dict[str, Any] = automation.model_dump(include={"description", "trigger", "actions"})
     rules["trigger"].pop("id", None)
     return rules

@@ -9,7 +9,6 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from flows.forms import Text
-from flows.forms import Text
 from flows.parameters import EmbedParams, counted
 from tasks.discovery.options import PartitionBy, PlanRules, Selection
 

@@ -6,9 +6,9 @@ The Prefect UI draws its form from these, the command line its options. Unknown 
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from flows.forms import Text, number_fields
 from tasks.discovery.options import ListOptions, PlanRules
@@ -27,7 +27,7 @@ class CollectionParams(BaseModel):
     collection: str = Field(
         default=DEFAULT_COLLECTION,
         title="Collection",
-        description="The DuckDB file that holds the embeddings. Created where it is missing.",
+        description="The DuckDB file that holds the embeddings; indexing creates it.",
         min_length=1,
     )
 
@@ -194,6 +194,12 @@ class SearchParams(FlowParams):
         description="Conditions that all must hold, such as path=*.jpg, type=image/png, "
         "date>=2024-01-31 or size>100kB.",
     )
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Self:
+        if bool(self.text) == bool(self.image):
+            raise ValueError("give either a text or an image to look for")
+        return self
 
     @property
     def run_name(self) -> str:

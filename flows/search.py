@@ -14,5 +14,5 @@ from tasks.retrieval.task import answer_query, publish_answer
 def search(params: SearchParams) -> dict[str, Any]:
     """Search a collection by text or by picture and publish the hits as an artifact."""
     answer = answer_query(params.query_options(), params.text or None, params.image or None)
-    publish_answer(answer)
+    publish_answer(answer, params.collection)
     return answer.to_dict()

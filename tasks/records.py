@@ -196,4 +196,4 @@ class Plan:
     summary: PlanSummary
     batches: tuple[Batch, ...]
     folders: tuple[str, ...] = ()
-    """What was looked through, so that what was unreadable there before is known to be so no more."""
+    """What was looked through: what was unreadable there before and is not now has mended."""

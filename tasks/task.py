@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import PurePath
 from typing import Any, ParamSpec, TypeVar
 
 from httpx import HTTPError
@@ -66,7 +67,12 @@ def artifact_key(run: Run, what: str) -> str:
 
     Each collection has its own, so that two of them do not overwrite each other's latest.
     """
-    return re.sub("[^a-z0-9]+", "-", f"{run.flow}-{what}-{run.collection.path.stem}".lower())
+    return collection_key(f"{run.flow}-{what}", run.collection.path)
+
+
+def collection_key(what: str, collection: str | PurePath) -> str:
+    """Return the key of what a flow shows about a collection, in letters that Prefect takes."""
+    return re.sub("[^a-z0-9]+", "-", f"{what}-{PurePath(collection).stem}".lower())
 
 
 def _worth_retrying(_task: Any, _run: Any, state: Any) -> bool:

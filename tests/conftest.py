@@ -1,4 +1,4 @@
-"""Fixtures that every room's tests share: the data pack, the real model, the tiny model, pictures."""
+"""Fixtures that every room's tests share: the data pack, models, pictures, a server, shells."""
 
 from __future__ import annotations
 

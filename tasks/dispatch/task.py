@@ -55,7 +55,8 @@ def dispatch(run: Run, backfill: Backfill, parameters: Parameters, max_parallel:
     while waiting or under_way:
         leave_if_suspended()
         while waiting and len(under_way) < max_parallel:
-            under_way[launch(waiting[0])] = waiting.pop(0)
+            name = waiting.pop(0)
+            under_way[launch(name)] = name
         time.sleep(POLL_S)
         for flow_run_id, state in _ended(list(under_way)):
             name = under_way.pop(flow_run_id)

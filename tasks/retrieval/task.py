@@ -10,7 +10,7 @@ from tasks.retrieval.options import QueryOptions
 from tasks.retrieval.query import Answer, answer
 from tasks.retrieval.thumbnails import thumbnail_png
 from tasks.run import Run
-from tasks.task import stage
+from tasks.task import collection_key, showing, stage
 
 NUM_SAMPLES = 6
 
@@ -22,9 +22,14 @@ def answer_query(options: QueryOptions, text: str | None, image: str | None) -> 
 
 
 @stage("publish answer")
-def publish_answer(found: Answer) -> None:
+def publish_answer(found: Answer, collection: str) -> None:
     """Show the hits in the Prefect UI."""
-    create_markdown_artifact(found.to_markdown(), key="search-hits", description=found.query)
+    with showing():
+        create_markdown_artifact(
+            found.to_markdown(),
+            key=collection_key("search-hits", collection),
+            description=found.query,
+        )
 
 
 @stage("sample thumbnails")

@@ -109,12 +109,12 @@ class Collection:
 
     @contextmanager
     def _opened(self, path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        with signals_heeded():
-            con = self._connect(path, read_only=read_only)
-            try:
+        con = self._connect(path, read_only=read_only)
+        try:
+            with signals_heeded(con):
                 yield con
-            finally:
-                con.close()
+        finally:
+            con.close()
 
     def _connect(self, path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         """Connect; a program that knows nothing of our lock (a DuckDB shell) is waited for too."""

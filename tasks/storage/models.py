@@ -79,6 +79,14 @@ def all_versions(con: duckdb.DuckDBPyConnection) -> list[ModelVersion]:
     return [_from_row(row) for row in rows]
 
 
+def number_of(con: duckdb.DuckDBPyConnection, version: ModelVersion) -> int | None:
+    """Return the id of a version that may have been registered since it was described."""
+    row = first_row(
+        con, "SELECT id FROM model_version WHERE fingerprint = ?", [version.fingerprint]
+    )
+    return int(row[0]) if row else None
+
+
 def cached_weights_hash(con: duckdb.DuckDBPyConnection, stat_key: str) -> str | None:
     """Return the hash that was remembered for weight files of this path, size and time."""
     row = first_row(con, "SELECT weights_hash FROM model_files WHERE stat_key = ?", [stat_key])

@@ -9,14 +9,14 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from tasks.grid import Grid
 from tasks.records import ModelVersion, Plan
 from tasks.run import Run
-from tasks.storage import backfills, runs
+from tasks.storage import backfills, models, runs
 from tasks.storage import status as counts
 from tasks.storage import verify as checks
 from tasks.storage.backfill_records import Backfill, PartitionRecord
 from tasks.storage.backfill_tables import partition_rows, partitions_grid
 from tasks.storage.collection import Collection
 from tasks.storage.settling import has_work, settle_run
-from tasks.task import artifact_key, showing, stage
+from tasks.task import artifact_key, collection_key, showing, stage
 
 
 @stage("settle")
@@ -44,8 +44,7 @@ def verify(run: Run, model: ModelVersion) -> checks.Verification:
 def report_partitions(run: Run, backfill: Backfill, model: ModelVersion) -> list[PartitionRecord]:
     """Count every partition as it is now; show, add to the run's report and return the rows."""
     with run.collection.write() as con:
-        number = model.id or runs.run(con, run.id).model_version_id
-        counted = backfills.count(con, backfill, number)
+        counted = backfills.count(con, backfill, models.number_of(con, model))
         backfills.enter(con, replace(backfill, counts=tuple(counted)), run.id)
         names = {count.name for count in counted}
         records = [row for row in backfills.partitions(con, backfill.id) if row.name in names]
@@ -75,4 +74,9 @@ def read_status(collection: str) -> counts.Status:
 def publish_status(found: counts.Status, grids: list[Grid]) -> None:
     """Show the collection's tables in the Prefect UI."""
     sections = (f"## {grid.title}\n\n{grid.to_markdown()}" for grid in grids)
-    create_markdown_artifact("\n\n".join(sections), key="status", description=found.path)
+    with showing():
+        create_markdown_artifact(
+            "\n\n".join(sections),
+            key=collection_key("status", found.path),
+            description=f"What {found.path} holds",
+        )

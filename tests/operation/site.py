@@ -6,19 +6,17 @@ Everything is a real process and every wish goes through the server's API, as th
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-import psutil
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
@@ -45,7 +43,6 @@ class Site:
     port: int = 0
     server: subprocess.Popen[bytes] | None = None
     worker: subprocess.Popen[bytes] | None = None
-    automations: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -68,6 +65,7 @@ class Site:
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
             "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
             "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "2",
+            "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS": "1",
         }
 
     def start_server(self) -> None:
@@ -85,14 +83,18 @@ class Site:
             arguments = ("worker", "start", "--pool", POOL, "--type", "process")
             self.worker = self._spawn("worker", *arguments)
 
+    def stop_worker(self) -> None:
+        if self.worker:
+            _end(self.worker)
+
     def stop(self) -> None:
         for process in (self.worker, self.server):
             if process:
                 _end(process)
 
-    def deploy(self, name: str, **settings: Any) -> str:
-        """Deploy the index flow and return the deployment's id."""
-        flow = self.post("/flows/", {"name": "index"})
+    def deploy(self, name: str, flow_name: str = "index", **settings: Any) -> str:
+        """Deploy a flow, by default index, and return the deployment's id."""
+        flow = self.post("/flows/", {"name": flow_name})
         settings = {
             "concurrency_limit": 1,
             "concurrency_options": {"collision_strategy": "ENQUEUE"},
@@ -195,15 +197,6 @@ def running_site(home: Path) -> Iterator[Site]:
         yield site
     finally:
         site.stop()
-
-
-def kill(*pids: int) -> None:
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-
-
-def flow_process(pid: int) -> psutil.Process:
-    return psutil.Process(pid)
 
 
 def _answer(response: httpx.Response) -> Any:

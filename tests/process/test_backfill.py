@@ -18,8 +18,8 @@ from tests.shell import Shell
 
 pytestmark = pytest.mark.process
 
-ALBUMS = ("first", "second", "third")
-NUM_IN_ALBUM = 60
+ALBUMS = ("2022", "2023", "2024")
+NUM_IN_ALBUM = 40
 NUM_PICTURES = len(ALBUMS) * NUM_IN_ALBUM
 SHARD_SIZE = 4
 
@@ -54,9 +54,11 @@ def states(shell: Shell) -> dict[str, str]:
     return {Path(row["name"]).name: row["state"] for row in rows}
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("number", "second"), [(signal.SIGKILL, "running"), (signal.SIGTERM, "pending")]
+)
 def test_backfill_that_was_stopped_goes_on_with_what_is_left(
-    shell: Callable[..., Shell], tiny_clip: Path, albums: Path, number: signal.Signals
+    shell: Callable[..., Shell], tiny_clip: Path, albums: Path, number: int, second: str
 ) -> None:
     stopped = shell()
     backfill = ("backfill", albums, "--model", tiny_clip, "--shard-size", SHARD_SIZE)
@@ -69,6 +71,7 @@ def test_backfill_that_was_stopped_goes_on_with_what_is_left(
     _, _, num_vectors = ledger_rows(stopped.collection)
     assert NUM_IN_ALBUM < num_vectors < NUM_PICTURES
     assert num_vectors % SHARD_SIZE == 0, "a shard is wholly there or not at all"
+    assert states(stopped) == {"2022": "done", "2023": second, "2024": "pending"}
 
     rest = stopped.json(*backfill)
     assert rest["num_embedded"] == NUM_PICTURES - num_vectors
@@ -79,17 +82,6 @@ def test_backfill_that_was_stopped_goes_on_with_what_is_left(
     again = stopped.json(*backfill)
     assert again["num_embedded"] == 0
     assert again["backfill_id"] == rest["backfill_id"]
-
-
-def test_stopped_backfill_tells_which_partitions_are_done(
-    shell: Callable[..., Shell], tiny_clip: Path, albums: Path
-) -> None:
-    stopped = shell()
-    process = stopped.start("backfill", albums, "--model", tiny_clip, "--shard-size", SHARD_SIZE)
-    wait_for_vectors(process, stopped.collection, NUM_IN_ALBUM + SHARD_SIZE)
-    os.kill(process.pid, signal.SIGTERM)
-    process.communicate(timeout=60)
-    assert states(stopped) == {"first": "done", "second": "pending", "third": "pending"}
 
 
 def test_backfill_and_index_at_once_both_finish_and_embed_nothing_twice(
@@ -103,11 +95,13 @@ def test_backfill_and_index_at_once_both_finish_and_embed_nothing_twice(
     assert ledger_rows(both.collection) == (NUM_PICTURES,) * 3
 
 
-def test_nothing_to_do_imports_no_torch(
+def test_report_lists_the_partitions_and_a_rerun_imports_no_torch(
     shell: Callable[..., Shell], tiny_clip: Path, pictures: Path
 ) -> None:
     collection = shell()
-    collection.run("backfill", pictures, "--model", tiny_clip)
+    shown = collection.run("backfill", pictures, "--model", tiny_clip)
+    assert "1 of 1 partitions done" in shown.stdout
+    assert "by prefix" in collection.run("backfills").stdout
     watched = Shell(
         collection.collection, collection.environment | {"PYTHONPROFILEIMPORTTIME": "1"}
     )
@@ -122,13 +116,3 @@ def test_wrong_option_is_told_in_one_line(shell: Callable[..., Shell], pictures:
     refused = shell().run("backfill", pictures, "--partition-by", "week", expect=2)
     assert "partition_by" in refused.stderr
     assert "Traceback" not in refused.stderr
-
-
-def test_partitions_are_listed_under_the_report(
-    shell: Callable[..., Shell], tiny_clip: Path, pictures: Path
-) -> None:
-    collection = shell()
-    shown = collection.run("backfill", pictures, "--model", tiny_clip, "--partition-by", "none")
-    assert "1 of 1 partitions done" in shown.stdout
-    assert "by none" not in collection.run("backfills").stdout
-    assert "undivided" in collection.run("backfills").stdout

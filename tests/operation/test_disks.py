@@ -1,0 +1,76 @@
+"""Take the disk away: full, or read-only. The run says so, and goes on where it was afterwards."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.operation.conftest import NUM_PICTURES
+from tests.operation.ledger import Ledger
+from tests.operation.site import FlowRun, Site
+
+pytestmark = [
+    pytest.mark.operation,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk"),
+]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a tmpfs of 6 MB for the collection."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount("-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder))
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def ledger(small_disk: Path) -> Ledger:
+    return Ledger(small_disk / "photos.duckdb")
+
+
+def mount(*arguments: str) -> None:
+    subprocess.run(["mount", *arguments], check=True)
+
+
+def test_full_disk_fails_the_run_and_keeps_what_was_committed(
+    site: Site, small_disk: Path, index: Callable[..., FlowRun], ledger: Ledger
+) -> None:
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(b"\0" * 4_300_000)
+    run = index()
+    assert run.ended() == "FAILED"
+    assert "disk is full" in run.message
+    assert "Nothing of this transaction was kept" in run.message
+    num_before = ledger.num_vectors
+    ballast.unlink()
+    again = index()
+    assert again.ended() == "COMPLETED", again.message
+    assert ledger.num_vectors == NUM_PICTURES
+    assert ledger.embedded[-1] == NUM_PICTURES - num_before
+    ledger.check()
+
+
+def test_read_only_collection_fails_at_once_and_still_answers(
+    site: Site, small_disk: Path, index: Callable[..., FlowRun], ledger: Ledger, pictures: Path
+) -> None:
+    first = index(paths=[str(pictures)])
+    assert first.ended() == "COMPLETED", first.message
+    mount("-o", "remount,ro", str(small_disk))
+    refused = index()
+    assert refused.ended() == "FAILED"
+    assert "read-only file system" in refused.message
+    assert ledger.num_vectors == 12
+    failed = [event["payload"] for event in site.events("crossmodal.run.failed")]
+    assert [e["message"] for e in failed if e["collection"] == str(ledger.path)] == [
+        refused.message.partition("Flow run encountered an exception: ")[2]
+    ]
+    mount("-o", "remount,rw", str(small_disk))
+    assert index().ended() == "COMPLETED"
+    assert ledger.num_vectors == NUM_PICTURES + 12
+    ledger.check()
