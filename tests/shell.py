@@ -39,7 +39,7 @@ class Shell:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=1500,
         )
         assert done.returncode == expect, f"{done.stdout}\n{done.stderr}"
         return done
