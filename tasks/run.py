@@ -76,11 +76,16 @@ def _closed(run: Run) -> Iterator[None]:
     except BaseException as error:
         state = "failed" if isinstance(error, Exception) else "interrupted"
         try:
-            _finish(run, state, f"{type(error).__name__}: {error}")
+            _finish(run, state, sentence(error))
         except CrossmodalError as second:  # such as a full disk; the first error tells more
             error.add_note(f"the run's row stays open until the next run: {second}")
         raise
     _finish(run, "completed", "")
+
+
+def sentence(error: BaseException) -> str:
+    """Return what kind of error it is and what it says, if it says anything."""
+    return ": ".join(part for part in (type(error).__name__, str(error)) if part)
 
 
 def _start(run: Run, params: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from tasks.discovery import planning
 from tasks.discovery.ledger import open_ledger
 from tasks.discovery.partitions import cut_shards
 from tasks.discovery.selection import Selected
-from tasks.plain import printable
+from tasks.plain import human_bytes, human_seconds, markdown_cell, printable
 from tasks.records import ModelVersion, Plan
 from tasks.run import Run
 from tasks.storage import backfills
@@ -44,13 +44,31 @@ def divide(
 
 
 def preview(run: Run, backfill: Backfill, model: ModelVersion) -> dict[str, Any]:
-    """Return what is due in each partition, as plain values and as ``text``."""
+    """Return what is due in each partition: plain values, ``text`` and ``markdown``."""
     with planning.reading(run.collection) as con:
         items_per_s = last_throughput(con, model.id) if con is not None else None
     rows = expected(backfill.counts, items_per_s)
+    lines = [_due(backfill, model, items_per_s), *map(printable, backfill.notices)]
+    grid = expected_grid(rows)
     return {
         "backfill_id": backfill.id,
+        "model": model.label,
         "partitions": rows,
         "notices": list(backfill.notices),
-        "text": "\n\n".join([*map(printable, backfill.notices), expected_grid(rows).to_text()]),
+        "text": "\n".join(lines) + "\n\n" + grid.to_text(),
+        "markdown": "\n\n".join([*map(markdown_cell, lines), grid.to_markdown()]),
     }
+
+
+def _due(backfill: Backfill, model: ModelVersion, items_per_s: float | None) -> str:
+    num_due = sum(count.num_due for count in backfill.counts)
+    if not num_due:
+        return f"backfill {backfill.id}: nothing to embed with {model.label}"
+    volume = human_bytes(sum(count.bytes_due for count in backfill.counts))
+    if items_per_s is None:
+        time = "no earlier run with this model version tells how long it takes"
+    else:
+        time = f"about {human_seconds(num_due / items_per_s)} at the speed of the last run"
+    return (
+        f"backfill {backfill.id}: {num_due:,} files ({volume}) to embed with {model.label}, {time}"
+    )

@@ -72,5 +72,12 @@ def divide(
 
 @stage("preview backfill")
 def preview_backfill(run: Run, backfill: Backfill, model: ModelVersion) -> dict[str, Any]:
-    """Return what is due in each partition, with the time that past throughput suggests."""
-    return dividing.preview(run, backfill, model)
+    """Show and return what is due in each partition, with the time that the past suggests."""
+    shown = dividing.preview(run, backfill, model)
+    with showing():
+        create_markdown_artifact(
+            shown.pop("markdown"),
+            key=artifact_key(run, "plan"),
+            description="What is due in each partition",
+        )
+    return shown

@@ -26,6 +26,7 @@ _BOUND_BY = {
     "inspect": "I/O-bound",
     "store": "storage-bound",
     "settle": "storage-bound",
+    "load model": "start-up-bound",
     "verify": "storage-bound",
 }
 

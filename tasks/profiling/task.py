@@ -30,7 +30,7 @@ from tasks.profiling.progress import Together
 from tasks.profiling.promises import broken_promise
 from tasks.profiling.report import RunReport
 from tasks.records import Plan
-from tasks.run import Run, recorded
+from tasks.run import Run, recorded, sentence
 from tasks.storage.collection import Collection
 from tasks.storage.status import QuarantineRow, quarantine_rows
 from tasks.storage.verify import Verification
@@ -53,7 +53,7 @@ def open_run(
         with recorded(run, params):
             yield run
     except Exception as error:
-        emit_run_event(run, "failed", f"{type(error).__name__}: {error}")
+        emit_run_event(run, "failed", sentence(error))
         raise
     emit_run_event(run, "completed")
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from deployments.automations import crash_silent_runs
 from tests.operation.ledger import Ledger
 from tests.operation.site import FlowRun, Site, running_site
 from tests.pictures import draw_pictures
 
-NUM_PICTURES = 360
+NUM_PICTURES = 150
 SHARD_SIZE = 3
 """Small shards make a long run of a small model: one is in flight at any moment."""
 
@@ -28,6 +31,15 @@ def site(running: Site) -> Site:
     """Return the site with its worker at work, whatever the test before did to it."""
     running.start_worker()
     return running
+
+
+@pytest.fixture(scope="session")
+def heartbeat_automation(running: Site) -> timedelta:
+    """Let the server crash runs whose heartbeat stops; return how long it waits."""
+    silence = timedelta(seconds=70)
+    with temporary_settings({PREFECT_API_URL: running.url}):
+        crash_silent_runs(silence).create()
+    return silence
 
 
 @pytest.fixture(scope="session")

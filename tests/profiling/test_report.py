@@ -138,5 +138,22 @@ def test_dict_is_json_and_leaves_the_pictures_out() -> None:
     assert "thumbnails" not in read
 
 
+def test_stages_have_a_verdict_a_picture_and_a_table() -> None:
+    report = make_report()
+    markdown = report.stages_markdown()
+    assert markdown.startswith("## Where run 01234567 spent 20.0 s on 2 cores\n\nmodel-bound: ")
+    assert "![where the time went](data:image/png;base64," in markdown
+    assert "| · forward |" in markdown
+    assert make_report(profile=None).stages_markdown() == "Nothing was timed.\n"
+
+
+def test_kept_numbers_are_json_and_say_how_it_went() -> None:
+    kept = json.loads(json.dumps(make_report().kept()))
+    assert kept["num_quarantined"] == 3
+    assert kept["coverage"] == pytest.approx(93 / 96)
+    assert kept["quarantined"] == {"empty": 1, "truncated": 2}
+    assert "rejected" not in kept
+
+
 def test_peak_memory_is_in_bytes() -> None:
     assert 10_000_000 < peak_rss_bytes() < 100_000_000_000
