@@ -44,8 +44,9 @@ def deploy(target: Target, alert_url: str | None = None) -> list[Change]:
     Raises:
         DeploymentError: no server, or the name already serves another collection.
     """
+    url = _configured_server()
     with get_client(sync_client=True) as client:
-        _require_server(client)
+        _require_answer(client, url)
         changes = [_put_pool(client, target.pool)]
         changes += [_put_deployment(client, wanted) for wanted in declared(target)]
     return changes + put_automations(alert_url)
@@ -58,8 +59,8 @@ def put_automations(alert_url: str | None) -> list[Change]:
         return [_put_automation(client, wanted) for wanted in automations]
 
 
-def require_configured_server() -> str:
-    """Return the URL of the configured server; without one Prefect would start one for a moment."""
+def _configured_server() -> str:
+    """Return the server's URL; where none is set, a client would start a server of its own."""
     url: str | None = PREFECT_API_URL.value()
     if not url:
         raise DeploymentError(
@@ -69,8 +70,7 @@ def require_configured_server() -> str:
     return url
 
 
-def _require_server(client: SyncPrefectClient) -> None:
-    url = require_configured_server()
+def _require_answer(client: SyncPrefectClient, url: str) -> None:
     if error := client.api_healthcheck():
         raise DeploymentError(
             f"no Prefect server answers at {url} ({error}): start it with "

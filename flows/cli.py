@@ -110,7 +110,9 @@ def backfill(
 
 @app.command()
 def backfills(
-    backfill_id: Annotated[str | None, typer.Argument(help="Show its partitions.")] = None,
+    backfill_id: Annotated[
+        str | None, typer.Argument(help="Show the partitions of this one.")
+    ] = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
     as_json: JsonOption = False,
 ) -> None:
@@ -120,8 +122,11 @@ def backfills(
     from tasks.storage.collection import Collection
 
     with Collection(collection).read() as con:
-        found = ledger.all_backfills(con)
-        partitions = ledger.partitions(con, backfill_id) if backfill_id else []
+        if backfill_id:
+            backfill_id = ledger.find(con, backfill_id).backfill_id
+            partitions = ledger.partitions(con, backfill_id)
+        else:
+            found = ledger.all_backfills(con)
     if as_json:
         print_json(partitions if backfill_id else found)
         return

@@ -68,7 +68,7 @@ def expected_grid(rows: Sequence[dict[str, Any]]) -> Grid:
         for row in ordered[:MAX_ROWS]
     ]
     header = ("partition", "planned", "done", "to embed", "size", "would take")
-    return Grid(f"{len(rows):,} partitions", header, cells)
+    return Grid("what is due in each partition", header, cells)
 
 
 def backfills_grid(found: Sequence[BackfillRecord]) -> Grid:

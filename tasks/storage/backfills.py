@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from tasks.errors import CollectionError
 from tasks.storage.backfill_records import (
     Backfill,
     BackfillRecord,
@@ -171,6 +172,21 @@ def partitions(con: duckdb.DuckDBPyConnection, backfill_id: str) -> list[Partiti
     return [
         PartitionRecord(**dict(zip(PartitionRecord.__slots__, row, strict=True))) for row in rows
     ]
+
+
+def find(con: duckdb.DuckDBPyConnection, id_or_prefix: str) -> BackfillRecord:
+    """Return the one backfill whose id begins like this.
+
+    Raises:
+        CollectionError: there is none, or more than one.
+    """
+    known = all_backfills(con)
+    found = [record for record in known if record.backfill_id.startswith(id_or_prefix)]
+    if len(found) != 1:
+        ids = ", ".join(record.backfill_id for record in found or known) or "none"
+        few = "more than one backfill" if found else "no backfill"
+        raise CollectionError(f"{id_or_prefix!r} is {few} of this collection: there are {ids}")
+    return found[0]
 
 
 def all_backfills(con: duckdb.DuckDBPyConnection) -> list[BackfillRecord]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.actions import DeploymentScheduleUpdate
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -79,10 +78,7 @@ def test_schedule_switched_on_in_the_ui_stays_on(client: SyncPrefectClient, targ
     deploy(target)
     found = read(client, target)["index"]
     hourly = next(schedule for schedule in found.schedules if schedule.slug == "hourly")
-    client._client.patch(
-        f"/deployments/{found.id}/schedules/{hourly.id}",
-        json=DeploymentScheduleUpdate(active=True).model_dump(mode="json", exclude_unset=True),
-    ).raise_for_status()
+    client.update_deployment_schedule(found.id, hourly.id, active=True)
     deploy(replace(target, paths=["/other"]))
     assert switches(read(client, target)["index"]) == {"nightly": True, "hourly": True}
 

@@ -65,7 +65,7 @@ def test_scheduled_run_appears_and_completes(
 
 
 def wait_for_scheduled_run(
-    client: SyncPrefectClient, name: str, worker: subprocess.Popen[bytes], timeout_s: float = 150
+    client: SyncPrefectClient, name: str, worker: subprocess.Popen[bytes], timeout_s: float = 240
 ) -> FlowRun:
     """Return the first run that the scheduler made and that has ended; then stop the schedule."""
     deployment = client.read_deployment_by_name(name)

@@ -137,10 +137,22 @@ class Site:
         return _answer(httpx.get(f"{self.url}{path}", timeout=30))
 
     def post(self, path: str, body: Any) -> Any:
-        return _answer(httpx.post(f"{self.url}{path}", json=body, timeout=30))
+        return _answer(
+            self._patiently(lambda: httpx.post(f"{self.url}{path}", json=body, timeout=30))
+        )
 
     def patch(self, path: str, body: Any) -> None:
         _answer(httpx.patch(f"{self.url}{path}", json=body, timeout=30))
+
+    @staticmethod
+    def _patiently(send: Callable[[], httpx.Response]) -> httpx.Response:
+        """Send again while SQLite is locked, as Prefect's own client does."""
+        for _ in range(10):
+            response = send()
+            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(1)
+        return response
 
     def _healthy(self) -> bool:
         assert self.server

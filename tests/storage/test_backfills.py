@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tasks.errors import CollectionError
 from tasks.records import PLAN_SCHEMA, ModelVersion
 from tasks.storage import backfills, runs
 from tasks.storage.backfill_records import Backfill, PartitionCount
@@ -172,3 +173,15 @@ def test_list_of_backfills_sums_up_their_partitions(
 def test_id_depends_on_the_request_not_on_the_order_of_its_keys() -> None:
     assert backfills.backfill_id({"a": 1, "b": 2}) == backfills.backfill_id({"b": 2, "a": 1})
     assert backfills.backfill_id({"a": 1}) != backfills.backfill_id({"a": 2})
+
+
+def test_backfill_is_found_by_the_beginning_of_its_id(
+    con: Any, model: ModelVersion, backfill: Backfill
+) -> None:
+    enter(con, backfill, model)
+    assert backfills.find(con, backfill.id[:4]).backfill_id == backfill.id
+    with pytest.raises(CollectionError, match=f"'zz' is no backfill .* there are {backfill.id}"):
+        backfills.find(con, "zz")
+    enter(con, replace(backfill, id=backfill.id[:4] + "0"), model)
+    with pytest.raises(CollectionError, match="is more than one backfill"):
+        backfills.find(con, backfill.id[:4])
