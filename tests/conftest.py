@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
 import subprocess
@@ -132,6 +133,7 @@ def session_shell(
     return lambda name: Shell(folder / f"{name}.duckdb", command_environment)
 
 
-def pytest_unconfigure() -> None:
+@atexit.register
+def _mute() -> None:
     """Drop what DuckDB's binding says as Python ends, so that the summary is the last word."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
