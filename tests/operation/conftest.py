@@ -33,13 +33,14 @@ def site(running: Site) -> Site:
     return running
 
 
-@pytest.fixture(scope="session")
-def heartbeat_automation(running: Site) -> timedelta:
+@pytest.fixture
+def heartbeat_automation(site: Site) -> Iterator[timedelta]:
     """Let the server crash runs whose heartbeat stops; return how long it waits."""
     silence = timedelta(seconds=70)
-    with temporary_settings({PREFECT_API_URL: running.url}):
-        crash_silent_runs(silence).create()
-    return silence
+    with temporary_settings({PREFECT_API_URL: site.url}):
+        automation = crash_silent_runs(silence).create()
+        yield silence
+        automation.delete()
 
 
 @pytest.fixture(scope="session")

@@ -134,25 +134,23 @@ class Site:
         return {found["key"]: found for found in self.post("/artifacts/filter", body)}
 
     def get(self, path: str) -> Any:
-        return _answer(httpx.get(f"{self.url}{path}", timeout=30))
+        return self._ask("GET", path)
 
     def post(self, path: str, body: Any) -> Any:
-        return _answer(
-            self._patiently(lambda: httpx.post(f"{self.url}{path}", json=body, timeout=30))
-        )
+        return self._ask("POST", path, body)
 
     def patch(self, path: str, body: Any) -> None:
-        _answer(httpx.patch(f"{self.url}{path}", json=body, timeout=30))
+        self._ask("PATCH", path, body)
 
-    @staticmethod
-    def _patiently(send: Callable[[], httpx.Response]) -> httpx.Response:
-        """Send again while SQLite is locked, as Prefect's own client does."""
-        for _ in range(10):
-            response = send()
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask again while SQLite is locked, as Prefect's own client does."""
+        for _ in range(20):
+            response = httpx.request(method, f"{self.url}{path}", json=body, timeout=30)
             if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 break
-            time.sleep(1)
-        return response
+            time.sleep(0.5)
+        assert response.is_success, f"{response.request.url}: {response.text}"
+        return response.json() if response.content else None
 
     def _healthy(self) -> bool:
         assert self.server
@@ -209,11 +207,6 @@ def running_site(home: Path) -> Iterator[Site]:
         yield site
     finally:
         site.stop()
-
-
-def _answer(response: httpx.Response) -> Any:
-    assert response.is_success, f"{response.request.url}: {response.text}"
-    return response.json() if response.content else None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

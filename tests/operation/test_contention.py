@@ -20,7 +20,7 @@ def test_missed_schedules_all_run_but_only_the_first_embeds(
 ) -> None:
     site.stop_worker()
     now = datetime.now(UTC)
-    schedule = {"interval": 10, "anchor_date": (now - timedelta(days=1)).isoformat()}
+    schedule = {"interval": 20, "anchor_date": (now - timedelta(days=1)).isoformat()}
     deployment = site.deploy(
         "missed",
         parameters={"params": index_params(ledger, pictures, tiny_clip)},
@@ -31,7 +31,7 @@ def test_missed_schedules_all_run_but_only_the_first_embeds(
         runs = site.runs_of(deployment)
         return [run["id"] for run in runs if run["state"]["name"] == "Late"]
 
-    missed = eventually(lambda: late() if len(late()) >= 4 else None, 120, "four late runs")
+    missed = eventually(lambda: late() if len(late()) >= 3 else None, 180, "three late runs")
     # Due runs stay when a schedule ends; those of the future go.
     site.patch(f"/deployments/{deployment}", {"schedules": []})
     site.start_worker()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.operation.conftest import NUM_PICTURES
+from tests.operation.conftest import NUM_PICTURES, SHARD_SIZE
 from tests.operation.ledger import Ledger
 from tests.operation.site import FlowRun, Site
 
@@ -21,10 +22,10 @@ pytestmark = [
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a tmpfs of 6 MB for the collection."""
+    """Mount a tmpfs of 32 MB for the collection."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount("-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder))
+    mount("-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder))
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
@@ -38,16 +39,25 @@ def mount(*arguments: str) -> None:
     subprocess.run(["mount", *arguments], check=True)
 
 
+def fill(folder: Path) -> Path:
+    """Leave a little room, less than the next commits need, and return the file that takes it."""
+    ballast = folder / "ballast"
+    ballast.write_bytes(bytes(shutil.disk_usage(folder).free - 16_384))
+    return ballast
+
+
 def test_full_disk_fails_the_run_and_keeps_what_was_committed(
     site: Site, small_disk: Path, index: Callable[..., FlowRun], ledger: Ledger
 ) -> None:
-    ballast = small_disk / "ballast"
-    ballast.write_bytes(b"\0" * 4_300_000)
     run = index()
+    ledger.wait_for_vectors()
+    ballast = fill(small_disk)
     assert run.ended() == "FAILED"
     assert "disk is full" in run.message
     assert "Nothing of this transaction was kept" in run.message
     num_before = ledger.num_vectors
+    assert 0 < num_before < NUM_PICTURES
+    assert num_before % SHARD_SIZE == 0
     ballast.unlink()
     again = index()
     assert again.ended() == "COMPLETED", again.message
