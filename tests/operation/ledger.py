@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tasks.storage import runs
 from tasks.storage.collection import Collection
@@ -24,8 +25,7 @@ class Ledger:
         if not self.path.exists():
             return 0
         with Collection(self.path).read() as con:
-            tables = con.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-            if ("vector_1",) not in tables:
+            if not has_vectors(con):
                 return 0
             return con.execute("SELECT count(*) FROM vector_1").fetchall()[0][0]
 
@@ -58,18 +58,18 @@ class Ledger:
             con.execute("SELECT 1")
         with collection.read() as con:
             last = runs.list_runs(con, 1)[0]
-            found = verify(con, last.run_id, 1 if self._has_vectors(con) else None)
+            found = verify(con, last.run_id, 1 if has_vectors(con) else None)
         assert found.num_vectors_without_chunk == 0
         assert found.num_chunks_without_source == 0
         assert found.num_not_normalised == 0
-
-    @staticmethod
-    def _has_vectors(con: object) -> bool:
-        tables = con.execute("SELECT table_name FROM duckdb_tables()").fetchall()  # type: ignore[attr-defined]
-        return ("vector_1",) in tables
 
     @property
     def leftovers(self) -> list[str]:
         """Return the working folders that runs left behind."""
         folder = Path(f"{self.path}.runs")
         return [found.name for found in folder.iterdir()] if folder.is_dir() else []
+
+
+def has_vectors(con: Any) -> bool:
+    tables = con.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+    return ("vector_1",) in tables

@@ -59,31 +59,56 @@ def test_killed_flow_is_marked_crashed_by_its_worker(
     assert ledger.states == ["interrupted", "completed"]
 
 
-def stop_worker(site: Site, ledger: Ledger) -> None:
-    """Do what systemd does; the worker takes its flow with it, without a word to the server."""
-    pid = ledger.runs[0].pid
-    site.stop_worker()
-    eventually(lambda: not psutil.pid_exists(pid), 60, f"end of process {pid}")
+def test_stopping_the_service_crashes_its_run_at_once(
+    site: Site, index: Callable[..., FlowRun], ledger: Ledger
+) -> None:
+    run = index()
+    ledger.wait_for_vectors()
+    stop(site, everybody=True, grace_s=20)
+    assert run.ended(30) == "CRASHED"
+    num_before = ledger.num_vectors
+    assert num_before % SHARD_SIZE == 0
+    assert ledger.states == ["interrupted"]
+    site.start_worker()
+    finish_the_rest(index, ledger, num_before)
 
 
-def kill_worker_and_flow(site: Site, ledger: Ledger) -> None:
-    """Do what a lost machine does."""
-    for pid in (site.worker.pid, ledger.runs[0].pid):
-        os.kill(pid, signal.SIGKILL)
+def stop(site: Site, *, everybody: bool, grace_s: float) -> None:
+    """Ask the worker to end, or everybody below it too; kill whoever is left after the grace."""
+    worker = psutil.Process(site.worker.pid)
+    processes = [worker, *worker.children(recursive=True)]
+    for process in processes if everybody else [worker]:
+        process.terminate()
+    _, alive = psutil.wait_procs(processes, grace_s)
+    for process in alive:
+        process.kill()
     site.worker.wait()
 
 
-@pytest.mark.parametrize("lose", [stop_worker, kill_worker_and_flow])
+def stop_container(site: Site) -> None:
+    """Do as `docker stop` does: only the first process is asked."""
+    stop(site, everybody=False, grace_s=3)
+
+
+def lose_machine(site: Site) -> None:
+    """Let nobody say a word."""
+    worker = psutil.Process(site.worker.pid)
+    for process in [worker, *worker.children(recursive=True)]:
+        process.kill()
+    site.worker.wait()
+
+
+@pytest.mark.parametrize("lose", [stop_container, lose_machine])
 def test_run_that_is_lost_with_its_worker_is_crashed_by_the_missing_heartbeat(
     site: Site,
     index: Callable[..., FlowRun],
     ledger: Ledger,
     heartbeat_automation: timedelta,
-    lose: Callable[[Site, Ledger], None],
+    lose: Callable[[Site], None],
 ) -> None:
     run = index()
     ledger.wait_for_vectors()
-    lose(site, ledger)
+    lose(site)
     num_before = ledger.num_vectors
     assert num_before % SHARD_SIZE == 0
     site.start_worker()
