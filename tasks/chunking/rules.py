@@ -26,7 +26,7 @@ class ChunkRules:
     figures: bool = True
     """Embed the pictures inside documents."""
     caption_weight: float = 0.0
-    """Share of a figure's caption in its vector, mixed in the joint space; 0 for the picture only."""
+    """Share of a figure's caption in its vector, mixed in the joint space; 0: picture only."""
     frames: FrameSampling = "scenes"
     frame_interval_s: float = 5.0
     """For interval; for scenes, the longest time without a frame."""
