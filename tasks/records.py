@@ -6,11 +6,12 @@ object a source: a manifest of a million rows stays a file. The dataclasses are 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -42,24 +43,44 @@ content was not read (a deleted or a skipped source).
 """
 
 
-def embedded_schema(dim: int) -> pa.Schema:
-    """Return the schema of an embedded shard: one row a chunk, or one row a rejected source.
+CHUNK_SCHEMA = pa.schema(
+    [
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("content_hash", pa.string(), nullable=False),
+        pa.field("chunker", pa.string(), nullable=False),
+        pa.field("ordinal", pa.int32(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("modality", pa.string(), nullable=False),
+        pa.field("parent", pa.int32()),
+        pa.field("section", pa.string(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("meta", pa.string(), nullable=False),
+        pa.field("part", pa.string(), nullable=False),
+        pa.field("stage", pa.string()),
+        pa.field("reason", pa.string()),
+        pa.field("detail", pa.string()),
+        pa.field("transient", pa.bool_()),
+    ]
+)
+"""What became of a shard's sources: a row for each chunk, and one for each refusal.
 
-    A row has either ``vector`` (dim float32, L2-normalised) or ``reason``, never both.
-    """
+A chunk has no ``reason``. A refusal has one; its ``part`` is empty where the whole source was
+refused and otherwise names the part that was. ``section`` is the headings above the chunk joined by
+SECTION_SEPARATOR; ``meta`` a JSON object: position and facts.
+"""
+
+SECTION_SEPARATOR = " \u203a "
+"""Stands between the headings of a section path."""
+
+
+def vector_schema(dim: int) -> pa.Schema:
+    """Return the schema of a shard's vectors in one list: (dim,) float32, L2-normalised."""
     return pa.schema(
         [
-            pa.field("uri", pa.string(), nullable=False),
             pa.field("content_hash", pa.string(), nullable=False),
             pa.field("chunker", pa.string(), nullable=False),
-            pa.field("kind", pa.string(), nullable=False),
             pa.field("ordinal", pa.int32(), nullable=False),
-            pa.field("meta", pa.string(), nullable=False),
-            pa.field("vector", pa.list_(pa.float32(), dim)),
-            pa.field("stage", pa.string()),
-            pa.field("reason", pa.string()),
-            pa.field("detail", pa.string()),
-            pa.field("transient", pa.bool_()),
+            pa.field("vector", pa.list_(pa.float32(), dim), nullable=False),
         ]
     )
 
@@ -93,6 +114,8 @@ class Rejected:
     content_hash: str | None = None
     size_bytes: int = 0
     mtime_ns: int = 0
+    part: str = ""
+    """Which part of the source; empty for the whole of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +133,7 @@ class ModelVersion:
     dim: int
     dtype: str
     """float32, bfloat16 or float16: what the forward pass computes in."""
-    encoders: dict[str, str]
+    encoders: dict[str, str] = field(hash=False)
     """Which encoder serves which modality, such as ``{"image": "vision", "text": "text"}``."""
     id: int | None = None
     """The ledger's number for it; None until registered."""
@@ -124,6 +147,86 @@ class ModelVersion:
     def label(self) -> str:
         """Return a short name for people: ``clip-vit-base-patch32@1a2b3c4d/bfloat16``."""
         return f"{self.name.rstrip('/').rsplit('/', 1)[-1]}@{self.weights_hash[:8]}/{self.dtype}"
+
+
+MODALITIES = ("image", "text", "audio")
+"""What a chunk can be to an encoder."""
+
+
+class VectorList(NamedTuple):
+    """Name the vectors of one modality under one model version: what a search goes through."""
+
+    version: ModelVersion
+    modality: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineup:
+    """Say which model version serves which modality: what a run embeds and a search asks with."""
+
+    serving: Mapping[str, ModelVersion]
+    """By modality. ``image`` is always there: its version is the joint image-text space."""
+
+    @classmethod
+    def of(
+        cls,
+        joint: ModelVersion,
+        text: ModelVersion | None = None,
+        audio: ModelVersion | None = None,
+    ) -> Lineup:
+        """Return the line-up of a joint model, which also reads texts unless ``text`` does."""
+        serving = {"image": joint}
+        if text or "text" in joint.encoders:
+            serving["text"] = text or joint
+        if audio:
+            serving["audio"] = audio
+        return cls(serving=serving)
+
+    @property
+    def joint(self) -> ModelVersion:
+        """Return the version of the joint image-text space."""
+        return self.serving["image"]
+
+    @property
+    def id(self) -> int | None:
+        """Return the ledger's number for the joint version; None until registered."""
+        return self.joint.id
+
+    @property
+    def versions(self) -> tuple[ModelVersion, ...]:
+        """Return the distinct versions, the joint one first."""
+        return tuple({version.fingerprint: version for version in self.serving.values()}.values())
+
+    @property
+    def lists(self) -> tuple[VectorList, ...]:
+        """Return where each modality's vectors go: a chunk has its vector in exactly one."""
+        return tuple(VectorList(version, modality) for modality, version in self.serving.items())
+
+    @property
+    def short_texts(self) -> VectorList | None:
+        """Return where texts that the joint model can read whole go too, so that images find them.
+
+        None where the joint model serves all texts anyway.
+        """
+        joint = self.joint
+        if "text" not in joint.encoders or self.serving.get("text") == joint:
+            return None
+        return VectorList(joint, "text")
+
+    @property
+    def all_lists(self) -> tuple[VectorList, ...]:
+        """Return every list that a search may go through."""
+        return self.lists + ((self.short_texts,) if self.short_texts else ())
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the key of the line-up as text."""
+        return ";".join(f"{name}={v.fingerprint}" for name, v in sorted(self.serving.items()))
+
+    @property
+    def label(self) -> str:
+        """Return a short name for people."""
+        return " + ".join(version.label for version in self.versions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,12 +271,20 @@ class Hit:
     chunk_id: int
     kind: str
     ordinal: int
+    modality: str
     media_type: str
     size_bytes: int
     modified: datetime | None
     num_copies: int
     """Sources with the same content, this one included."""
+    text: str = ""
+    """The passage itself; of a picture its caption and surroundings."""
+    section: str = ""
+    """Headings above it, outermost first."""
+    parent: int | None = None
+    """Ordinal of the chunk of the same source that it belongs to."""
     meta: dict[str, Any] = field(default_factory=dict)
+    """Position in the source (page, start_s, rows, ...) and facts (width, format, ...)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,14 @@ import duckdb
 import pyarrow as pa
 
 from tasks.errors import CollectionError
+from tasks.records import Lineup
 from tasks.storage.backfill_records import (
     Backfill,
     BackfillRecord,
     PartitionCount,
     PartitionRecord,
 )
-from tasks.storage.models import vector_table
+from tasks.storage.models import embedded_sql
 from tasks.storage.tables import registered
 
 _CELLS_SCHEMA = pa.schema(
@@ -34,8 +35,6 @@ _CELLS_SCHEMA = pa.schema(
         pa.field("state", pa.string()),
     ]
 )
-
-_NO_VECTORS = "(SELECT NULL::BIGINT AS chunk_id WHERE false)"
 
 # Read first the few rows asked for, then only their chunks: a backfill counts partition by
 # partition, and a collection may hold millions.
@@ -50,11 +49,12 @@ WITH part AS (
     FROM (FROM read_parquet($names) WHERE $name IS NULL OR name = $name) n
     LEFT JOIN read_parquet($plan) p ON p.uri = n.uri
     LEFT JOIN source s ON s.uri = n.uri
-    LEFT JOIN quarantine q ON q.uri = n.uri),
+    LEFT JOIN quarantine q ON q.uri = n.uri AND q.part = ''),
 embedded AS (
     SELECT c.content_hash, count(*) AS num_vectors
-    FROM chunk c SEMI JOIN part USING (content_hash) SEMI JOIN {vectors} v USING (chunk_id)
-    WHERE list_contains($chunkers, c.chunker) GROUP BY c.content_hash),
+    FROM chunk c SEMI JOIN part USING (content_hash) LEFT JOIN {vectors} v USING (chunk_id)
+    WHERE list_contains($chunkers, c.chunker)
+    GROUP BY c.content_hash HAVING count(*) = count(v.chunk_id)),
 judged AS (
     SELECT part.*, coalesce(e.num_vectors, 0) AS num_vectors,
         row_number() OVER (PARTITION BY name, content_hash) = 1 AS first_copy
@@ -125,16 +125,16 @@ def backfill_id(spec: dict[str, Any]) -> str:
 def count(
     con: duckdb.DuckDBPyConnection,
     backfill: Backfill,
-    model_version_id: int | None,
+    lineup: Lineup,
     name: str | None = None,
 ) -> list[PartitionCount]:
     """Count what each partition, or the one of this name, has and lacks at this moment."""
-    vectors = _NO_VECTORS if model_version_id is None else vector_table(model_version_id)
+    vectors = embedded_sql(lineup)
     params = {
         "names": str(backfill.names),
         "plan": str(backfill.plan),
         "chunkers": list(backfill.chunkers),
-        "model": model_version_id,
+        "model": lineup.id,
         "name": name,
     }
     rows = con.execute(_COUNT.format(vectors=vectors), params).fetchall()

@@ -6,6 +6,7 @@ made here but when a model version is registered (see ``models``), since their w
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 
 import duckdb
@@ -87,6 +88,50 @@ def m006_backfills(con: duckdb.DuckDBPyConnection) -> None:
             started_at TIMESTAMPTZ, finished_at TIMESTAMPTZ, PRIMARY KEY (backfill_id, name))""")
 
 
+def m007_chunks_in_context(con: duckdb.DuckDBPyConnection) -> None:
+    """Let a chunk say what it is, what it reads and where it stands in its source."""
+    con.execute("""
+        ALTER TABLE chunk ADD COLUMN modality VARCHAR DEFAULT 'image';
+        ALTER TABLE chunk ADD COLUMN parent INTEGER;
+        ALTER TABLE chunk ADD COLUMN section VARCHAR DEFAULT '';
+        ALTER TABLE chunk ADD COLUMN text VARCHAR DEFAULT ''""")
+
+
+def m008_vectors_by_modality(con: duckdb.DuckDBPyConnection) -> None:
+    """Give each modality of a version a table of its own, its rows numbered as they come."""
+    con.execute("CREATE SEQUENCE vector_seq")
+    versions = con.execute("SELECT id, dim, encoders FROM model_version ORDER BY id").fetchall()
+    for number, dim, encoders in versions:
+        for modality in json.loads(encoders):
+            con.execute(f"""
+                CREATE TABLE vector_{number}_{modality} (
+                    chunk_id BIGINT PRIMARY KEY,
+                    seq BIGINT NOT NULL DEFAULT nextval('vector_seq'),
+                    run_id VARCHAR NOT NULL, v FLOAT[{dim}] NOT NULL)""")
+        con.execute(f"""
+            INSERT INTO vector_{number}_image (chunk_id, run_id, v)
+            SELECT chunk_id, run_id, v FROM vector_{number} ORDER BY chunk_id;
+            DROP TABLE vector_{number}""")
+    con.execute("""
+        UPDATE collection_setting SET value = '{"image": ' || value || ', "text": ' || value || '}'
+        WHERE key = 'live_model_version'""")
+
+
+def m009_refused_parts(con: duckdb.DuckDBPyConnection) -> None:
+    """Let the quarantine hold parts of a source, beside whole ones."""
+    con.execute("""
+        ALTER TABLE quarantine RENAME TO whole_quarantine;
+        CREATE TABLE quarantine (
+            uri VARCHAR NOT NULL, stage VARCHAR NOT NULL, reason VARCHAR NOT NULL,
+            detail VARCHAR NOT NULL, transient BOOLEAN NOT NULL, attempts INTEGER NOT NULL,
+            content_hash VARCHAR, size_bytes BIGINT NOT NULL, mtime_ns BIGINT NOT NULL,
+            model_version_id INTEGER, run_id VARCHAR NOT NULL,
+            first_seen TIMESTAMPTZ NOT NULL, last_seen TIMESTAMPTZ NOT NULL,
+            part VARCHAR NOT NULL, PRIMARY KEY (uri, part));
+        INSERT INTO quarantine SELECT *, '' FROM whole_quarantine;
+        DROP TABLE whole_quarantine""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -94,6 +139,9 @@ STEPS: tuple[Step, ...] = (
     m004_quarantine,
     m005_flow_runs,
     m006_backfills,
+    m007_chunks_in_context,
+    m008_vectors_by_modality,
+    m009_refused_parts,
 )
 LATEST = len(STEPS)
 

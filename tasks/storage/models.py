@@ -1,7 +1,8 @@
-"""Register model versions; each gets a vector table of its own width.
+"""Register model versions; each gets a vector table a modality, of its own width.
 
-Two spaces never share a table. One version at a time is live: the one that a search uses unless
-it names another. Invariant: a registered version has its vector table.
+Two spaces never share a table, nor do two modalities of one space: a search goes through each list
+by itself. One version at a time is live for each modality: what a search uses unless it names
+another. Invariant: a registered version has its vector tables.
 """
 
 from __future__ import annotations
@@ -12,57 +13,97 @@ from typing import Any
 import duckdb
 
 from tasks.errors import ModelMismatch
-from tasks.records import ModelVersion
+from tasks.records import Lineup, ModelVersion, VectorList
 from tasks.storage.tables import first_row, one_number
 
 _COLUMNS = "id, name, revision, weights_hash, preprocessing, dim, dtype, encoders"
 _LIVE = "live_model_version"
+_NO_VECTORS = "(SELECT NULL::BIGINT AS chunk_id WHERE false)"
 
 
-def vector_table(model_version_id: int) -> str:
-    """Return the name of the table that holds this version's vectors."""
-    return f"vector_{int(model_version_id)}"
+def vector_table(model_version_id: int, modality: str) -> str:
+    """Return the name of the table that holds a version's vectors of one modality."""
+    assert modality.isalpha(), f"{modality!r} is no modality"
+    return f"vector_{int(model_version_id)}_{modality}"
+
+
+def table_of(vectors: VectorList) -> str:
+    """Return the table of a list whose version is registered."""
+    return vector_table(vectors.version.id or 0, vectors.modality)
+
+
+def vector_lists(version: ModelVersion) -> list[VectorList]:
+    """Return every list that a version can fill, whichever modalities it serves."""
+    return [VectorList(version, modality) for modality in sorted(version.encoders)]
+
+
+def embedded_sql(lineup: Lineup) -> str:
+    """Return a FROM item of the ids of every chunk that has its vector under the line-up.
+
+    Versions that are not registered yet have none. A chunk stands in it at most once.
+    """
+    tables = [table_of(vectors) for vectors in lineup.lists if vectors.version.id is not None]
+    selects = " UNION ALL ".join(f"SELECT chunk_id FROM {table}" for table in tables)
+    return f"({selects})" if tables else _NO_VECTORS
+
+
+def numbered(con: duckdb.DuckDBPyConnection, lineup: Lineup) -> Lineup:
+    """Return the line-up with the ids of the versions that are registered by now."""
+    known = {version.fingerprint: version for version in all_versions(con)}
+    return Lineup(serving={m: known.get(v.fingerprint, v) for m, v in lineup.serving.items()})
 
 
 def register(con: duckdb.DuckDBPyConnection, version: ModelVersion) -> ModelVersion:
     """Return the version with its id, making its row and its vector table where new.
 
-    The first version becomes the live one. A known version under another name or revision (a
-    directory that was moved) takes the new one, so that a search finds the model where it is now.
+    A known version under another name or revision (a directory that was moved) takes the new one,
+    so that a search finds the model where it is now.
     """
     known = first_row(
         con, "SELECT id FROM model_version WHERE fingerprint = ?", [version.fingerprint]
     )
-    if known:
-        con.execute(
-            "UPDATE model_version SET name = $name, revision = $revision "
-            "WHERE id = $id AND (name <> $name OR revision <> $revision)",
-            {"name": version.name, "revision": version.revision, "id": known[0]},
-        )
-        return _by_id(con, known[0])
-    number = _insert(con, version)
-    if live(con) is None:
-        set_live(con, number)
-    return _by_id(con, number)
+    if not known:
+        return by_id(con, _insert(con, version))
+    con.execute(
+        "UPDATE model_version SET name = $name, revision = $revision "
+        "WHERE id = $id AND (name <> $name OR revision <> $revision)",
+        {"name": version.name, "revision": version.revision, "id": known[0]},
+    )
+    return by_id(con, known[0])
 
 
-def live(con: duckdb.DuckDBPyConnection) -> ModelVersion | None:
-    """Return the version that searches use; None before the first was registered."""
+def register_lineup(con: duckdb.DuckDBPyConnection, lineup: Lineup) -> Lineup:
+    """Return the line-up with its versions registered; live for modalities that have none yet."""
+    ids = {v.fingerprint: register(con, v) for v in lineup.versions}
+    registered = Lineup(serving={m: ids[v.fingerprint] for m, v in lineup.serving.items()})
+    current = live(con)
+    if current is None:
+        set_live(con, registered)
+    elif current.joint == registered.joint:
+        set_live(con, Lineup(serving={**registered.serving, **current.serving}))
+    return registered
+
+
+def live(con: duckdb.DuckDBPyConnection) -> Lineup | None:
+    """Return the line-up that searches use; None before the first version was registered."""
     row = first_row(con, "SELECT value FROM collection_setting WHERE key = ?", [_LIVE])
-    return _by_id(con, int(row[0])) if row else None
+    if row is None:
+        return None
+    ids = json.loads(row[0])
+    return Lineup(serving={modality: by_id(con, number) for modality, number in ids.items()})
 
 
-def set_live(con: duckdb.DuckDBPyConnection, model_version_id: int) -> None:
-    """Make this version the one that searches use.
+def set_live(con: duckdb.DuckDBPyConnection, lineup: Lineup) -> None:
+    """Make this line-up the one that searches use.
 
     Raises:
-        ModelMismatch: it is not registered.
+        ModelMismatch: one of its versions is not registered.
     """
-    _by_id(con, model_version_id)
+    ids = {m: by_id(con, version.id or 0).id for m, version in lineup.serving.items()}
     con.execute(
         "INSERT INTO collection_setting VALUES (?, ?) "
         "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        [_LIVE, str(model_version_id)],
+        [_LIVE, json.dumps(ids)],
     )
 
 
@@ -77,14 +118,6 @@ def all_versions(con: duckdb.DuckDBPyConnection) -> list[ModelVersion]:
     """Return every registered version, oldest first."""
     rows = con.execute(f"SELECT {_COLUMNS} FROM model_version ORDER BY id").fetchall()
     return [_from_row(row) for row in rows]
-
-
-def number_of(con: duckdb.DuckDBPyConnection, version: ModelVersion) -> int | None:
-    """Return the id of a version that may have been registered since it was described."""
-    row = first_row(
-        con, "SELECT id FROM model_version WHERE fingerprint = ?", [version.fingerprint]
-    )
-    return int(row[0]) if row else None
 
 
 def cached_weights_hash(con: duckdb.DuckDBPyConnection, stat_key: str) -> str | None:
@@ -118,14 +151,21 @@ def _insert(con: duckdb.DuckDBPyConnection, version: ModelVersion) -> int:
             version.fingerprint,
         ],
     )
-    con.execute(
-        f"CREATE TABLE {vector_table(number)} (chunk_id BIGINT PRIMARY KEY, "
-        f"run_id VARCHAR NOT NULL, v FLOAT[{int(version.dim)}] NOT NULL)"
-    )
+    for modality in version.encoders:
+        con.execute(
+            f"CREATE TABLE {vector_table(number, modality)} (chunk_id BIGINT PRIMARY KEY, "
+            "seq BIGINT NOT NULL DEFAULT nextval('vector_seq'), run_id VARCHAR NOT NULL, "
+            f"v FLOAT[{int(version.dim)}] NOT NULL)"
+        )
     return number
 
 
-def _by_id(con: duckdb.DuckDBPyConnection, model_version_id: int) -> ModelVersion:
+def by_id(con: duckdb.DuckDBPyConnection, model_version_id: int) -> ModelVersion:
+    """Return a registered version.
+
+    Raises:
+        ModelMismatch: there is none of this number.
+    """
     row = first_row(con, f"SELECT {_COLUMNS} FROM model_version WHERE id = ?", [model_version_id])
     if row is None:
         known = ", ".join(f"{v.id} ({v.label})" for v in all_versions(con)) or "none"

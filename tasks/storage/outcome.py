@@ -9,12 +9,23 @@ import duckdb
 from tasks.records import Rejected, Span
 from tasks.storage.runs import spans
 
-_REFUSED = """
-SELECT uri, stage, reason, detail, transient, content_hash, size_bytes, mtime_ns
-FROM quarantine WHERE run_id = ? ORDER BY reason, uri LIMIT ?
+_REFUSED_COLUMNS = (
+    "uri",
+    "stage",
+    "reason",
+    "detail",
+    "transient",
+    "content_hash",
+    "size_bytes",
+    "mtime_ns",
+    "part",
+)
+_REFUSED = f"""
+SELECT {", ".join(_REFUSED_COLUMNS)}
+FROM quarantine WHERE run_id = ? ORDER BY part <> '', reason, uri, part LIMIT ?
 """
 _BY_REASON = """
-SELECT reason, count(*) FROM quarantine WHERE run_id = ?
+SELECT reason, count(*) FROM quarantine WHERE run_id = ? AND part {of} ''
 GROUP BY reason ORDER BY count(*) DESC, reason
 """
 
@@ -24,7 +35,9 @@ class Outcome:
     """Hold what a run refused and how long each part took."""
 
     quarantined: dict[str, int]
-    """Sources by reason, most frequent first."""
+    """Whole sources by reason, most frequent first."""
+    flaws: dict[str, int]
+    """Parts of sources by reason."""
     rejected: list[Rejected]
     """The first of them, by reason and uri."""
     spans: list[Span]
@@ -32,19 +45,9 @@ class Outcome:
 
 def outcome(con: duckdb.DuckDBPyConnection, run_id: str, max_rejected: int) -> Outcome:
     """Return what the ledger holds of a run so far."""
-    by_reason = con.execute(_BY_REASON, [run_id]).fetchall()
+    by_reason, flaws = (
+        con.execute(_BY_REASON.format(of=of), [run_id]).fetchall() for of in ("=", "<>")
+    )
     refused = con.execute(_REFUSED, [run_id, max_rejected]).fetchall()
-    rejected = [
-        Rejected(
-            uri=uri,
-            stage=stage,
-            reason=reason,
-            detail=detail,
-            transient=transient,
-            content_hash=content_hash,
-            size_bytes=size_bytes,
-            mtime_ns=mtime_ns,
-        )
-        for uri, stage, reason, detail, transient, content_hash, size_bytes, mtime_ns in refused
-    ]
-    return Outcome(dict(by_reason), rejected, spans(con, run_id))
+    rejected = [Rejected(**dict(zip(_REFUSED_COLUMNS, row, strict=True))) for row in refused]
+    return Outcome(dict(by_reason), dict(flaws), rejected, spans(con, run_id))

@@ -1,7 +1,9 @@
-"""Keep what was refused: one row a uri, with the stage, the reason and the number of attempts.
+"""Keep what was refused: one row a source or part of one, with stage, reason and attempts.
 
-Invariant, once a run has settled: every source of content that was refused under a model version
-has a row of its own, and no row outlives the failure that it tells of.
+A source whose ``part`` is empty was refused as a whole and is held back until it changes. A part
+is told of and nothing more: the rest of its source has vectors. Invariant, once a run has settled:
+every source of content that was refused under a model version has a row of its own, and no row
+outlives the failure that it tells of.
 """
 
 from __future__ import annotations
@@ -12,8 +14,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from tasks.records import Rejected
-from tasks.storage.models import vector_table
+from tasks.records import Lineup, Rejected
+from tasks.storage.models import embedded_sql
 from tasks.storage.tables import registered
 
 _REJECTED_SCHEMA = pa.schema(
@@ -26,16 +28,17 @@ _REJECTED_SCHEMA = pa.schema(
         pa.field("content_hash", pa.string()),
         pa.field("size_bytes", pa.int64()),
         pa.field("mtime_ns", pa.int64()),
+        pa.field("part", pa.string()),
     ]
 )
 
 # A file that was replaced since starts to count its attempts anew.
 _INSERT = """
 INSERT INTO quarantine
-SELECT DISTINCT ON (uri) uri, stage, reason, detail, transient, 1, content_hash, size_bytes,
-    mtime_ns, $model, $run_id, now(), now()
+SELECT DISTINCT ON (uri, part) uri, stage, reason, detail, transient, 1, content_hash, size_bytes,
+    mtime_ns, $model, $run_id, now(), now(), part
 FROM ({refused})
-ON CONFLICT (uri) DO UPDATE SET
+ON CONFLICT (uri, part) DO UPDATE SET
     attempts = CASE WHEN quarantine.size_bytes = excluded.size_bytes
         AND quarantine.mtime_ns = excluded.mtime_ns THEN quarantine.attempts + 1 ELSE 1 END,
     stage = excluded.stage, reason = excluded.reason, detail = excluded.detail,
@@ -49,21 +52,24 @@ _LISTED = "FROM rejected"
 
 _REFUSED_IN_SHARD = """
 SELECT e.uri, e.stage, e.reason, coalesce(e.detail, '') AS detail,
-    coalesce(e.transient, false) AS transient, e.content_hash, p.size_bytes, p.mtime_ns
-FROM embedded e JOIN planned p ON p.uri = e.uri
+    coalesce(e.transient, false) AS transient, e.content_hash, p.size_bytes, p.mtime_ns, e.part
+FROM cut e JOIN planned p ON p.uri = e.uri
 WHERE e.reason IS NOT NULL
 """
 
-# What another model version refused stays, unless the file itself has changed since.
+# What another model version refused stays, unless the file itself has changed since. What this
+# shard refuses stays to count its attempts; parts that it no longer refuses go.
 _CLEAR_EMBEDDED = """
 DELETE FROM quarantine
-WHERE uri NOT IN (SELECT uri FROM embedded WHERE reason IS NOT NULL)
+WHERE NOT EXISTS (
+    SELECT 1 FROM cut e
+    WHERE e.reason IS NOT NULL AND e.uri = quarantine.uri AND e.part = quarantine.part)
 AND (
     (coalesce(model_version_id, $model) = $model
-     AND content_hash IN (SELECT content_hash FROM embedded WHERE vector IS NOT NULL))
+     AND content_hash IN (SELECT content_hash FROM cut WHERE reason IS NULL))
     OR EXISTS (
-        SELECT 1 FROM embedded e
-        WHERE e.vector IS NOT NULL AND e.uri = quarantine.uri
+        SELECT 1 FROM cut e
+        WHERE e.reason IS NULL AND e.uri = quarantine.uri
         AND (coalesce(quarantine.model_version_id, $model) = $model
              OR quarantine.content_hash IS DISTINCT FROM e.content_hash)))
 """
@@ -96,9 +102,9 @@ AND p.mtime_ns <> quarantine.mtime_ns
 _COPY = """
 INSERT INTO quarantine
 SELECT DISTINCT ON (s.uri) s.uri, q.stage, q.reason, q.detail, q.transient OR q.stage = 'read', 1,
-    q.content_hash, s.size_bytes, s.mtime_ns, q.model_version_id, $run_id, now(), now()
+    q.content_hash, s.size_bytes, s.mtime_ns, q.model_version_id, $run_id, now(), now(), ''
 FROM quarantine q JOIN source s ON s.content_hash = q.content_hash
-WHERE s.uri NOT IN (SELECT uri FROM quarantine) AND {without_vector}
+WHERE q.part = '' AND s.uri NOT IN (SELECT uri FROM quarantine) AND {without_vector}
 ORDER BY s.uri, q.uri
 """
 
@@ -121,6 +127,8 @@ class QuarantineRow:
     """Tell of one refused source."""
 
     uri: str
+    part: str
+    """Which part of the source; empty for the whole of it."""
     stage: str
     reason: str
     detail: str
@@ -129,6 +137,11 @@ class QuarantineRow:
     size_bytes: int
     last_seen_s: float
     """Seconds since the epoch."""
+
+    @property
+    def place(self) -> str:
+        """Return the source, and the part of it where it is not the whole."""
+        return f"{self.uri} ({self.part})" if self.part else self.uri
 
 
 def add_rejected(
@@ -154,19 +167,17 @@ def clear_recovered(con: duckdb.DuckDBPyConnection, run_id: str, roots: list[str
     con.execute(_CLEAR_RECOVERED, {"run_id": run_id, "roots": roots})
 
 
-def settle_shard(con: duckdb.DuckDBPyConnection, run_id: str, model_version_id: int) -> None:
+def settle_shard(con: duckdb.DuckDBPyConnection, run_id: str, lineup: Lineup) -> None:
     """Drop the rows of what now has a vector, add those of what was refused.
 
-    Reads the tables ``planned`` and ``embedded``, which the caller has registered.
+    Reads the tables ``planned`` and ``cut``, which the caller has registered.
     """
-    con.execute(_CLEAR_EMBEDDED, {"model": model_version_id})
-    con.execute(
-        _INSERT.format(refused=_REFUSED_IN_SHARD), {"model": model_version_id, "run_id": run_id}
-    )
+    con.execute(_CLEAR_EMBEDDED, {"model": lineup.id})
+    con.execute(_INSERT.format(refused=_REFUSED_IN_SHARD), {"model": lineup.id, "run_id": run_id})
     con.execute(_CLEAR_GONE)
 
 
-def settle_plan(con: duckdb.DuckDBPyConnection, run_id: str, model_version_id: int | None) -> None:
+def settle_plan(con: duckdb.DuckDBPyConnection, run_id: str, lineup: Lineup | None) -> None:
     """Drop the rows that the plan makes untrue, give every copy of refused content its own.
 
     Reads the table ``planned``, which the caller has registered and already put into ``source``.
@@ -174,8 +185,8 @@ def settle_plan(con: duckdb.DuckDBPyConnection, run_id: str, model_version_id: i
     con.execute(_CLEAR_REPLACED)
     con.execute(_TOUCH)
     without_vector = "true"
-    if model_version_id is not None:
-        without_vector = _WITHOUT_VECTOR.format(vectors=vector_table(model_version_id))
+    if lineup is not None:
+        without_vector = _WITHOUT_VECTOR.format(vectors=embedded_sql(lineup))
     con.execute(_COPY.format(without_vector=without_vector), {"run_id": run_id})
     con.execute(_CLEAR_GONE)
 
@@ -193,9 +204,9 @@ def quarantine_rows(
 ) -> list[QuarantineRow]:
     """Return the rows, latest failure first; only those of ``reason`` where given."""
     rows: list[tuple[Any, ...]] = con.execute(
-        "SELECT uri, stage, reason, detail, transient, attempts, size_bytes, epoch(last_seen) "
-        "FROM quarantine WHERE $reason IS NULL OR reason = $reason "
-        "ORDER BY last_seen DESC, uri LIMIT $limit",
+        "SELECT uri, part, stage, reason, detail, transient, attempts, size_bytes, "
+        "epoch(last_seen) FROM quarantine WHERE $reason IS NULL OR reason = $reason "
+        "ORDER BY last_seen DESC, uri, part LIMIT $limit",
         {"reason": reason, "limit": limit},
     ).fetchall()
     return [QuarantineRow(**dict(zip(QuarantineRow.__slots__, row, strict=True))) for row in rows]

@@ -1,8 +1,8 @@
 """Find the chunks nearest to a query vector: exact, filtered before the top k, stable.
 
-Owns the one statement that reads vectors for a query. Exact means that every vector of the model
-version is compared; with filters only those that pass. What to search for, and under which model
-version, is the caller's business.
+Owns the one statement that reads vectors for a query. Exact means that every vector of the list is
+compared; with filters only those that pass. What to search for, and in which lists, is the caller's
+business.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from tasks.errors import CollectionEmpty, ModelMismatch
-from tasks.records import Hit, ModelVersion
+from tasks.errors import ModelMismatch
+from tasks.records import Hit, VectorList
 from tasks.storage.filters import Where
-from tasks.storage.models import all_versions, vector_table
+from tasks.storage.models import all_versions, table_of
 from tasks.storage.tables import one_number
 
 # Vectors without a source, as between a shard and the end of its run, are passed over: few.
@@ -31,7 +31,7 @@ WITH top AS MATERIALIZED (
     ORDER BY score DESC, chunk_id LIMIT $depth
 ),
 hit AS MATERIALIZED (
-    SELECT t.chunk_id, t.score, c.content_hash, c.kind, c.ordinal, c.meta
+    SELECT t.score, c.*
     FROM top t JOIN chunk c ON c.chunk_id = t.chunk_id
 ),
 copies AS (
@@ -43,14 +43,32 @@ shown AS (
     FROM source WHERE {condition} AND content_hash IN (SELECT content_hash FROM hit)
     GROUP BY content_hash
 )
-SELECT h.score, s.uri, h.chunk_id, h.kind, h.ordinal, coalesce(s.media_type, ''), s.size_bytes,
-    s.mtime_ns, n.num_copies, h.meta
+SELECT h.score, s.uri, h.chunk_id, h.kind, h.ordinal, h.modality,
+    coalesce(s.media_type, '') AS media_type, s.size_bytes, s.mtime_ns, n.num_copies, h.text,
+    h.section, h.parent, h.meta
 FROM hit h
 JOIN copies n ON n.content_hash = h.content_hash
 JOIN shown f ON f.content_hash = h.content_hash
 JOIN source s ON s.uri = f.uri
 ORDER BY h.score DESC, h.chunk_id LIMIT $k OFFSET $offset
 """
+
+_COLUMNS = (
+    "score",
+    "uri",
+    "chunk_id",
+    "kind",
+    "ordinal",
+    "modality",
+    "media_type",
+    "size_bytes",
+    "mtime_ns",
+    "num_copies",
+    "text",
+    "section",
+    "parent",
+    "meta",
+)
 
 _ALLOWED = """
 WHERE chunk_id IN (
@@ -64,9 +82,9 @@ WHERE chunk_id IN (
 class SearchRequest:
     """Say what to look for."""
 
-    model: ModelVersion
+    vectors: VectorList
     query: np.ndarray
-    """(dim,) float32, L2-normalised, encoded by ``model``."""
+    """(dim,) float32, L2-normalised, encoded by the version of ``vectors``."""
     k: int = 10
     offset: int = 0
     where: Where | None = None
@@ -79,7 +97,6 @@ def search(con: duckdb.DuckDBPyConnection, request: SearchRequest) -> list[Hit]:
 
     Raises:
         ModelMismatch: the query is not of the model version's dim, or the version is unknown here.
-        CollectionEmpty: no vector of this version is stored at all.
     """
     num_vectors = _check(con, request)
     end = request.offset + request.k
@@ -92,10 +109,10 @@ def search(con: duckdb.DuckDBPyConnection, request: SearchRequest) -> list[Hit]:
 
 
 def _check(con: duckdb.DuckDBPyConnection, request: SearchRequest) -> int:
-    """Refuse what cannot be answered; return how many vectors the model version has."""
+    """Refuse what cannot be answered; return how many vectors the list has."""
     known = all_versions(con)
     labels = ", ".join(version.label for version in known) or "none"
-    model = request.model
+    model = request.vectors.version
     if model.id not in [version.id for version in known]:
         raise ModelMismatch(
             f"this collection has no model version {model.label}, only {labels}: "
@@ -106,12 +123,7 @@ def _check(con: duckdb.DuckDBPyConnection, request: SearchRequest) -> int:
             f"the query has shape {request.query.shape}, but the vectors of {model.label} have "
             f"{model.dim} dimensions: encode the query with that model"
         )
-    num_vectors = one_number(con, f"SELECT count(*) FROM {vector_table(model.id or 0)}")
-    if num_vectors == 0:
-        raise CollectionEmpty(
-            f"no vector of {model.label} is stored yet: run `crossmodal index PATH...` first"
-        )
-    return num_vectors
+    return one_number(con, f"SELECT count(*) FROM {table_of(request.vectors)}")
 
 
 def _nearest(
@@ -120,8 +132,8 @@ def _nearest(
     """Return the hits among the ``depth`` nearest of the vectors that the sieve lets through."""
     where = request.where or Where()
     statement = _SEARCH.format(
-        dim=int(request.model.dim),
-        vectors=vector_table(request.model.id or 0),
+        dim=int(request.vectors.version.dim),
+        vectors=table_of(request.vectors),
         allowed=sieve.format(condition=where.sql),
         condition=where.sql,
     )
@@ -137,18 +149,13 @@ def _nearest(
 
 
 def _hit(rank: int, row: tuple[Any, ...]) -> Hit:
-    score, uri, chunk_id, kind, ordinal, media_type, size_bytes, mtime_ns, num_copies, meta = row
+    cells = dict(zip(_COLUMNS, row, strict=True))
+    mtime_ns = cells.pop("mtime_ns")
     return Hit(
         rank=rank,
         # A product of rounded unit vectors may be a little more than 1.
-        score=max(-1.0, min(1.0, score)),
-        uri=uri,
-        chunk_id=chunk_id,
-        kind=kind,
-        ordinal=ordinal,
-        media_type=media_type,
-        size_bytes=size_bytes,
+        score=max(-1.0, min(1.0, cells.pop("score"))),
         modified=datetime.fromtimestamp(mtime_ns / 1e9, UTC) if mtime_ns else None,
-        num_copies=num_copies,
-        meta=json.loads(meta),
+        meta=json.loads(cells.pop("meta")),
+        **cells,
     )

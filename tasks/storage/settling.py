@@ -5,8 +5,8 @@ from __future__ import annotations
 import duckdb
 import pyarrow.parquet as pq
 
-from tasks.records import ModelVersion, Plan
-from tasks.storage import quarantine, runs, writer
+from tasks.records import Lineup, Plan
+from tasks.storage import models, quarantine, runs, writer
 from tasks.storage.tables import one_number
 
 _REFUSED_BY_DISCOVERY = "SELECT count(*) FROM quarantine WHERE stage = 'discover'"
@@ -21,15 +21,16 @@ def has_work(con: duckdb.DuckDBPyConnection, plan: Plan) -> bool:
     )
 
 
-def settle_run(con: duckdb.DuckDBPyConnection, run_id: str, plan: Plan, model: ModelVersion) -> int:
+def settle_run(con: duckdb.DuckDBPyConnection, run_id: str, plan: Plan, lineup: Lineup) -> int:
     """Write the plan's rows without embedding and its refusals; return the number of its rows.
 
     Call it after the run's last shard.
     """
     planned = pq.read_table(plan.path)
-    if model.id is not None:
-        runs.set_run_model(con, run_id, model.id)
-    writer.apply_plan(con, planned, run_id)
+    known = models.numbered(con, lineup)
+    if known.id is not None:
+        runs.set_run_model(con, run_id, known.id)
+    writer.apply_plan(con, planned, run_id, known if known.id is not None else None)
     writer.quarantine(con, run_id, plan.summary.rejected, None)
     quarantine.clear_recovered(con, run_id, list(plan.folders))
     return int(planned.num_rows)

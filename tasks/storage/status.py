@@ -8,7 +8,7 @@ import duckdb
 
 from tasks.records import ModelVersion
 from tasks.storage.collection import Collection
-from tasks.storage.models import all_versions, live, vector_table
+from tasks.storage.models import all_versions, live, table_of, vector_lists
 from tasks.storage.quarantine import QuarantineRow, count_by_reason, quarantine_rows
 from tasks.storage.runs import RunRecord, list_runs
 from tasks.storage.tables import one_number
@@ -23,8 +23,15 @@ class ModelStatus:
     """Count the vectors of one model version."""
 
     model: ModelVersion
-    num_vectors: int
-    live: bool
+    vectors: dict[str, int]
+    """By modality."""
+    live: list[str]
+    """Modalities that it serves at present."""
+
+    @property
+    def num_vectors(self) -> int:
+        """Return the vectors of all modalities."""
+        return sum(self.vectors.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +44,8 @@ class Status:
     media_types: dict[str, int]
     """Sources by media type, most frequent first; ``unknown`` where it was not read."""
     num_chunks: int
+    chunk_kinds: dict[str, int]
+    """Chunks by kind, most frequent first."""
     models: list[ModelStatus]
     runs: list[RunRecord]
     """The latest five, newest first."""
@@ -54,12 +63,16 @@ def status(con: duckdb.DuckDBPyConnection, collection: Collection) -> Status:
     ).fetchall()
     sums = con.execute("SELECT count(*), coalesce(sum(size_bytes), 0) FROM source").fetchall()
     num_sources, source_bytes = sums[0]
+    kinds = con.execute(
+        "SELECT kind, count(*) FROM chunk GROUP BY ALL ORDER BY count(*) DESC, kind"
+    ).fetchall()
     return Status(
         path=str(collection.path),
         num_sources=num_sources,
         source_bytes=int(source_bytes),
         media_types=dict(media_types),
-        num_chunks=one_number(con, "SELECT count(*) FROM chunk"),
+        num_chunks=sum(count for _, count in kinds),
+        chunk_kinds=dict(kinds),
         models=_models(con),
         runs=list_runs(con, _NUM_RUNS),
         quarantine=count_by_reason(con),
@@ -69,11 +82,16 @@ def status(con: duckdb.DuckDBPyConnection, collection: Collection) -> Status:
 
 def _models(con: duckdb.DuckDBPyConnection) -> list[ModelStatus]:
     current = live(con)
+    serving = current.serving if current else {}
     return [
         ModelStatus(
             model=version,
-            num_vectors=one_number(con, f"SELECT count(*) FROM {vector_table(version.id or 0)}"),
-            live=current is not None and version.id == current.id,
+            vectors={
+                modality: one_number(con, f"SELECT count(*) FROM {table_of(vectors)}")
+                for vectors in vector_lists(version)
+                for modality in (vectors.modality,)
+            },
+            live=[m for m, served_by in serving.items() if served_by.id == version.id],
         )
         for version in all_versions(con)
     ]

@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks.grid import Grid
-from tasks.records import ModelVersion, Plan
+from tasks.records import Lineup, Plan
 from tasks.run import Run
-from tasks.storage import backfills, models, runs
+from tasks.storage import backfills, models
 from tasks.storage import status as counts
 from tasks.storage import verify as checks
 from tasks.storage.backfill_records import Backfill, PartitionRecord
@@ -20,31 +20,30 @@ from tasks.task import artifact_key, collection_key, showing, stage
 
 
 @stage("settle")
-def settle(run: Run, plan: Plan, model: ModelVersion) -> None:
+def settle(run: Run, plan: Plan, lineup: Lineup) -> None:
     """Write what needs no forward pass: renames, copies, deletions, refusals of discovery."""
     with run.collection.read() as con:
         if not has_work(con, plan):
             return
     with run.recorder.span("settle") as span, run.collection.write() as con:
-        span.num_items = settle_run(con, run.id, plan, model)
+        span.num_items = settle_run(con, run.id, plan, lineup)
 
 
 @stage("verify")
-def verify(run: Run, model: ModelVersion) -> checks.Verification:
+def verify(run: Run, lineup: Lineup) -> checks.Verification:
     """Check that every source has a vector or a quarantine row, and every vector its chunk."""
     with run.recorder.span("verify") as span, run.collection.read() as con:
         # A model that was new when the run began has its number only since the first shard.
-        number = model.id or runs.run(con, run.id).model_version_id
-        found = checks.verify(con, run.id, number)
+        found = checks.verify(con, run.id, models.numbered(con, lineup))
         span.num_items = found.num_sources
     return found
 
 
 @stage("report partitions")
-def report_partitions(run: Run, backfill: Backfill, model: ModelVersion) -> list[PartitionRecord]:
+def report_partitions(run: Run, backfill: Backfill, lineup: Lineup) -> list[PartitionRecord]:
     """Count every partition as it is now; show, add to the run's report and return the rows."""
     with run.collection.write() as con:
-        counted = backfills.count(con, backfill, models.number_of(con, model))
+        counted = backfills.count(con, backfill, models.numbered(con, lineup))
         backfills.enter(con, replace(backfill, counts=tuple(counted)), run.id)
         names = {count.name for count in counted}
         records = [row for row in backfills.partitions(con, backfill.id) if row.name in names]

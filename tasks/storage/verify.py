@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import duckdb
 
-from tasks.storage.models import all_versions, vector_table
+from tasks.records import Lineup
+from tasks.storage.models import all_versions, embedded_sql, table_of, vector_lists
 from tasks.storage.tables import one_number
 
 _TOLERANCE = 1e-3
@@ -17,7 +18,7 @@ _TOLERANCE = 1e-3
 _NO_VECTOR = """
 SELECT count(*) FROM source s
 WHERE s.run_id = $run_id AND s.content_hash IS NOT NULL
-AND s.uri NOT IN (SELECT uri FROM quarantine)
+AND s.uri NOT IN (SELECT uri FROM quarantine WHERE part = '')
 AND NOT EXISTS (
     SELECT 1 FROM chunk c JOIN {vectors} v ON v.chunk_id = c.chunk_id
     WHERE c.content_hash = s.content_hash)
@@ -53,25 +54,22 @@ class Verification:
     """A sentence for each count above 0 that no other run can explain."""
 
 
-def verify(
-    con: duckdb.DuckDBPyConnection, run_id: str, model_version_id: int | None
-) -> Verification:
-    """Check the sources and vectors of one run under one model version, and every chunk.
+def verify(con: duckdb.DuckDBPyConnection, run_id: str, lineup: Lineup | None) -> Verification:
+    """Check the sources and vectors of one run under its line-up, and every chunk.
 
     Sources of a media type without chunker need no vector, nor do those that other runs index with
-    other models. Without a model version only what does not depend on one is checked. Chunks
+    other models. Without a line-up only what does not depend on one is checked. Chunks
     without a source are counted but no problem: another run may be about to settle them.
     """
-    tables = [vector_table(version.id) for version in all_versions(con) if version.id is not None]
-    num_without, num_not_normalised = 0, 0
-    if model_version_id is not None:
-        vectors = vector_table(model_version_id)
+    tables = [table_of(vectors) for v in all_versions(con) for vectors in vector_lists(v)]
+    num_without = 0
+    if lineup is not None:
+        vectors = embedded_sql(lineup)
         num_without = one_number(con, _NO_VECTOR.format(vectors=vectors), {"run_id": run_id})
-        num_not_normalised = one_number(
-            con,
-            _NOT_NORMALISED.format(vectors=vectors),
-            {"run_id": run_id, "tolerance": _TOLERANCE},
-        )
+    of_run = {"run_id": run_id, "tolerance": _TOLERANCE}
+    num_not_normalised = sum(
+        one_number(con, _NOT_NORMALISED.format(vectors=table), of_run) for table in tables
+    )
     num_no_chunk = sum(one_number(con, _NO_CHUNK.format(vectors=table)) for table in tables)
     num_no_source = one_number(con, _NO_SOURCE)
     return Verification(

@@ -8,16 +8,17 @@ only if a source has its content.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.records import ModelVersion, Rejected, Span
+from tasks.records import Lineup, Rejected, Span, VectorList
 from tasks.storage import quarantine as refusals
-from tasks.storage.models import all_versions, vector_table
-from tasks.storage.tables import first_row, one_number, registered
+from tasks.storage.models import all_versions, table_of, vector_lists
+from tasks.storage.tables import one_number, registered
 
 _SPAN_SCHEMA = pa.schema(
     [
@@ -57,23 +58,23 @@ DELETE FROM source WHERE uri IN (SELECT uri FROM planned WHERE action = 'deleted
 """
 
 _ADD_CHUNKS = """
-INSERT INTO chunk (content_hash, chunker, kind, ordinal, meta, run_id)
+INSERT INTO chunk (content_hash, chunker, kind, ordinal, meta, run_id, modality, parent, section,
+    text)
 SELECT DISTINCT ON (content_hash, chunker, ordinal)
-    content_hash, chunker, kind, ordinal, meta, $run_id
-FROM embedded e
-WHERE vector IS NOT NULL AND NOT EXISTS (
+    content_hash, chunker, kind, ordinal, meta, $run_id, modality, parent, section, text
+FROM cut e
+WHERE reason IS NULL AND NOT EXISTS (
     SELECT 1 FROM chunk c
     WHERE c.content_hash = e.content_hash AND c.chunker = e.chunker AND c.ordinal = e.ordinal)
 ORDER BY content_hash, chunker, ordinal, uri
 """
 
 _ADD_VECTORS = """
-INSERT INTO {vectors}
+INSERT INTO {vectors} (chunk_id, run_id, v)
 SELECT DISTINCT ON (c.chunk_id) c.chunk_id, $run_id, e.vector
-FROM embedded e JOIN chunk c
+FROM fresh e JOIN chunk c
     ON c.content_hash = e.content_hash AND c.chunker = e.chunker AND c.ordinal = e.ordinal
-WHERE e.vector IS NOT NULL AND NOT EXISTS (
-    SELECT 1 FROM {vectors} v WHERE v.chunk_id = c.chunk_id)
+WHERE NOT EXISTS (SELECT 1 FROM {vectors} v WHERE v.chunk_id = c.chunk_id)
 """
 
 # A shard brings all chunks of its content: vectors that an earlier chunker left are out of date.
@@ -81,11 +82,11 @@ _DROP_STALE_VECTORS = """
 DELETE FROM {vectors}
 WHERE chunk_id IN (
     SELECT c.chunk_id FROM chunk c
-    WHERE c.content_hash IN (SELECT content_hash FROM embedded WHERE vector IS NOT NULL)
+    WHERE c.content_hash IN (SELECT content_hash FROM cut WHERE reason IS NULL)
     AND NOT EXISTS (
-        SELECT 1 FROM embedded e
+        SELECT 1 FROM cut e
         WHERE e.content_hash = c.content_hash AND e.chunker = c.chunker
-        AND e.ordinal = c.ordinal AND e.vector IS NOT NULL))
+        AND e.ordinal = c.ordinal AND e.reason IS NULL))
 """
 
 _FIND_ORPHANS = """
@@ -95,48 +96,56 @@ WHERE NOT EXISTS (SELECT 1 FROM source s WHERE s.content_hash = c.content_hash) 
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShardCommit:
     """Hold one shard's work: what was planned and what came of it."""
 
     run_id: str
-    model: ModelVersion
+    lineup: Lineup
+    """Registered."""
     planned: pa.Table
     """Rows of PLAN_SCHEMA."""
-    embedded: pa.Table
-    """Rows of embedded_schema(model.dim)."""
-    spans: list[Span]
+    cut: pa.Table
+    """Rows of CHUNK_SCHEMA: every chunk of the planned sources, and what was refused."""
+    vectors: Mapping[VectorList, pa.Table]
+    """Rows of vector_schema(dim) for each list: every chunk is in its modality's."""
+    spans: Sequence[Span] = ()
 
 
 def commit_shard(con: duckdb.DuckDBPyConnection, shard: ShardCommit) -> None:
     """Write a shard's sources, chunks, vectors, quarantine rows and times.
 
-    The model version must be registered, the vectors finite, normalised and of its dim.
+    The model versions must be registered, the vectors finite, normalised and of their dim.
     """
-    number = _registered_id(shard.model)
-    vectors = vector_table(number)
+    tables = {vectors: _table(vectors) for vectors in shard.lineup.all_lists}
     run_id = {"run_id": shard.run_id}
-    with registered(con, planned=shard.planned, embedded=shard.embedded):
+    with registered(con, planned=shard.planned, cut=shard.cut):
         con.execute(_PUT_SOURCES, run_id)
         con.execute(_DROP_RENAMED)
         con.execute(_ADD_CHUNKS, run_id)
-        con.execute(_ADD_VECTORS.format(vectors=vectors), run_id)
-        con.execute(_DROP_STALE_VECTORS.format(vectors=vectors))
-        refusals.settle_shard(con, shard.run_id, number)
+        for vectors, fresh in shard.vectors.items():
+            with registered(con, fresh=fresh):
+                con.execute(_ADD_VECTORS.format(vectors=tables[vectors]), run_id)
+        for table in tables.values():
+            con.execute(_DROP_STALE_VECTORS.format(vectors=table))
+        refusals.settle_shard(con, shard.run_id, shard.lineup)
     write_spans(con, shard.run_id, shard.spans)
 
 
-def apply_plan(con: duckdb.DuckDBPyConnection, plan: pa.Table, run_id: str) -> None:
+def apply_plan(
+    con: duckdb.DuckDBPyConnection, plan: pa.Table, run_id: str, lineup: Lineup | None
+) -> None:
     """Write the rows of the plan that need no embedding, then collect orphans.
 
     Call it after the plan's last shard: content that an earlier shard left without a source may be
-    the very content of a duplicate or a renamed source in here.
+    the very content of a duplicate or a renamed source in here. ``lineup`` says whose vectors
+    count; None where there are none yet.
     """
     with registered(con, planned=plan.filter(pc.invert(plan["embed"]))):
         con.execute(_PUT_SOURCES, {"run_id": run_id})
         con.execute(_DROP_RENAMED)
         con.execute(_DROP_DELETED)
-        refusals.settle_plan(con, run_id, _model_of_run(con, run_id))
+        refusals.settle_plan(con, run_id, lineup)
     collect_orphans(con)
 
 
@@ -145,7 +154,7 @@ def collect_orphans(con: duckdb.DuckDBPyConnection) -> int:
 
     Returns the number of chunks.
     """
-    tables = [vector_table(version.id) for version in all_versions(con) if version.id is not None]
+    tables = [table_of(vectors) for v in all_versions(con) for vectors in vector_lists(v)]
     used = " UNION ALL ".join(f"SELECT chunk_id FROM {table}" for table in tables)
     or_unused = f"OR c.chunk_id NOT IN ({used})" if tables else ""
     con.execute(_FIND_ORPHANS.format(or_unused=or_unused))
@@ -166,7 +175,7 @@ def quarantine(
     refusals.add_rejected(con, run_id, rejected, model_version_id)
 
 
-def write_spans(con: duckdb.DuckDBPyConnection, run_id: str, spans: list[Span]) -> None:
+def write_spans(con: duckdb.DuckDBPyConnection, run_id: str, spans: Sequence[Span]) -> None:
     """Add a run's times."""
     if not spans:
         return
@@ -175,12 +184,7 @@ def write_spans(con: duckdb.DuckDBPyConnection, run_id: str, spans: list[Span]) 
         con.execute("INSERT INTO span SELECT * FROM timed")
 
 
-def _registered_id(version: ModelVersion) -> int:
-    if version.id is None:
-        raise ValueError(f"model version {version.label} is not registered")
-    return version.id
-
-
-def _model_of_run(con: duckdb.DuckDBPyConnection, run_id: str) -> int | None:
-    row = first_row(con, "SELECT model_version_id FROM run WHERE run_id = ?", [run_id])
-    return row[0] if row else None
+def _table(vectors: VectorList) -> str:
+    if vectors.version.id is None:
+        raise ValueError(f"model version {vectors.version.label} is not registered")
+    return table_of(vectors)

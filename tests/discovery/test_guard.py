@@ -41,7 +41,7 @@ def test_more_than_half_is_withheld_until_told(twenty: World) -> None:
     assert str(twenty.folder) in sentence
     assert "11 of its 20" in sentence
     assert "--allow-delete" in sentence
-    assert twenty.column("SELECT count(*) FROM vector_1") == [20]
+    assert twenty.column("SELECT count(*) FROM vector_1_image") == [20]
     assert twenty.run(allow_delete=True).summary.counts == {"deleted": 11, "unchanged": 9}
 
 
@@ -147,7 +147,7 @@ def test_nothing_below_an_unreadable_folder_is_deleted(
     reopened = world.run()
     assert reopened.rows["locked"]["reason"] == "no longer refused"
     assert world.column("SELECT count(*) FROM quarantine") == [0]
-    assert world.column("SELECT count(*) FROM vector_1") == [2]
+    assert world.column("SELECT count(*) FROM vector_1_image") == [2]
 
 
 def test_file_with_a_forbidden_name_stays_in_quarantine_until_it_is_renamed(
@@ -162,7 +162,7 @@ def test_file_with_a_forbidden_name_stays_in_quarantine_until_it_is_renamed(
     os.rename(forbidden, world.folder / "café.png")
     world.run()
     assert world.column("SELECT count(*) FROM quarantine") == [0]
-    assert world.column("SELECT count(*) FROM vector_1") == [1]
+    assert world.column("SELECT count(*) FROM vector_1_image") == [1]
 
 
 def test_overlapping_roots_delete_only_what_neither_withholds(twenty: World) -> None:

@@ -58,7 +58,7 @@ def test_changed_source_is_embedded_alone(world: World) -> None:
     assert (planned.actions, planned.embedded) == ({"b.png": "changed"}, {"b.png"})
     assert planned.rows["b.png"]["reason"] == "content changed"
     assert planned.summary.counts == {"changed": 1, "unchanged": 2}
-    assert world.column("SELECT count(*) FROM vector_1") == [3]
+    assert world.column("SELECT count(*) FROM vector_1_image") == [3]
 
 
 def test_size_and_time_of_the_plan_are_those_of_what_was_read(world: World) -> None:
@@ -139,7 +139,7 @@ def test_exchanged_names_are_changes_without_a_forward_pass(world: World) -> Non
     planned = world.run()
     assert planned.actions == {"a.png": "changed", "b.png": "changed"}
     assert planned.embedded == set()
-    assert world.column("SELECT count(*) FROM vector_1") == [2]
+    assert world.column("SELECT count(*) FROM vector_1_image") == [2]
 
 
 def test_backup_beside_a_rewritten_file_keeps_the_old_vector(world: World) -> None:
@@ -150,7 +150,7 @@ def test_backup_beside_a_rewritten_file_keeps_the_old_vector(world: World) -> No
     planned = world.run()
     assert planned.actions == {"a.bak": "duplicate", "a.png": "changed"}
     assert planned.embedded == {"a.png"}
-    assert world.column("SELECT count(*) FROM vector_1") == [2]
+    assert world.column("SELECT count(*) FROM vector_1_image") == [2]
 
 
 def test_deleted_source_is_deleted(world: World) -> None:
@@ -161,7 +161,7 @@ def test_deleted_source_is_deleted(world: World) -> None:
     planned = world.run()
     assert planned.actions == {"b.png": "deleted"}
     assert planned.rows["b.png"]["content_hash"] is None
-    assert world.column("SELECT count(*) FROM vector_1") == [1]
+    assert world.column("SELECT count(*) FROM vector_1_image") == [1]
 
 
 def test_media_type_without_chunker_is_skipped_and_then_known(world: World) -> None:
@@ -213,7 +213,7 @@ def test_missing_vectors_name_the_model_version(world: World) -> None:
     world.put("a.png")
     world.run()
     with world.collection.write() as con:
-        con.execute("DELETE FROM vector_1")
+        con.execute("DELETE FROM vector_1_image")
     planned = world.run()
     assert planned.rows["a.png"]["reason"] == "no vector under tiny@tiny0000/float32"
     assert planned.embedded == {"a.png"}
@@ -305,7 +305,7 @@ def test_known_file_that_cannot_be_read_any_more_keeps_its_vector_and_is_not_pla
     assert world.plan().rows == {}
     world.model = version()
     assert world.run().rows == {}
-    assert world.column("SELECT count(*) FROM vector_1") == [1]
+    assert world.column("SELECT count(*) FROM vector_1_image") == [1]
     path.chmod(0o644)
     assert world.run().embedded == {"a.png"}
 

@@ -18,11 +18,10 @@ from tasks.discovery.content import inspect
 from tasks.discovery.listing import Listing, list_sources
 from tasks.discovery.options import ListOptions, PlanRules
 from tasks.discovery.plan import PlanOptions, candidates, make_plan
-from tasks.records import ModelVersion, PlanSummary, embedded_schema
+from tasks.records import Lineup, ModelVersion, PlanSummary, embedded_schema
 from tasks.storage import runs, verify, writer
 from tasks.storage.collection import Collection
 from tasks.storage.models import register
-from tasks.storage.writer import ShardCommit
 
 PNG = b"\x89PNG\r\n\x1a\n"
 CHUNKERS = {"image/*": "whole/1"}
@@ -113,7 +112,7 @@ class World:
             if due.num_rows:
                 shard = ShardCommit(run_id, model, due, self._embed(due), [])
                 writer.commit_shard(con, shard)
-            writer.apply_plan(con, planned.table, run_id)
+            writer.apply_plan(con, planned.table, run_id, Lineup.of(model))
             writer.quarantine(con, run_id, planned.summary.rejected, None)
             assert verify.verify(con, run_id, model.id).problems == []
         return planned

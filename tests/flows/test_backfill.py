@@ -70,7 +70,7 @@ def test_every_partition_is_embedded_and_told_of(
     report = run_backfill(collection, albums, model=str(tiny_clip), shard_size=3)
     assert report["num_embedded"] == 12
     assert partitions(report) == {str(year): ("done", 4) for year in YEARS}
-    assert rows(collection, "SELECT count(*) FROM vector_1") == [(12,)]
+    assert rows(collection, "SELECT count(*) FROM vector_1_image") == [(12,)]
     shards = "SELECT count(*) FROM span WHERE stage = 'embed' AND operator = ''"
     assert rows(collection, shards) == [(6,)], "no shard crosses two partitions"
     times = "SELECT bool_and(wall_s > 0 AND started_at <= finished_at) FROM backfill_partition"
@@ -111,7 +111,7 @@ def test_move_seen_by_a_backfill_adds_the_new_path_and_keeps_the_old_one(
     assert partitions(report)["moved"] == ("done", 4)
     assert rows(collection, "SELECT count(*) FROM source") == [(16,)]
     assert run_index(collection, albums)["counts"] == {"deleted": 4, "unchanged": 12}
-    assert rows(collection, "SELECT count(*) FROM vector_1") == [(12,)]
+    assert rows(collection, "SELECT count(*) FROM vector_1_image") == [(12,)]
 
 
 def test_listed_files_are_embedded_and_no_others(
@@ -157,8 +157,8 @@ def test_other_model_is_built_beside_the_live_one(
     build_tiny_clip(other, seed=8)
     report = run_backfill(collection, albums, model=str(other))
     assert report["num_embedded"] == 12
-    assert rows(collection, "SELECT count(*) FROM vector_1") == [(12,)]
-    assert rows(collection, "SELECT count(*) FROM vector_2") == [(12,)]
+    assert rows(collection, "SELECT count(*) FROM vector_1_image") == [(12,)]
+    assert rows(collection, "SELECT count(*) FROM vector_2_image") == [(12,)]
     live = "SELECT value FROM collection_setting WHERE key = 'live_model_version'"
     assert rows(collection, live) == [("1",)]
 

@@ -34,7 +34,7 @@ def test_first_run_embeds_every_picture(collection: Path, pictures: Path, tiny_c
     report = run_index(collection, pictures, model=str(tiny_clip))
     assert report["counts"] == {"added": 12}
     assert report["num_embedded"] == 12
-    assert scalar(collection, "SELECT count(*) FROM vector_1") == 12
+    assert scalar(collection, "SELECT count(*) FROM vector_1_image") == 12
 
 
 def test_second_run_uses_the_live_model_and_embeds_nothing(
@@ -75,7 +75,7 @@ def test_deleted_file_loses_its_vector(collection: Path, pictures: Path, tiny_cl
     run_index(collection, pictures, model=str(tiny_clip))
     sorted(pictures.iterdir())[0].unlink()
     assert run_index(collection, pictures)["counts"] == {"deleted": 1, "unchanged": 11}
-    assert scalar(collection, "SELECT count(*) FROM vector_1") == 11
+    assert scalar(collection, "SELECT count(*) FROM vector_1_image") == 11
     assert scalar(collection, "SELECT count(*) FROM chunk") == 11
 
 
@@ -86,9 +86,9 @@ def test_missing_root_deletes_nothing_until_told_to(
     pictures.rename(pictures.with_name("unmounted"))
     with pytest.raises(DeletionWithheld, match="--allow-delete"):
         run_index(collection, pictures)
-    assert scalar(collection, "SELECT count(*) FROM vector_1") == 12
+    assert scalar(collection, "SELECT count(*) FROM vector_1_image") == 12
     run_index(collection, pictures, allow_delete=True)
-    assert scalar(collection, "SELECT count(*) FROM vector_1") == 0
+    assert scalar(collection, "SELECT count(*) FROM vector_1_image") == 0
 
 
 def test_unknown_path_is_an_error(collection: Path, tmp_path: Path, tiny_clip: Path) -> None:
@@ -134,7 +134,7 @@ def test_run_below_the_coverage_gate_fails_but_keeps_its_vectors(
         (pictures / f"broken{number}.jpg").write_bytes(b"\xff\xd8\xff not a photo %d" % number)
     with pytest.raises(CoverageTooLow, match=r"12 of 16"):
         run_index(collection, pictures, model=str(tiny_clip))
-    assert scalar(collection, "SELECT count(*) FROM vector_1") == 12
+    assert scalar(collection, "SELECT count(*) FROM vector_1_image") == 12
     assert scalar(collection, "SELECT state FROM run") == "failed"
 
 
@@ -148,7 +148,7 @@ def test_second_model_is_built_beside_the_live_one(
     build_tiny_clip(other, seed=8)
     report = run_index(collection, pictures, model=str(other))
     assert report["num_embedded"] == 12
-    assert scalar(collection, "SELECT count(*) FROM vector_2") == 12
+    assert scalar(collection, "SELECT count(*) FROM vector_2_image") == 12
     assert run_index(collection, pictures)["num_embedded"] == 0
     assert (
         scalar(collection, "SELECT value FROM collection_setting WHERE key = 'live_model_version'")

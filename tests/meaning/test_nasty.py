@@ -48,7 +48,7 @@ def fates(nasty_report: tuple[Shell, dict]) -> dict[str, str]:
                 WHEN v.chunk_id IS NOT NULL THEN 'vector' ELSE 'lost' END
             FROM source s LEFT JOIN quarantine q ON q.uri = s.uri
             LEFT JOIN chunk c ON c.content_hash = s.content_hash
-            LEFT JOIN vector_1 v ON v.chunk_id = c.chunk_id""").fetchall()
+            LEFT JOIN vector_1_image v ON v.chunk_id = c.chunk_id""").fetchall()
     return dict(rows)
 
 

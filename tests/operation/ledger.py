@@ -27,7 +27,7 @@ class Ledger:
         with Collection(self.path).read() as con:
             if not has_vectors(con):
                 return 0
-            return con.execute("SELECT count(*) FROM vector_1").fetchall()[0][0]
+            return con.execute("SELECT count(*) FROM vector_1_image").fetchall()[0][0]
 
     @property
     def runs(self) -> list[RunRecord]:
@@ -72,4 +72,4 @@ class Ledger:
 
 def has_vectors(con: Any) -> bool:
     tables = con.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-    return ("vector_1",) in tables
+    return ("vector_1_image",) in tables

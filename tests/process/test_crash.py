@@ -26,8 +26,8 @@ _DOUBLED = """
 SELECT count(*) FROM (
     SELECT 1 FROM chunk GROUP BY content_hash, chunker, ordinal HAVING count(*) > 1)
 """
-_WITHOUT_CHUNK = "SELECT count(*) FROM vector_1 WHERE chunk_id NOT IN (SELECT chunk_id FROM chunk)"
-_WITHOUT_VECTOR = "SELECT count(*) FROM chunk WHERE chunk_id NOT IN (SELECT chunk_id FROM vector_1)"
+_WITHOUT_CHUNK = "SELECT count(*) FROM vector_1_image WHERE chunk_id NOT IN (SELECT chunk_id FROM chunk)"
+_WITHOUT_VECTOR = "SELECT count(*) FROM chunk WHERE chunk_id NOT IN (SELECT chunk_id FROM vector_1_image)"
 
 
 def ledger_rows(collection: Path) -> tuple[int, int, int]:
@@ -39,12 +39,12 @@ def ledger_rows(collection: Path) -> tuple[int, int, int]:
         def number(sql: str) -> int:
             return con.execute(sql).fetchall()[0][0]
 
-        if not number("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'vector_1'"):
+        if not number("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'vector_1_image'"):
             return (0, 0, 0)
         assert number(_DOUBLED) == 0
         assert number(_WITHOUT_CHUNK) == 0
         assert number(_WITHOUT_VECTOR) == 0
-        return tuple(number(f"SELECT count(*) FROM {t}") for t in ("source", "chunk", "vector_1"))
+        return tuple(number(f"SELECT count(*) FROM {t}") for t in ("source", "chunk", "vector_1_image"))
 
 
 def test_killed_index_run_loses_nothing_committed_and_the_rerun_does_the_rest(

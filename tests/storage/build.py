@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from tasks.records import PLAN_SCHEMA, ModelVersion, Span, embedded_schema
+from tasks.records import (
+    CHUNK_SCHEMA,
+    PLAN_SCHEMA,
+    Lineup,
+    ModelVersion,
+    Span,
+    VectorList,
+    vector_schema,
+)
 from tasks.storage import writer
 from tasks.storage.writer import ShardCommit
 
@@ -65,8 +74,12 @@ def vector_row(row: dict[str, Any], vector: np.ndarray, **changes: Any) -> dict[
         "content_hash": row["content_hash"],
         "chunker": "whole/1",
         "kind": "image",
+        "modality": "image",
         "ordinal": 0,
+        "section": "",
+        "text": "",
         "meta": '{"width": 8}',
+        "part": "",
         "vector": vector,
     }
     return embedded | changes
@@ -77,8 +90,32 @@ def refused_row(row: dict[str, Any], reason: str = "truncated", **changes: Any) 
     return vector_row(row, np.zeros(0)) | {"vector": None} | refusal | changes
 
 
-def embedded(*rows: dict[str, Any], dim: int = DIM) -> pa.Table:
-    return pa.Table.from_pylist(list(rows), schema=embedded_schema(dim))
+def shard(
+    model: ModelVersion | Lineup,
+    planned_rows: pa.Table,
+    rows: Iterable[dict[str, Any]],
+    run_id: str = "run",
+    spans: Sequence[Span] = (),
+) -> ShardCommit:
+    """Return what came of planned rows: each row with a vector goes into its modality's list."""
+    lineup = model if isinstance(model, Lineup) else Lineup.of(model)
+    given = list(rows)
+    chunks = [{name: row.get(name) for name in CHUNK_SCHEMA.names} for row in given]
+    lists: dict[VectorList, list[dict[str, Any]]] = {vectors: [] for vectors in lineup.lists}
+    for row in given:
+        if row["vector"] is not None:
+            lists[VectorList(lineup.serving[row["modality"]], row["modality"])].append(row)
+    return ShardCommit(
+        run_id=run_id,
+        lineup=lineup,
+        planned=planned_rows,
+        cut=pa.Table.from_pylist(chunks, schema=CHUNK_SCHEMA),
+        vectors={
+            vectors: pa.Table.from_pylist(found, schema=vector_schema(vectors.version.dim))
+            for vectors, found in lists.items()
+        },
+        spans=spans,
+    )
 
 
 def span(stage: str = "embed", operator: str = "", **changes: Any) -> Span:
@@ -90,14 +127,13 @@ def commit(con: Any, model: ModelVersion, *rows: dict[str, Any], run_id: str = "
     """Commit added sources; the vector of each points along the axis that its position names."""
     axes = np.eye(model.dim, dtype=np.float32)
     vectors = [vector_row(row, axes[i % model.dim]) for i, row in enumerate(rows)]
-    shard = embedded(*vectors, dim=model.dim)
-    writer.commit_shard(con, ShardCommit(run_id, model, plan(*rows), shard, []))
+    writer.commit_shard(con, shard(model, plan(*rows), vectors, run_id))
 
 
 def commit_refused(con: Any, model: ModelVersion, *rows: dict[str, Any], **changes: Any) -> None:
     """Commit sources that were all refused."""
-    shard = embedded(*(refused_row(row, **changes) for row in rows), dim=model.dim)
-    writer.commit_shard(con, ShardCommit("run", model, plan(*rows), shard, []))
+    refused = [refused_row(row, **changes) for row in rows]
+    writer.commit_shard(con, shard(model, plan(*rows), refused))
 
 
 def column(con: Any, sql: str, *params: Any) -> list[Any]:

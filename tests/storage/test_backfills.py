@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.errors import CollectionError
-from tasks.records import PLAN_SCHEMA, ModelVersion
+from tasks.records import PLAN_SCHEMA, Lineup, ModelVersion
 from tasks.storage import backfills, runs
 from tasks.storage.backfill_records import Backfill, PartitionCount
 from tests.storage import build
@@ -41,11 +41,11 @@ def planned(*uris: str) -> list[dict[str, Any]]:
 
 
 def counted(con: Any, backfill: Backfill, model: ModelVersion) -> dict[str, PartitionCount]:
-    return {count.name: count for count in backfills.count(con, backfill, model.id)}
+    return {count.name: count for count in backfills.count(con, backfill, Lineup.of(model))}
 
 
 def enter(con: Any, backfill: Backfill, model: ModelVersion, run_id: str = "run") -> Backfill:
-    known = replace(backfill, counts=tuple(backfills.count(con, backfill, model.id)))
+    known = replace(backfill, counts=tuple(backfills.count(con, backfill, Lineup.of(model))))
     backfills.enter(con, known, run_id)
     return known
 
@@ -68,7 +68,9 @@ def test_before_anything_is_embedded_all_is_due(
 
 
 def test_model_that_is_not_registered_has_no_vectors(con: Any, backfill: Backfill) -> None:
-    assert [count.num_done for count in backfills.count(con, backfill, None)] == [0, 0]
+    assert [
+        count.num_done for count in backfills.count(con, backfill, Lineup.of(build.version()))
+    ] == [0, 0]
 
 
 def test_done_and_failed_are_counted_from_vectors_and_quarantine(
@@ -130,7 +132,7 @@ def test_partition_goes_from_running_to_done_and_adds_up_its_time(
         backfills.start(con, backfill, "b", "run")
         assert states(con, backfill)["b"] == "running"
         build.commit(con, model, *planned("/photos/b/1"))
-        [count] = backfills.count(con, backfill, model.id, "b")
+        [count] = backfills.count(con, backfill, Lineup.of(model), "b")
         backfills.finish(con, backfill, count, wall_s=1.5)
     record = backfills.partitions(con, backfill.id)[1]
     assert (record.name, record.state, record.num_done, record.wall_s) == ("b", "done", 1, 3.0)

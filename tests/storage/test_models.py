@@ -6,24 +6,55 @@ from typing import Any
 import pytest
 
 from tasks.errors import ModelMismatch
+from tasks.records import Lineup, ModelVersion
 from tasks.storage import models
 from tests.storage import build
 
 
-def test_the_first_version_becomes_live_and_later_ones_wait(con: Any) -> None:
+def sentences() -> ModelVersion:
+    return replace(build.version("sentences", dim=8), encoders={"text": "sentence"})
+
+
+def test_the_first_line_up_becomes_live_and_later_ones_wait(con: Any) -> None:
     assert models.live(con) is None
-    first = models.register(con, build.version("a"))
-    second = models.register(con, build.version("b", dim=8))
+    first = models.register_lineup(con, Lineup.of(build.version("a")))
+    second = models.register_lineup(con, Lineup.of(build.version("b", dim=8)))
     assert models.live(con) == first
-    assert first == replace(build.version("a"), id=first.id)
-    assert models.all_versions(con) == [first, second]
-    models.set_live(con, second.id or 0)
+    assert first.joint == replace(build.version("a"), id=first.id)
+    assert models.all_versions(con) == [first.joint, second.joint]
+    models.set_live(con, second)
     assert models.live(con) == second
+
+
+def test_an_encoder_for_passages_serves_texts_beside_the_joint_model(con: Any) -> None:
+    lineup = models.register_lineup(con, Lineup.of(build.version("a"), sentences()))
+    assert [(v.version.name, v.modality) for v in lineup.lists] == [
+        ("a", "image"),
+        ("sentences", "text"),
+    ]
+    assert lineup.short_texts == (lineup.joint, "text")
+    assert models.live(con) == lineup
+
+
+def test_a_modality_that_had_no_encoder_gets_one_without_disturbing_the_others(con: Any) -> None:
+    mute = replace(build.version("a"), encoders={"image": "vision"})
+    models.register_lineup(con, Lineup.of(mute))
+    models.register_lineup(con, Lineup.of(mute, sentences()))
+    live = models.live(con)
+    assert live is not None
+    assert {m: v.name for m, v in live.serving.items()} == {"image": "a", "text": "sentences"}
+
+
+def test_a_line_up_knows_its_numbers_once_it_is_registered(con: Any) -> None:
+    lineup = Lineup.of(build.version("a"), sentences())
+    assert models.numbered(con, lineup).id is None
+    registered = models.register_lineup(con, lineup)
+    assert models.numbered(con, lineup) == registered
 
 
 def test_each_version_has_a_vector_table_of_its_width(con: Any) -> None:
     version = models.register(con, build.version("b", dim=8))
-    table = models.vector_table(version.id or 0)
+    table = models.vector_table(version.id or 0, "image")
     sql = "SELECT data_type FROM duckdb_columns() WHERE table_name = ? AND column_name = 'v'"
     assert build.column(con, sql, table) == ["FLOAT[8]"]
 
@@ -66,9 +97,9 @@ def test_a_version_is_found_by_name_number_label_and_the_start_of_its_label(con:
 
 
 def test_an_unknown_version_cannot_go_live(con: Any) -> None:
-    models.register(con, build.version())
+    version = models.register(con, build.version())
     with pytest.raises(ModelMismatch, match=r"no model version 7 .* it has 1 \(tiny@"):
-        models.set_live(con, 7)
+        models.set_live(con, Lineup.of(replace(version, id=7)))
 
 
 def test_a_weights_hash_is_remembered_and_replaced(con: Any) -> None:

@@ -38,8 +38,8 @@ def check(con: Any) -> None:
     assert column(con, f"SELECT 1 FROM chunk GROUP BY {key} HAVING count(*) > 1") == []
     live = models.live(con)
     if live is not None:
-        assert count(con, "chunk") == count(con, "vector_1")
-        assert verify(con, "writer", live.id).problems == []
+        assert count(con, "chunk") == count(con, "vector_1_image")
+        assert verify(con, "writer", live).problems == []
 
 
 def test_kill_9_at_any_moment_loses_nothing_that_was_committed(collection: Collection) -> None:
@@ -86,7 +86,7 @@ def test_two_writers_and_a_reader_all_get_on(collection: Collection) -> None:
             with collection.read() as con:
                 if models.live(con) is not None:
                     seen.append(count(con, "source"))
-                    assert count(con, "chunk") == count(con, "vector_1")
+                    assert count(con, "chunk") == count(con, "vector_1_image")
         time.sleep(0.02)
     for process in writers:
         printed, _ = process.communicate()
@@ -94,7 +94,11 @@ def test_two_writers_and_a_reader_all_get_on(collection: Collection) -> None:
         assert printed.split() == [str(i) for i in range(12)]
     with collection.read() as con:
         assert count(con, "source") == 2 * 12 * ROWS
-        assert count(con, "chunk") == count(con, "vector_1") == 12 * (2 * SHARD_SIZE + NUM_SHARED)
-        assert verify(con, "left", 1).problems == []
+        assert (
+            count(con, "chunk")
+            == count(con, "vector_1_image")
+            == 12 * (2 * SHARD_SIZE + NUM_SHARED)
+        )
+        assert verify(con, "left", models.live(con)).problems == []
     assert seen == sorted(seen)
     assert all(num % ROWS == 0 for num in seen)

@@ -4,12 +4,11 @@ from typing import Any
 
 import pytest
 
-from tasks.records import ModelVersion, Rejected
+from tasks.records import Lineup, ModelVersion, Rejected
 from tasks.storage import models, writer
 from tasks.storage import quarantine as refusals
 from tasks.storage.status import QuarantineRow, quarantine_rows
 from tasks.storage.verify import verify
-from tasks.storage.writer import ShardCommit
 from tests.storage import build
 from tests.storage.build import commit, commit_refused, plan, planned
 
@@ -19,7 +18,7 @@ def rows(con: Any) -> dict[str, QuarantineRow]:
 
 
 def settle(con: Any, *planned_rows: dict[str, Any]) -> None:
-    writer.apply_plan(con, plan(*planned_rows), "run")
+    writer.apply_plan(con, plan(*planned_rows), "run", Lineup.of(models.by_id(con, 1)))
 
 
 def unreadable(uri: str, **changes: Any) -> Rejected:
@@ -30,8 +29,8 @@ def test_a_refused_source_is_kept_with_its_reason_beside_those_that_passed(
     con: Any, model: ModelVersion
 ) -> None:
     good, bad = planned("/photos/a", "A"), planned("/photos/b", "B")
-    shard = build.embedded(build.vector_row(good, build.unit(1, 0, 0, 0)), build.refused_row(bad))
-    writer.commit_shard(con, ShardCommit("run", model, plan(good, bad), shard, []))
+    shard = [build.vector_row(good, build.unit(1, 0, 0, 0)), build.refused_row(bad)]
+    writer.commit_shard(con, build.shard(model, plan(good, bad), shard))
     (row,) = rows(con).values()
     assert (row.uri, row.stage, row.reason, row.detail) == (
         "/photos/b",
@@ -41,8 +40,8 @@ def test_a_refused_source_is_kept_with_its_reason_beside_those_that_passed(
     )
     assert (row.attempts, row.transient, row.size_bytes) == (1, False, 100)
     assert build.count(con, "source") == 2
-    assert build.count(con, "vector_1") == 1
-    assert verify(con, "run", model.id).problems == []
+    assert build.count(con, "vector_1_image") == 1
+    assert verify(con, "run", Lineup.of(model)).problems == []
 
 
 def test_attempts_are_counted_until_the_file_changes(con: Any, model: ModelVersion) -> None:
@@ -70,8 +69,8 @@ def test_a_broken_new_version_of_a_file_loses_the_old_vector(con: Any, model: Mo
     commit_refused(con, model, planned("/photos/a", "broken", action="changed"))
     settle(con)
     assert rows(con).keys() == {"/photos/a"}
-    assert build.count(con, "chunk") == build.count(con, "vector_1") == 0
-    assert verify(con, "run", model.id).problems == []
+    assert build.count(con, "chunk") == build.count(con, "vector_1_image") == 0
+    assert verify(con, "run", Lineup.of(model)).problems == []
 
 
 def test_what_one_model_version_refused_stays_when_another_accepts_it(
@@ -90,7 +89,7 @@ def test_copies_of_refused_content_get_rows_of_their_own(con: Any, model: ModelV
     settle(con, planned("/photos/b", "broken", action="duplicate", embed=False, size_bytes=8))
     assert rows(con).keys() == {"/photos/a", "/photos/b"}
     assert rows(con)["/photos/b"].size_bytes == 8
-    assert verify(con, "run", model.id).problems == []
+    assert verify(con, "run", Lineup.of(model)).problems == []
 
 
 @pytest.mark.parametrize(("stage", "transient"), [("read", True), ("decode", False)])

@@ -7,21 +7,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.errors import CollectionEmpty, ModelMismatch
-from tasks.records import Hit, ModelVersion
+from tasks.errors import ModelMismatch
+from tasks.records import Hit, Lineup, ModelVersion, VectorList
 from tasks.storage import models, writer
 from tasks.storage.filters import parse_where
 from tasks.storage.search import SearchRequest, search
-from tasks.storage.writer import ShardCommit
 from tests.storage import build
-from tests.storage.build import commit, embedded, plan, planned, unit, vector_row
+from tests.storage.build import commit, plan, planned, unit, vector_row
 
 QUERY = unit(1, 0, 0, 0)
 
 
 def find(con: Any, model: ModelVersion, *conditions: str, **wanted: Any) -> list[Hit]:
     where = parse_where(list(conditions)) if conditions else None
-    return search(con, SearchRequest(model, wanted.pop("query", QUERY), where=where, **wanted))
+    return search(
+        con,
+        SearchRequest(
+            VectorList(model, "image"), wanted.pop("query", QUERY), where=where, **wanted
+        ),
+    )
 
 
 def fan(con: Any, model: ModelVersion, num: int) -> list[str]:
@@ -29,8 +33,7 @@ def fan(con: Any, model: ModelVersion, num: int) -> list[str]:
     rows = [planned(f"/photos/{i:03}", f"fan {i}", size_bytes=i) for i in range(num)]
     vectors = [vector_row(row, unit(1, i / num, 0, 0)) for i, row in enumerate(rows)]
     shuffled = [vectors[i] for i in np.random.default_rng(7).permutation(num)]
-    shard = ShardCommit("run", model, plan(*rows), embedded(*shuffled), [])
-    writer.commit_shard(con, shard)
+    writer.commit_shard(con, build.shard(model, plan(*rows), shuffled))
     return [row["uri"] for row in rows]
 
 
@@ -56,6 +59,7 @@ def test_a_hit_tells_about_its_source_and_chunk(con: Any, model: ModelVersion) -
         chunk_id=1,
         kind="image",
         ordinal=0,
+        modality="image",
         media_type="image/png",
         size_bytes=42,
         modified=when,
@@ -86,8 +90,8 @@ def test_pages_follow_each_other_without_gap_or_repeat(con: Any, model: ModelVer
 
 def test_equal_scores_keep_the_order_of_their_chunks(con: Any, model: ModelVersion) -> None:
     rows = [planned(f"/photos/{i:03}", f"same {i}") for i in range(300)]
-    shard = embedded(*(vector_row(row, QUERY) for row in rows))
-    writer.commit_shard(con, ShardCommit("run", model, plan(*rows), shard, []))
+    rows_of = [vector_row(row, QUERY) for row in rows]
+    writer.commit_shard(con, build.shard(model, plan(*rows), rows_of))
     pages = [find(con, model, k=100, offset=offset) for offset in (0, 100, 200)]
     ids = [hit.chunk_id for page in pages for hit in page]
     assert ids == sorted(ids)
@@ -100,7 +104,7 @@ def test_copies_are_one_hit_named_by_the_first_that_passes_the_filter(
     commit(con, model, planned("/photos/b.png", "A"))
     copy = {"action": "duplicate", "embed": False}
     copies = plan(planned("/photos/a.png", "A", **copy), planned("/other/c.png", "A", **copy))
-    writer.apply_plan(con, copies, "run")
+    writer.apply_plan(con, copies, "run", Lineup.of(model))
     (hit,) = find(con, model)
     assert (hit.uri, hit.num_copies) == ("/other/c.png", 3)
     (hit,) = find(con, model, "path=/photos/*")
@@ -110,7 +114,7 @@ def test_copies_are_one_hit_named_by_the_first_that_passes_the_filter(
 def test_every_chunk_of_a_source_can_be_a_hit(con: Any, model: ModelVersion) -> None:
     row = planned("/photos/a", "A")
     tiles = [vector_row(row, unit(1, i, 0, 0), kind="tile", ordinal=i) for i in range(3)]
-    writer.commit_shard(con, ShardCommit("run", model, plan(row), embedded(*tiles), []))
+    writer.commit_shard(con, build.shard(model, plan(row), tiles))
     assert [(hit.uri, hit.ordinal) for hit in find(con, model)] == [
         ("/photos/a", i) for i in range(3)
     ]
@@ -137,15 +141,23 @@ def test_model_versions_are_searched_apart(con: Any, model: ModelVersion) -> Non
 def test_scores_never_exceed_one(con: Any, model: ModelVersion) -> None:
     row = planned("/photos/a", "A")
     longer = QUERY * np.float32(1.0001)
-    shard = embedded(vector_row(row, longer))
-    writer.commit_shard(con, ShardCommit("run", model, plan(row), shard, []))
+    rows_of = [vector_row(row, longer)]
+    writer.commit_shard(con, build.shard(model, plan(row), rows_of))
     assert find(con, model)[0].score == 1.0
     assert find(con, model, query=-QUERY)[0].score == -1.0
 
 
-def test_a_version_without_vectors_says_what_to_do(con: Any, model: ModelVersion) -> None:
-    with pytest.raises(CollectionEmpty, match="run `crossmodal index"):
-        find(con, model)
+def test_a_list_without_vectors_has_no_hits(con: Any, model: ModelVersion) -> None:
+    assert find(con, model) == []
+
+
+def test_each_modality_is_a_list_of_its_own(con: Any, model: ModelVersion) -> None:
+    row = planned("/notes/a", "A", media_type="text/plain")
+    passage = vector_row(row, QUERY, kind="passage", modality="text", text="words")
+    writer.commit_shard(con, build.shard(model, plan(row), [passage]))
+    assert find(con, model) == []
+    (hit,) = search(con, SearchRequest(VectorList(model, "text"), QUERY))
+    assert (hit.kind, hit.modality, hit.text) == ("passage", "text", "words")
 
 
 def test_a_query_of_another_width_is_refused(con: Any, model: ModelVersion) -> None:

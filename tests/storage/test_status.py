@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks.records import ModelVersion
+from tasks.records import Lineup, ModelVersion
 from tasks.storage import models, writer
 from tasks.storage.collection import Collection
 from tasks.storage.status import status
@@ -25,16 +25,17 @@ def test_a_collection_is_summed_up(con: Any, collection: Collection, model: Mode
     commit_refused(con, model, planned("/photos/y", "y"), planned("/photos/z", "z"), reason="empty")
     csv = planned("/photos/t", None, action="skipped", embed=False, media_type="text/csv")
     unknown = csv | {"uri": "/photos/u", "media_type": None}
-    writer.apply_plan(con, plan(csv, unknown), "run")
+    writer.apply_plan(con, plan(csv, unknown), "run", Lineup.of(model))
 
     found = status(con, collection)
     assert found.num_sources == 8
     assert found.source_bytes == 800
     assert list(found.media_types.items()) == [("image/png", 6), ("text/csv", 1), ("unknown", 1)]
     assert found.num_chunks == 3
+    assert found.chunk_kinds == {"image": 3}
     assert [(m.model.name, m.num_vectors, m.live) for m in found.models] == [
-        ("tiny", 3, True),
-        ("other", 1, False),
+        ("tiny", 3, []),
+        ("other", 1, []),
     ]
     assert list(found.quarantine.items()) == [("empty", 2), ("truncated", 1)]
     assert [run.run_id for run in found.runs] == ["run"]

@@ -7,12 +7,13 @@ import duckdb
 import numpy as np
 import pytest
 
-from tasks.records import ModelVersion
+from tasks.records import Lineup, ModelVersion
 from tasks.storage import models, runs, writer
 from tasks.storage.verify import verify
-from tasks.storage.writer import ShardCommit
 from tests.storage import build
-from tests.storage.build import column, commit, count, embedded, plan, planned, unit, vector_row
+from tests.storage.build import column, commit, count, plan, planned, unit, vector_row
+
+CHUNKERS = "SELECT chunker FROM chunk JOIN {} USING (chunk_id)"
 
 
 def uris(con: Any) -> list[str]:
@@ -24,37 +25,37 @@ def searchable(con: Any, model: ModelVersion) -> list[str]:
     return column(
         con,
         "SELECT DISTINCT s.uri FROM source s JOIN chunk c USING (content_hash) "
-        f"JOIN {models.vector_table(model.id or 0)} v USING (chunk_id) ORDER BY s.uri",
+        f"JOIN {models.vector_table(model.id or 0, 'image')} v USING (chunk_id) ORDER BY s.uri",
     )
 
 
 def settle(con: Any, *rows: dict[str, Any]) -> None:
-    writer.apply_plan(con, plan(*rows), "run")
+    writer.apply_plan(con, plan(*rows), "run", Lineup.of(models.by_id(con, 1)))
 
 
 def test_a_shard_becomes_sources_chunks_and_vectors(con: Any, model: ModelVersion) -> None:
     commit(con, model, planned("/photos/a", "A"), planned("/photos/b", "B"))
     rows = con.execute(
         "SELECT s.uri, c.kind, c.ordinal, c.meta, v.v FROM source s "
-        "JOIN chunk c USING (content_hash) JOIN vector_1 v USING (chunk_id) ORDER BY s.uri"
+        "JOIN chunk c USING (content_hash) JOIN vector_1_image v USING (chunk_id) ORDER BY s.uri"
     ).fetchall()
     assert rows == [
         ("/photos/a", "image", 0, '{"width": 8}', (1, 0, 0, 0)),
         ("/photos/b", "image", 0, '{"width": 8}', (0, 1, 0, 0)),
     ]
-    assert verify(con, "run", model.id).problems == []
+    assert verify(con, "run", Lineup.of(model)).problems == []
 
 
 def test_committing_a_shard_twice_changes_nothing(con: Any, model: ModelVersion) -> None:
     for run_id in ("one", "two"):
         commit(con, model, planned("/photos/a", "A"), planned("/photos/b", "B"), run_id=run_id)
     assert column(con, "SELECT chunk_id FROM chunk ORDER BY chunk_id") == [1, 2]
-    assert column(con, "SELECT DISTINCT run_id FROM vector_1") == ["one"]
+    assert column(con, "SELECT DISTINCT run_id FROM vector_1_image") == ["one"]
 
 
 def test_two_sources_of_one_content_in_a_shard_share_a_chunk(con: Any, model: ModelVersion) -> None:
     commit(con, model, planned("/photos/a", "A"), planned("/photos/b", "A"))
-    assert count(con, "chunk") == count(con, "vector_1") == 1
+    assert count(con, "chunk") == count(con, "vector_1_image") == 1
     assert searchable(con, model) == ["/photos/a", "/photos/b"]
 
 
@@ -63,17 +64,17 @@ def test_a_second_model_version_shares_the_chunks(con: Any, model: ModelVersion)
     commit(con, model, planned("/photos/a", "A"))
     commit(con, other, planned("/photos/a", "A"))
     assert count(con, "chunk") == 1
-    assert column(con, "SELECT chunk_id FROM vector_2") == column(
-        con, "SELECT chunk_id FROM vector_1"
+    assert column(con, "SELECT chunk_id FROM vector_2_image") == column(
+        con, "SELECT chunk_id FROM vector_1_image"
     )
 
 
 def test_several_chunks_of_a_source_keep_their_order(con: Any, model: ModelVersion) -> None:
     row = planned("/photos/a", "A")
     tiles = [vector_row(row, unit(1, i, 0, 0), kind="tile", ordinal=i) for i in (2, 0, 1)]
-    writer.commit_shard(con, ShardCommit("run", model, plan(row), embedded(*tiles), []))
+    writer.commit_shard(con, build.shard(model, plan(row), tiles))
     assert column(con, "SELECT ordinal FROM chunk ORDER BY chunk_id") == [0, 1, 2]
-    assert count(con, "vector_1") == 3
+    assert count(con, "vector_1_image") == 3
 
 
 def test_an_unregistered_model_version_is_refused(con: Any, model: ModelVersion) -> None:
@@ -84,9 +85,9 @@ def test_an_unregistered_model_version_is_refused(con: Any, model: ModelVersion)
 
 def test_a_vector_of_another_dim_is_refused_by_the_table(con: Any, model: ModelVersion) -> None:
     row = planned("/photos/a", "A")
-    wide = embedded(vector_row(row, np.ones(8, dtype=np.float32)), dim=8)
+    wide = build.shard(replace(model, dim=8), plan(row), [vector_row(row, np.ones(8, "f4"))])
     with pytest.raises(duckdb.Error, match="array of size 8 to array of size 4"):
-        writer.commit_shard(con, ShardCommit("run", model, plan(row), wide, []))
+        writer.commit_shard(con, wide)
     con.execute("ROLLBACK")
     con.execute("BEGIN")
 
@@ -98,8 +99,8 @@ def test_changed_content_replaces_the_old_once_the_run_settles(
     commit(con, model, planned("/photos/a", "A2", action="changed", size_bytes=7))
     settle(con)
     assert column(con, "SELECT size_bytes FROM source ORDER BY uri") == [7, 100]
-    assert count(con, "chunk") == count(con, "vector_1") == 2
-    assert verify(con, "run", model.id).problems == []
+    assert count(con, "chunk") == count(con, "vector_1_image") == 2
+    assert verify(con, "run", Lineup.of(model)).problems == []
 
 
 def test_old_content_survives_where_a_copy_of_it_appears_in_the_same_run(
@@ -114,10 +115,10 @@ def test_old_content_survives_where_a_copy_of_it_appears_in_the_same_run(
 def test_a_new_chunker_replaces_the_vectors_of_the_old_one(con: Any, model: ModelVersion) -> None:
     commit(con, model, planned("/photos/a", "A"))
     row = planned("/photos/a", "A", action="changed")
-    shard = embedded(vector_row(row, unit(0, 1, 0, 0), chunker="whole/2"))
-    writer.commit_shard(con, ShardCommit("run", model, plan(row), shard, []))
+    rows_of = [vector_row(row, unit(0, 1, 0, 0), chunker="whole/2")]
+    writer.commit_shard(con, build.shard(model, plan(row), rows_of))
     settle(con)
-    assert column(con, "SELECT chunker FROM chunk JOIN vector_1 USING (chunk_id)") == ["whole/2"]
+    assert column(con, CHUNKERS.format("vector_1_image")) == ["whole/2"]
     assert count(con, "chunk") == 1
 
 
@@ -127,11 +128,11 @@ def test_a_new_chunker_leaves_the_vectors_of_other_model_versions(
     other = models.register(con, build.version("other"))
     commit(con, other, planned("/photos/a", "A"))
     row = planned("/photos/a", "A", action="changed")
-    shard = embedded(vector_row(row, unit(0, 1, 0, 0), chunker="whole/2"))
-    writer.commit_shard(con, ShardCommit("run", model, plan(row), shard, []))
+    rows_of = [vector_row(row, unit(0, 1, 0, 0), chunker="whole/2")]
+    writer.commit_shard(con, build.shard(model, plan(row), rows_of))
     settle(con)
-    assert column(con, "SELECT chunker FROM chunk JOIN vector_2 USING (chunk_id)") == ["whole/1"]
-    assert column(con, "SELECT chunker FROM chunk JOIN vector_1 USING (chunk_id)") == ["whole/2"]
+    assert column(con, CHUNKERS.format("vector_2_image")) == ["whole/1"]
+    assert column(con, CHUNKERS.format("vector_1_image")) == ["whole/2"]
 
 
 def test_a_renamed_source_keeps_its_vector(con: Any, model: ModelVersion) -> None:
@@ -142,7 +143,7 @@ def test_a_renamed_source_keeps_its_vector(con: Any, model: ModelVersion) -> Non
     settle(con, moved)
     assert searchable(con, model) == ["/photos/z"]
     assert column(con, "SELECT mtime_ns FROM source") == [5]
-    assert column(con, "SELECT run_id FROM vector_1") == ["run"]
+    assert column(con, "SELECT run_id FROM vector_1_image") == ["run"]
 
 
 def test_a_rename_with_a_forward_pass_drops_the_old_uri_too(con: Any, model: ModelVersion) -> None:
@@ -181,7 +182,7 @@ def test_a_rename_onto_a_uri_that_is_already_there_replaces_it(
     commit(con, model, planned("/photos/a", "A"), planned("/photos/b", "B"))
     settle(con, planned("/photos/b", "A", action="renamed", previous_uri="/photos/a", embed=False))
     assert searchable(con, model) == ["/photos/b"]
-    assert count(con, "chunk") == count(con, "vector_1") == 1
+    assert count(con, "chunk") == count(con, "vector_1_image") == 1
 
 
 def test_a_deleted_source_takes_its_vectors_of_every_version_unless_a_copy_remains(
@@ -193,7 +194,7 @@ def test_a_deleted_source_takes_its_vectors_of_every_version_unless_a_copy_remai
     deleted = {"action": "deleted", "embed": False}
     settle(con, planned("/photos/a", None, **deleted), planned("/photos/b", None, **deleted))
     assert searchable(con, model) == searchable(con, other) == ["/photos/a2"]
-    assert count(con, "chunk") == count(con, "vector_1") == count(con, "vector_2") == 1
+    assert count(con, "chunk") == count(con, "vector_1_image") == count(con, "vector_2_image") == 1
 
 
 def test_a_touched_source_gets_its_new_time_and_keeps_its_vector(
@@ -211,7 +212,7 @@ def test_a_skipped_source_is_remembered_without_a_hash(con: Any, model: ModelVer
     assert con.execute("SELECT uri, media_type, content_hash FROM source").fetchall() == [
         ("/photos/table.csv", "text/csv", None)
     ]
-    assert verify(con, "run", model.id).problems == []
+    assert verify(con, "run", Lineup.of(model)).problems == []
 
 
 def test_rows_that_await_embedding_are_not_settled(con: Any, model: ModelVersion) -> None:
@@ -241,6 +242,6 @@ def test_spans_come_back_as_they_were_written(con: Any, model: ModelVersion) -> 
 def test_a_shard_brings_its_spans(con: Any, model: ModelVersion) -> None:
     row = planned("/photos/a", "A")
     timed = build.span(num_items=1)
-    shard = embedded(vector_row(row, unit(1, 0, 0, 0)))
-    writer.commit_shard(con, ShardCommit("run", model, plan(row), shard, [timed]))
+    rows_of = [vector_row(row, unit(1, 0, 0, 0))]
+    writer.commit_shard(con, build.shard(model, plan(row), rows_of, spans=[timed]))
     assert runs.spans(con, "run") == [timed]

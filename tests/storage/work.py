@@ -11,8 +11,7 @@ import numpy as np
 
 from tasks.storage import models, writer
 from tasks.storage.collection import Collection
-from tasks.storage.writer import ShardCommit
-from tests.storage.build import embedded, plan, planned, vector_row, version
+from tests.storage.build import plan, planned, shard, vector_row, version
 
 DIM = 256
 SHARD_SIZE = 40
@@ -33,9 +32,9 @@ def main(path: str, name: str, first: int, num: int) -> None:
     vector = np.full(DIM, DIM**-0.5, dtype=np.float32)
     for number in range(first, first + num):
         rows = shard_rows(name, number)
-        table = embedded(*(vector_row(row, vector) for row in rows), dim=DIM)
+        table = [vector_row(row, vector) for row in rows]
         with collection.write() as con:
-            writer.commit_shard(con, ShardCommit(name, model, plan(*rows), table, []))
+            writer.commit_shard(con, shard(model, plan(*rows), table, name))
         sys.stdout.write(f"{number}\n")
         sys.stdout.flush()
 
