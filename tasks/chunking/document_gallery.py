@@ -23,7 +23,7 @@ _MAX_FLAWS = 100
 _MAX_CAPTION = 1500
 _CAPTION = re.compile(
     r"(?:fig(?:ure|\.)?|abb(?:ildung|\.)|table|tab\.|tabelle|tableau|figura|rys\.|chart|diagram|plate"
-    r"|exhibit|scheme|图|表|図|그림|рис\.)(?:\s*[\dA-Z一二三四五六七八九十]|\s*[–—:-])",
+    r"|exhibit|scheme|图|表|図|그림|рис\.)(?:\s*[\dA-Z一二三四五六七八九十]|\s*[\u2013\u2014:-])",
     re.IGNORECASE,
 )
 

@@ -25,8 +25,6 @@ _SKIPPED = {
     *("del", "delText", "moveFrom", "instrText", "rt"),
     *("Fallback", "pPr", "rPr", "sdtPr", "tblPr"),
 }
-    ["del", "delText", "moveFrom", "instrText", "Fallback", "pPr", "rPr", "sdtPr", "tblPr", "rt"]
-)
 
 
 def parse(data: bytes, wishes: Wishes) -> Iterator[Item]:
