@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
 import os
-import socket
+import shutil
 import subprocess
 import sys
-import time
-import urllib.request
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.api import Api
 from tests.pictures import draw_pictures
 from tests.shell import Shell
 from tests.tiny_model import build_tiny_clip
+from tests.waiting import PATIENCE_S, eventually, free_port
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 REAL_MODEL = Path(
     os.environ.get("CROSSMODAL_TEST_MODEL", Path.home() / ".cache" / "crossmodal" / "text-model")
 )
+
+IDLE_SERVICES = (
+    "CANCELLATION_CLEANUP",
+    "CLEANUP_RECONCILER",
+    "FOREMAN",
+    "LATE_RUNS",
+    "PAUSE_EXPIRATIONS",
+    "REPOSSESSOR",
+)
+"""What the session's server does unasked and no test waits for; each run of them locks SQLite."""
 
 
 @pytest.fixture(scope="session")
@@ -37,19 +49,36 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def real_model() -> Path:
     """Return the directory of a real image-text model, building it once, or skip."""
-    if (REAL_MODEL / "model.safetensors").is_file():
+    if _is_whole(REAL_MODEL):
         return REAL_MODEL
     recipe = SHARED / "models" / "build.py"
     if not recipe.is_file():
         pytest.skip("no real model: set CROSSMODAL_TEST_MODEL or put ../shared/models in place")
     REAL_MODEL.parent.mkdir(parents=True, exist_ok=True)
-    built = subprocess.run(
-        [sys.executable, str(recipe), str(REAL_MODEL)], capture_output=True, text=True, check=False
-    )
-    if built.returncode != 0:
-        last_line = (built.stderr.strip().splitlines() or ["no message"])[-1]
-        pytest.skip(f"the real model could not be built: {last_line}")
+    with REAL_MODEL.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _is_whole(REAL_MODEL):
+            _build_real_model(recipe)
     return REAL_MODEL
+
+
+def _is_whole(model: Path) -> bool:
+    """Return whether the first and the last file that a build writes are there."""
+    return all((model / f).is_file() for f in ("model.safetensors", "preprocessor_config.json"))
+
+
+def _build_real_model(recipe: Path) -> None:
+    """Build aside and rename, so that whoever is stopped here leaves no half model."""
+    with tempfile.TemporaryDirectory(dir=REAL_MODEL.parent, prefix="building-") as folder:
+        fresh = Path(folder) / "model"
+        built = subprocess.run(
+            [sys.executable, str(recipe), str(fresh)], capture_output=True, text=True, check=False
+        )
+        if built.returncode != 0:
+            last_line = (built.stderr.strip().splitlines() or ["no message"])[-1]
+            pytest.skip(f"the real model could not be built: {last_line}")
+        shutil.rmtree(REAL_MODEL, ignore_errors=True)
+        fresh.rename(REAL_MODEL)
 
 
 @pytest.fixture(scope="session")
@@ -72,14 +101,14 @@ def pictures(tmp_path: Path) -> Path:
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start one real Prefect server for the session and return its API's URL."""
     home = tmp_path_factory.mktemp("prefect")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = os.environ | {
         "PREFECT_HOME": str(home),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_LOGGING_LEVEL": "WARNING",
+        **{f"PREFECT_SERVER_SERVICES_{idle}_ENABLED": "false" for idle in IDLE_SERVICES},
     }
     log = (home / "server.log").open("w")
     server = subprocess.Popen(
@@ -88,28 +117,23 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         stdout=log,
         stderr=subprocess.STDOUT,
     )
-    url = f"http://127.0.0.1:{port}/api"
+    api = Api(f"http://127.0.0.1:{port}/api")
+
+    def healthy() -> bool:
+        assert server.poll() is None, f"the server ended:\n{(home / 'server.log').read_text()}"
+        return api.is_healthy
+
     try:
-        _wait_until_healthy(server, url, home / "server.log")
-        yield url
+        eventually(healthy, PATIENCE_S, f"a healthy Prefect server: {log.name}")
+        yield api.url
     finally:
         server.terminate()
         try:
             server.wait(timeout=20)
         except subprocess.TimeoutExpired:
             server.kill()
+            server.wait()
         log.close()
-
-
-def _wait_until_healthy(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    for _ in range(480):
-        assert server.poll() is None, f"the Prefect server ended:\n{log.read_text()}"
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=2):
-                return
-        except OSError:
-            time.sleep(0.25)
-    pytest.fail(f"the Prefect server was not healthy in two minutes:\n{log.read_text()}")
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from queue import Empty, Queue
@@ -15,10 +15,13 @@ from typing import Any
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import State, StateType
+from prefect.events import Event, Resource
 
 from deployments.deploy import deploy, put_automations
 from deployments.target import Target
+from tests.api import Api
 from tests.shell import Shell
+from tests.waiting import PATIENCE_S, eventually
 
 pytestmark = pytest.mark.process
 Posts = Queue[dict[str, Any]]
@@ -51,11 +54,11 @@ def listening() -> Iterator[tuple[str, Posts]]:
 
 
 @pytest.fixture
-def posts(client: SyncPrefectClient) -> Iterator[Posts]:
-    """Return what the alerts post; afterwards they are gone, and so is nobody else's peace."""
+def posts(prefect_server: str, client: SyncPrefectClient) -> Iterator[Posts]:
+    """Return what the alerts post once they do; afterwards they are gone."""
     with listening() as (url, posts):
         put_automations(url)
-        time.sleep(2)  # the server reads its automations again once a second
+        provoke(lambda: emit_failure(prefect_server), posts, "crossmodal.run.failed")
         yield posts
         for automation in client.read_automations_by_name("crossmodal: tell of failed runs"):
             client.delete_automation(automation.id)
@@ -63,16 +66,40 @@ def posts(client: SyncPrefectClient) -> Iterator[Posts]:
             client.delete_automation(automation.id)
 
 
+def emit_failure(server: str) -> None:
+    """Send the last word of a failed run that never was."""
+    event = Event(
+        event="crossmodal.run.failed",
+        resource=Resource({"prefect.resource.id": "crossmodal.collection.none"}),
+        payload={"collection": "none"},
+    )
+    Api(server).post("/events", [event.model_dump(mode="json")])
+
+
+def provoke(act: Callable[[], object], posts: Posts, event: str) -> dict[str, Any]:
+    """Act again and again until such an event is posted: a new automation misses the first ones."""
+
+    def posted() -> dict[str, Any] | None:
+        act()
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            with suppress(Empty):
+                post = posts.get(timeout=1)
+                if post["event"] == event:
+                    return post
+        return None
+
+    return eventually(posted, PATIENCE_S, f"a post of {event}")
+
+
 def wait_for(posts: Posts, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
-        try:
+        with suppress(Empty):
             post = posts.get(timeout=1)
-        except Empty:
-            continue
-        if wanted(post):
-            return post
-    pytest.fail("nothing was posted in a minute")
+            if wanted(post):
+                return post
+    pytest.fail("nothing of the kind was posted")
 
 
 def test_run_below_its_coverage_gate_posts_its_numbers(
@@ -82,8 +109,8 @@ def test_run_below_its_coverage_gate_posts_its_numbers(
         (pictures / f"broken{number}.jpg").write_bytes(b"\xff\xd8\xff not a photo %d" % number)
     collection = shell()
     collection.run("index", pictures, "--model", tiny_clip, expect=1)
-    post = wait_for(posts, lambda post: post["event"] == "crossmodal.run.failed")
-    assert post["collection"] == str(collection.collection)
+    post = wait_for(posts, lambda post: post.get("collection") == str(collection.collection))
+    assert post["event"] == "crossmodal.run.failed"
     assert post["run"]["num_embedded"] == 12
     assert post["run"]["coverage"] == pytest.approx(12 / 16)
     assert "12 of 16" in post["run"]["message"]
@@ -95,7 +122,11 @@ def test_crashed_run_posts_its_name_and_id(
     deploy(target)
     deployment = client.read_deployment_by_name(f"index/{target.name}")
     run = client.create_flow_run_from_deployment(deployment.id, name="lost")
-    client.set_flow_run_state(run.id, State(type=StateType.CRASHED, name="Crashed"), force=True)
-    post = wait_for(posts, lambda post: post["event"] == "prefect.flow-run.Crashed")
+    crashed = State(type=StateType.CRASHED, name="Crashed")
+    post = provoke(
+        lambda: client.set_flow_run_state(run.id, crashed, force=True),
+        posts,
+        "prefect.flow-run.Crashed",
+    )
     assert post["flow_run"] == "lost"
     assert post["flow_run_id"] == str(run.id)

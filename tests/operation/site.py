@@ -6,33 +6,20 @@ Everything is a real process and every wish goes through the server's API, as th
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import httpx
+from tests.api import Api
+from tests.waiting import PATIENCE_S, eventually, free_port
 
-T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 POOL = "operation"
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-
-
-def eventually(look: Callable[[], T | None], timeout_s: float, what: str) -> T:
-    """Look until there is something to see, and return it."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        seen = look()
-        if seen:
-            return seen
-        time.sleep(0.2)
-    raise AssertionError(f"not in {timeout_s:g} s: {what}")
 
 
 @dataclass
@@ -46,9 +33,7 @@ class Site:
 
     def __post_init__(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
 
     @property
     def url(self) -> str:
@@ -71,7 +56,7 @@ class Site:
     def start_server(self) -> None:
         arguments = ("server", "start", "--port", str(self.port))
         self.server = self._spawn("server", *arguments)
-        eventually(self._healthy, 120, "a healthy Prefect server")
+        eventually(self._healthy, PATIENCE_S, "a healthy Prefect server")
 
     def stop_server(self) -> None:
         assert self.server
@@ -134,31 +119,22 @@ class Site:
         return {found["key"]: found for found in self.post("/artifacts/filter", body)}
 
     def get(self, path: str) -> Any:
-        return self._ask("GET", path)
+        return self.api.get(path)
 
     def post(self, path: str, body: Any) -> Any:
-        return self._ask("POST", path, body)
+        return self.api.post(path, body)
 
     def patch(self, path: str, body: Any) -> None:
-        self._ask("PATCH", path, body)
+        self.api.patch(path, body)
 
-    def _ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Ask again while SQLite is locked, as Prefect's own client does."""
-        for _ in range(20):
-            response = httpx.request(method, f"{self.url}{path}", json=body, timeout=30)
-            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                break
-            time.sleep(0.5)
-        assert response.is_success, f"{response.request.url}: {response.text}"
-        return response.json() if response.content else None
+    @property
+    def api(self) -> Api:
+        return Api(self.url)
 
     def _healthy(self) -> bool:
         assert self.server
         assert self.server.poll() is None, (self.home / "server.log").read_text()
-        try:
-            return httpx.get(f"{self.url}/health", timeout=2).is_success
-        except httpx.HTTPError:
-            return False
+        return self.api.is_healthy
 
     def _spawn(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         with (self.home / f"{name}.log").open("a") as log:
