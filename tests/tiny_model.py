@@ -1,4 +1,4 @@
-"""Make tiny image-text models with random weights: offline, deterministic, a second or less.
+"""Make tiny models with random weights: offline, deterministic, a second or less.
 
 Their vectors mean nothing, but they are real transformers directories that load, tokenise and
 embed like large ones. Importing this module costs nothing; building needs torch.
@@ -50,6 +50,19 @@ _SIGLIP_PREPROCESSING = {
 }
 
 
+_CLAP_PREPROCESSING = {
+    "feature_extractor_type": "ClapFeatureExtractor",
+    "sampling_rate": 8000,
+    "max_length_s": 1,
+    "fft_window_size": 256,
+    "hop_length": 80,
+    "feature_size": 16,
+    "frequency_min": 50,
+    "frequency_max": 3500,
+    "padding": "repeatpad",
+}
+
+
 def build_tiny_clip(dest: Path, seed: int = SEED) -> Path:
     """Write a CLIP of two layers a tower and return its directory; another seed, other weights."""
     from transformers import CLIPConfig, CLIPModel
@@ -87,6 +100,67 @@ def build_tiny_dual_encoder(dest: Path, seed: int = SEED) -> Path:
     return _save(VisionTextDualEncoderModel, config, dest, seed, _CLIP_PREPROCESSING)
 
 
+def build_tiny_sentence(
+    dest: Path,
+    seed: int = SEED,
+    *,
+    pooling: str = "mean",
+    prompts: dict[str, str] | None = None,
+    max_length: int = TEXT_LENGTH,
+) -> Path:
+    """Write a BERT of two layers as sentence-transformers saves it and return its directory.
+
+    ``max_length`` is what its own configuration asks for; it has positions for TEXT_LENGTH tokens.
+    """
+    from transformers import BertConfig, BertModel
+
+    num_tokens = _save_letter_tokenizer(dest)
+    config = BertConfig(
+        **_TOWER, vocab_size=num_tokens, max_position_embeddings=TEXT_LENGTH, pad_token_id=0
+    )
+    _save(BertModel, config, dest, seed)
+    modules = {"": "Transformer", "1_Pooling": "Pooling", "2_Normalize": "Normalize"}
+    _write_json(
+        dest / "modules.json",
+        [
+            {"idx": idx, "name": str(idx), "path": path, "type": f"sentence_transformers.{kind}"}
+            for idx, (path, kind) in enumerate(modules.items())
+        ],
+    )
+    _write_json(dest / "1_Pooling" / "config.json", {"pooling_mode": pooling})
+    _write_json(dest / "sentence_bert_config.json", {"max_seq_length": max_length})
+    _write_json(dest / "config_sentence_transformers.json", {"prompts": prompts or {}})
+    return dest
+
+
+def build_tiny_clap(dest: Path, seed: int = SEED, *, fused: bool = False) -> Path:
+    """Write a CLAP that hears one second at 8 kHz and return its directory."""
+    from transformers import ClapAudioConfig, ClapConfig, ClapModel, ClapTextConfig
+
+    num_tokens = _save_letter_tokenizer(dest)
+    text = {**_TOWER, "vocab_size": num_tokens, "pad_token_id": 0, "bos_token_id": 2}
+    audio = {
+        "spec_size": 64,
+        "num_mel_bins": 16,
+        "window_size": 4,
+        "depths": [1, 1],
+        "num_hidden_layers": 2,
+        "num_attention_heads": [2, 2],
+        "patch_embeds_hidden_size": 8,
+        "hidden_size": 16,
+        "enable_fusion": fused,
+        "fusion_type": "aff_2d" if fused else None,
+        "patch_embed_input_channels": 1,
+    }
+    config = ClapConfig(
+        text_config=ClapTextConfig(**text, max_position_embeddings=TEXT_LENGTH + 1, eos_token_id=3),
+        audio_config=ClapAudioConfig(**audio),
+        projection_dim=DIM,
+    )
+    preprocessing = {**_CLAP_PREPROCESSING, "truncation": "fusion" if fused else "rand_trunc"}
+    return _save(ClapModel, config, dest, seed, preprocessing)
+
+
 def _text(num_tokens: int) -> dict[str, int]:
     return {
         "vocab_size": num_tokens,
@@ -98,7 +172,11 @@ def _text(num_tokens: int) -> dict[str, int]:
 
 
 def _save(
-    model_class: Any, config: Any, dest: Path, seed: int, preprocessing: dict[str, Any]
+    model_class: Any,
+    config: Any,
+    dest: Path,
+    seed: int,
+    preprocessing: dict[str, Any] | None = None,
 ) -> Path:
     import torch
     from transformers.utils import logging
@@ -111,9 +189,20 @@ def _save(
         for parameter in model.parameters():
             if parameter.ndim > 1:
                 torch.nn.init.normal_(parameter, std=0.3)
+        # A spectrogram is in decibels, which a trained model has learned to expect.
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d) and module.num_features > DIM // 4:
+                module.running_mean.fill_(-40)
+                module.running_var.fill_(1000)
     model.save_pretrained(dest)
-    (dest / "preprocessor_config.json").write_text(json.dumps(preprocessing, indent=2))
+    if preprocessing:
+        _write_json(dest / "preprocessor_config.json", preprocessing)
     return dest
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2))
 
 
 def _save_tokenizer(dest: Path) -> int:
@@ -124,6 +213,19 @@ def _save_tokenizer(dest: Path) -> int:
     tokens = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{c}</w>" for c in letters)]
     vocabulary = {token: number for number, token in enumerate(tokens)}
     tokenizer = CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=TEXT_LENGTH)
+    dest.mkdir(parents=True, exist_ok=True)
+    tokenizer.save_pretrained(dest)
+    return len(vocabulary)
+
+
+def _save_letter_tokenizer(dest: Path) -> int:
+    """Write a tokenizer that reads letter by letter, as BERT does, and return how many it has."""
+    from transformers import BertTokenizer
+
+    letters = string.ascii_lowercase + string.digits + string.punctuation
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{c}" for c in letters)]
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    tokenizer = BertTokenizer(vocab=vocabulary, model_max_length=TEXT_LENGTH)
     dest.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(dest)
     return len(vocabulary)

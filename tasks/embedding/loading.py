@@ -1,4 +1,4 @@
-"""Keep the one encoder that this process has loaded.
+"""Keep the few encoders that this process has loaded: those of one line-up of model versions.
 
 A model is loaded once a process, and only if its files still are the model version asked for.
 """
@@ -6,33 +6,49 @@ A model is loaded once a process, and only if its files still are the model vers
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
 
 from tasks.embedding import model_files
 from tasks.embedding.encoder import Encoder
 from tasks.embedding.model_files import ModelFiles
-from tasks.embedding.options import ModelSpec
 from tasks.errors import ModelMismatch
 from tasks.records import ModelVersion
 
+MAX_ENCODERS = 4
+
+
+@dataclass(slots=True)
+class _Slot:
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    encoder: Encoder | None = None
+
 
 class EncoderCache:
-    """Keep the last loaded encoder of this process; one load at a time."""
+    """Keep the encoders that were used last; each is loaded by one thread, the others wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_encoders: int = MAX_ENCODERS) -> None:
+        self._max_encoders = max_encoders
         self._lock = threading.Lock()
-        self._key: tuple[str, ...] | None = None
-        self._encoder: Encoder | None = None
+        self._slots: OrderedDict[tuple[str, ...], _Slot] = OrderedDict()
 
     def get(self, files: ModelFiles, version: ModelVersion, device: str) -> Encoder:
-        """Return the encoder, loading it where another one, or none, is held."""
-        from tasks.embedding.transformers_encoder import TransformersEncoder
+        """Return the encoder, loading it where it is not held."""
+        slot = self._slot((version.fingerprint, str(files.directory), device))
+        with slot.turn:
+            if slot.encoder is None:
+                slot.encoder = _load(files, version, device)
+            return slot.encoder
 
-        key = (version.fingerprint, str(files.directory), device)
+    def _slot(self, key: tuple[str, ...]) -> _Slot:
+        """Return the place of an encoder, giving up the one that was not used for longest."""
         with self._lock:
-            if self._encoder is None or self._key != key:
-                self._encoder = None  # give the old model's memory back before the new one comes
-                self._encoder, self._key = TransformersEncoder.load(files, version, device), key
-            return self._encoder
+            slot = self._slots.setdefault(key, _Slot())
+            self._slots.move_to_end(key)
+            while len(self._slots) > self._max_encoders:
+                # Its memory comes back before the new one's is asked for.
+                self._slots.popitem(last=False)
+            return slot
 
 
 _CACHE = EncoderCache()
@@ -50,10 +66,10 @@ def load_version(version: ModelVersion, device: str = "auto") -> Encoder:
         ModelUnavailable: Its files are no longer to be had.
         ModelMismatch: The files under that name are another model version by now.
     """
-    revision = None if version.revision == model_files.LOCAL_REVISION else version.revision
-    files = model_files.resolve(ModelSpec(version.name, revision))
+    files = model_files.files_of(version)
     # A hub commit cannot change; a directory can.
-    weights = version.weights_hash if revision else model_files.weights_hash(files)
+    is_local = version.revision == model_files.LOCAL_REVISION
+    weights = model_files.weights_hash(files) if is_local else version.weights_hash
     found = model_files.describe(files, version.dtype, weights)
     if found.fingerprint != version.fingerprint:
         raise ModelMismatch(
@@ -62,3 +78,17 @@ def load_version(version: ModelVersion, device: str = "auto") -> Encoder:
             f"or index again with --model {version.name}"
         )
     return load_encoder(files, version, device)
+
+
+def _load(files: ModelFiles, version: ModelVersion, device: str) -> Encoder:
+    if "image" in version.encoders:
+        from tasks.embedding.transformers_encoder import TransformersEncoder
+
+        return TransformersEncoder.load(files, version, device)
+    if "audio" in version.encoders:
+        from tasks.embedding.audio_encoder import AudioEncoder
+
+        return AudioEncoder.load(files, version, device)
+    from tasks.embedding.sentence_encoder import SentenceEncoder
+
+    return SentenceEncoder.load(files, version, device)

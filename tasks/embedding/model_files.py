@@ -7,51 +7,50 @@ nothing to embed still has to know its model version, in milliseconds.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
+from tasks.embedding.audio_preprocess import AudioPreprocess, audio_preprocess
+from tasks.embedding.model_folder import (
+    ModelFiles as ModelFiles,
+)
+from tasks.embedding.model_folder import (
+    digest,
+    files_in,
+    find_weights,
+    hash_of,
+    is_complete,
+    read_object,
+    stat_key_of,
+)
+from tasks.embedding.model_kind import kind_of
 from tasks.embedding.options import ModelSpec
 from tasks.embedding.preprocess import ImagePreprocess
+from tasks.embedding.text_preprocess import TextPreprocess, text_preprocess
 from tasks.errors import ModelUnavailable, ModelUnsupported
 from tasks.records import ModelVersion
 
 LOCAL_REVISION = "local"
-_ENCODERS = {"image": "vision", "text": "text"}
-# As transformers itself prefers them.
-_WEIGHT_PATTERNS = (
-    "model.safetensors",
-    "model-*.safetensors",
-    "pytorch_model.bin",
-    "pytorch_model-*.bin",
-)
-_SMALL_FILES = ["*.json", "*.txt", "*.model"]
-# Configurations leave out what equals the default of their class.
-_DEFAULT_DIMS = {
-    "clip": 512,
-    "chinese_clip": 512,
-    "metaclip_2": 512,
-    "altclip": 768,
-    "siglip": 768,
-    "vision-text-dual-encoder": 512,
-}
+SMALL_FILES = ("*.json", "*.txt", "*.model")
+# The modules of sentence-transformers lie in 1_Pooling and the like; other folders hold exports.
+OTHER_FOLDERS = ("[!0-9]*/*",)
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFiles:
-    """Point to the files of one model."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocessing:
+    """Hold how the inputs of each modality of a model are prepared; None where it has none."""
 
-    name: str
-    """Hub id or absolute directory."""
-    revision: str
-    """Hub commit, or ``local``."""
-    directory: Path
-    weights: tuple[Path, ...]
+    text: TextPreprocess
+    image: ImagePreprocess | None = None
+    audio: AudioPreprocess | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the SHA-256, in hex, of all that decides the vectors but weights and format."""
+        parts = {"text": self.text, "image": self.image, "audio": self.audio}
+        return digest({name: part.fingerprint for name, part in parts.items() if part})
 
 
 def resolve(spec: ModelSpec) -> ModelFiles:
@@ -62,7 +61,7 @@ def resolve(spec: ModelSpec) -> ModelFiles:
     """
     directory = Path(spec.name).expanduser()
     if directory.is_dir():
-        return _in_directory(os.path.abspath(directory), LOCAL_REVISION, directory.absolute())
+        return files_in(os.path.abspath(directory), LOCAL_REVISION, directory.absolute())
     if directory.is_absolute() or spec.name.startswith((".", "~")) or spec.name.count("/") > 1:
         raise ModelUnavailable(
             f"there is no directory {spec.name}: give the folder that holds the model's "
@@ -71,51 +70,57 @@ def resolve(spec: ModelSpec) -> ModelFiles:
     return _cached(spec) or _downloaded(spec)
 
 
+def files_of(version: ModelVersion) -> ModelFiles:
+    """Find the files of a model version that a collection names.
+
+    Raises:
+        ModelUnavailable: They are no longer to be had.
+    """
+    revision = None if version.revision == LOCAL_REVISION else version.revision
+    return resolve(ModelSpec(version.name, revision))
+
+
 def stat_key(files: ModelFiles) -> str:
     """Return a digest of the weight files' paths, sizes and times: equal means unchanged."""
-    facts = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files.weights]
-    return hashlib.sha256(repr(facts).encode()).hexdigest()
+    return stat_key_of(files.weights)
 
 
 def weights_hash(files: ModelFiles) -> str:
     """Return the SHA-256 over the weight files in order of name, in hex; reads them all."""
-    return _hash_files(files.weights, stat_key(files))
+    return hash_of(files.weights)
 
 
-@lru_cache(maxsize=8)
-def _hash_files(paths: tuple[Path, ...], _stat_key: str) -> str:
-    """Hash the files; remembered by this process while their stat is the same."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+def preprocessing(files: ModelFiles) -> Preprocessing:
+    """Return how the model's inputs are prepared.
 
-
-def preprocessing(files: ModelFiles) -> ImagePreprocess:
-    """Return how the model's images are prepared."""
-    combined = _read_json(files, "processor_config.json").get("image_processor")
-    config = combined or _read_json(files, "preprocessor_config.json")
-    if not config:
-        raise ModelUnsupported(f"{files.name} has no preprocessor_config.json: not an image model")
-    return ImagePreprocess.from_config(config)
+    Raises:
+        ModelUnavailable: A file that says so is missing.
+        ModelUnsupported: A step is unknown.
+    """
+    kind = kind_of(files)
+    return Preprocessing(
+        image=_image(files) if "image" in kind.encoders else None,
+        text=text_preprocess(files, kind),
+        audio=audio_preprocess(files) if "audio" in kind.encoders else None,
+    )
 
 
 def describe(files: ModelFiles, dtype: str, weights_hash: str) -> ModelVersion:
     """Return the model version that these files are when computed in ``dtype``.
 
     Raises:
-        ModelUnsupported: It is no image-text model of a known shape.
+        ModelUnavailable: A file that says how inputs are prepared is missing.
+        ModelUnsupported: It is no model of a known shape.
     """
+    kind = kind_of(files)
     return ModelVersion(
         name=files.name,
         revision=files.revision,
         weights_hash=weights_hash,
         preprocessing=preprocessing(files).fingerprint,
-        dim=_dim(files),
+        dim=kind.dim,
         dtype=dtype,
-        encoders=_ENCODERS,
+        encoders=dict(kind.encoders),
     )
 
 
@@ -137,47 +142,12 @@ def _cpu_flags() -> set[str]:
     return set(flags.split())
 
 
-def _dim(files: ModelFiles) -> int:
-    config = _read_json(files, "config.json")
-    kind = config.get("model_type")
-    if kind not in _DEFAULT_DIMS:
-        raise ModelUnsupported(
-            f"{files.name} is of type {kind!r}; image-text models of these types can be used: "
-            f"{', '.join(sorted(_DEFAULT_DIMS))}"
-        )
-    if kind == "siglip":
-        dim = config.get("vision_config", {}).get("hidden_size")
-    else:
-        dim = config.get("projection_dim")
-    return int(dim or _DEFAULT_DIMS[kind])
-
-
-def _read_json(files: ModelFiles, name: str) -> dict[str, Any]:
-    """Return a JSON object of the model's directory; empty where there is none."""
-    try:
-        content = json.loads((files.directory / name).read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise ModelUnsupported(f"{files.directory / name} cannot be read: {error}") from error
-    return content if isinstance(content, dict) else {}
-
-
-def _in_directory(name: str, revision: str, directory: Path) -> ModelFiles:
-    weights = _find_weights(directory)
-    if not weights or not (directory / "config.json").is_file():
-        raise ModelUnavailable(
-            f"{directory} holds no model: a config.json and one of "
-            f"{', '.join(_WEIGHT_PATTERNS)} are needed"
-        )
-    return ModelFiles(name, revision, directory, weights)
-
-
-def _find_weights(directory: Path) -> tuple[Path, ...]:
-    for pattern in _WEIGHT_PATTERNS:
-        if found := tuple(sorted(directory.glob(pattern))):
-            return found
-    return ()
+def _image(files: ModelFiles) -> ImagePreprocess:
+    combined = read_object(files.directory, "processor_config.json").get("image_processor")
+    config = combined or read_object(files.directory, "preprocessor_config.json")
+    if not config:
+        raise ModelUnsupported(f"{files.name} has no preprocessor_config.json: not an image model")
+    return ImagePreprocess.from_config(config)
 
 
 def _cached(spec: ModelSpec) -> ModelFiles | None:
@@ -190,9 +160,7 @@ def _cached(spec: ModelSpec) -> ModelFiles | None:
     except (LocalEntryNotFoundError, HFValidationError):
         return None
     directory = Path(folder)
-    if not _find_weights(directory) or not (directory / "config.json").is_file():
-        return None
-    return _in_directory(spec.name, directory.name, directory)
+    return files_in(spec.name, directory.name, directory) if is_complete(directory) else None
 
 
 def _downloaded(spec: ModelSpec) -> ModelFiles:
@@ -200,20 +168,20 @@ def _downloaded(spec: ModelSpec) -> ModelFiles:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        for weights in (["model*.safetensors"], ["pytorch_model*.bin"]):
+        for weights in ("model*.safetensors", "pytorch_model*.bin"):
             directory = Path(
                 snapshot_download(
                     spec.name,
                     revision=spec.revision,
-                    allow_patterns=_SMALL_FILES + weights,
-                    ignore_patterns=["*/*"],
+                    allow_patterns=[*SMALL_FILES, weights],
+                    ignore_patterns=list(OTHER_FOLDERS),
                 )
             )
-            if _find_weights(directory):
+            if find_weights(directory):
                 break
     except (OSError, HfHubHTTPError, HFValidationError) as error:
         raise ModelUnavailable(_unavailable(spec, error)) from error
-    return _in_directory(spec.name, directory.name, directory)
+    return files_in(spec.name, directory.name, directory)
 
 
 def _unavailable(spec: ModelSpec, error: Exception) -> str:

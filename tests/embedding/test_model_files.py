@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub.utils import filter_repo_objects
 
 from tasks.embedding import model_files
 from tasks.embedding.options import ModelSpec
 from tasks.errors import ModelUnavailable, ModelUnsupported
+from tests.tiny_model import build_tiny_clap, build_tiny_sentence
 
 COMMIT = "3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268"
 
@@ -21,6 +23,16 @@ COMMIT = "3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268"
 def model(tiny_clip: Path, tmp_path: Path) -> Path:
     """Return a copy of the tiny model, free to be tampered with."""
     return Path(shutil.copytree(tiny_clip, tmp_path / "model"))
+
+
+@pytest.fixture
+def sentence(tmp_path: Path) -> Path:
+    """Return a tiny text model, free to be tampered with."""
+    return build_tiny_sentence(tmp_path / "sentence")
+
+
+def text_settings(directory: Path) -> Any:
+    return model_files.preprocessing(model_files.resolve(ModelSpec(str(directory)))).text
 
 
 def describe(directory: Path) -> Any:
@@ -107,6 +119,9 @@ def test_version_is_described_without_torch(model: Path) -> None:
         ({"model_type": "siglip", "vision_config": {"hidden_size": 1152}}, 1152),
         ({"model_type": "siglip", "vision_config": {"model_type": "siglip_vision_model"}}, 768),
         ({"model_type": "vision-text-dual-encoder", "projection_dim": 256}, 256),
+        ({"model_type": "bert", "hidden_size": 384}, 384),
+        ({"model_type": "bert"}, 768),
+        ({"model_type": "distilbert", "dim": 512}, 512),
     ],
 )
 def test_dimension_comes_from_the_configuration(model: Path, config: dict, dim: int) -> None:
@@ -114,11 +129,159 @@ def test_dimension_comes_from_the_configuration(model: Path, config: dict, dim: 
     assert describe(model).dim == dim
 
 
-@pytest.mark.parametrize("kind", ["bert", "siglip2", None])
+@pytest.mark.parametrize("kind", ["gpt2", "siglip2", None, 7])
 def test_model_of_another_type_is_refused_with_the_types_that_work(model: Path, kind) -> None:
     edit_json(model / "config.json", model_type=kind)
-    with pytest.raises(ModelUnsupported, match=rf"type {kind!r}.*clip, .*siglip"):
+    with pytest.raises(ModelUnsupported, match=rf"type {kind!r}.*clip, .*siglip.*text: .*bert"):
         describe(model)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model_type": "clip", "projection_dim": "many"},
+        {"model_type": "clip", "projection_dim": -1},
+        {"model_type": "siglip", "vision_config": 7},
+        {"model_type": "bert", "max_position_embeddings": [512]},
+    ],
+)
+def test_configuration_that_makes_no_sense_is_refused(model: Path, config: dict) -> None:
+    (model / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelUnsupported, match=r"config\.json of .* makes no sense"):
+        describe(model)
+
+
+def test_kind_of_a_model_is_told_from_its_files(model: Path, tmp_path: Path) -> None:
+    assert describe(model).encoders == {"image": "vision", "text": "text"}
+    sentence = build_tiny_sentence(tmp_path / "sentence")
+    assert describe(sentence).encoders == {"text": "sentence"}
+    clap = build_tiny_clap(tmp_path / "clap")
+    assert describe(clap).encoders == {"audio": "audio", "text": "text"}
+
+
+def test_text_model_without_modules_is_pooled_by_the_mean(sentence: Path) -> None:
+    for name in ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json"):
+        (sentence / name).unlink()
+    assert text_settings(sentence).pooling == "mean"
+
+
+@pytest.mark.parametrize(
+    ("config", "pooling"),
+    [
+        ({"pooling_mode": "lasttoken"}, "lasttoken"),
+        ({"pooling_mode": ["cls"]}, "cls"),
+        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, "cls"),
+        ({"pooling_mode_max_tokens": True}, "max"),
+        ({"pooling_mode_mean_sqrt_len_tokens": True}, "mean"),
+        ({"word_embedding_dimension": 32}, "mean"),
+    ],
+)
+def test_pooling_is_read_in_its_old_and_its_new_form(sentence: Path, config, pooling) -> None:
+    (sentence / "1_Pooling" / "config.json").write_text(json.dumps(config))
+    assert text_settings(sentence).pooling == pooling
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"pooling_mode": "attention"},
+        {"pooling_mode": ["cls", "mean"]},
+        {"pooling_mode_cls_token": True, "pooling_mode_max_tokens": True},
+        {"pooling_mode": []},
+    ],
+)
+def test_pooling_that_is_not_known_is_refused(sentence: Path, config) -> None:
+    (sentence / "1_Pooling" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelUnsupported, match="known are one of cls"):
+        describe(sentence)
+
+
+@pytest.mark.parametrize("path", ["../elsewhere", "/etc", "a/b"])
+def test_pooling_outside_the_models_folder_is_not_looked_for(sentence: Path, path: str) -> None:
+    modules = [{"type": "x.Transformer", "path": ""}, {"type": "x.Pooling", "path": path}]
+    (sentence / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(ModelUnsupported, match="odd modules"):
+        describe(sentence)
+
+
+def test_module_that_is_not_known_is_refused_by_name(sentence: Path) -> None:
+    modules = json.loads((sentence / "modules.json").read_text())
+    dense = {"type": "sentence_transformers.models.Dense", "path": "2_Dense"}
+    (sentence / "modules.json").write_text(json.dumps([*modules, dense]))
+    with pytest.raises(ModelUnsupported, match="modules Dense, which are not known"):
+        describe(sentence)
+
+
+def test_missing_subfolder_is_refused_by_name(sentence: Path) -> None:
+    shutil.rmtree(sentence / "1_Pooling")
+    with pytest.raises(ModelUnavailable, match=r"1_Pooling has no config\.json"):
+        describe(sentence)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("1_Pooling/config.json", {"pooling_mode": "max"}),
+        ("sentence_bert_config.json", {"max_seq_length": 12}),
+        ("sentence_bert_config.json", {"do_lower_case": True}),
+        ("config_sentence_transformers.json", {"prompts": {"query": "q: "}}),
+        ("config_sentence_transformers.json", {"prompts": {"document": "d: "}}),
+        ("tokenizer.json", {"added_tokens": []}),
+        ("tokenizer_config.json", {"do_lower_case": False}),
+    ],
+)
+def test_what_decides_a_texts_vector_is_part_of_the_version(sentence: Path, name, changes) -> None:
+    before = describe(sentence)
+    edit_json(sentence / name, **changes)
+    assert describe(sentence).fingerprint != before.fingerprint
+
+
+def test_tokenizer_is_part_of_an_image_text_models_version(model: Path) -> None:
+    before = describe(model)
+    edit_json(model / "tokenizer.json", added_tokens=[])
+    assert describe(model).fingerprint != before.fingerprint
+
+
+@pytest.mark.parametrize("changes", [{"hop_length": 100}, {"padding": "pad"}, {"max_length_s": 2}])
+def test_what_decides_a_sounds_vector_is_part_of_the_version(tmp_path: Path, changes) -> None:
+    clap = build_tiny_clap(tmp_path / "clap")
+    before = describe(clap)
+    edit_json(clap / "preprocessor_config.json", **changes)
+    assert describe(clap).fingerprint != before.fingerprint
+
+
+def test_what_is_fetched_of_a_hub_model_is_the_model_and_no_export_of_it() -> None:
+    wanted = ["config.json", "tokenizer.json", "vocab.txt", "model.safetensors"]
+    wanted += ["modules.json", "1_Pooling/config.json", "sentence_bert_config.json"]
+    others = ["onnx/model.onnx", "onnx/config.json", "openvino/openvino_model.xml", "README.md"]
+    others += ["pytorch_model.bin", "coreml/a/b.json", "rust_model.ot", "onnx/model.safetensors"]
+    fetched = filter_repo_objects(
+        wanted + others,
+        allow_patterns=[*model_files.SMALL_FILES, "model*.safetensors"],
+        ignore_patterns=list(model_files.OTHER_FOLDERS),
+    )
+    assert list(fetched) == wanted
+
+
+def test_cached_model_without_its_subfolders_is_asked_for_again(
+    sentence: Path, tmp_path: Path, monkeypatch
+) -> None:
+    asked: list[bool] = []
+
+    def snapshot_download(*_: Any, local_files_only: bool = False, **__: Any) -> str:
+        asked.append(local_files_only)
+        if not local_files_only:
+            shutil.copytree(whole, folder, dirs_exist_ok=True)
+        return str(folder)
+
+    whole = Path(shutil.copytree(sentence, tmp_path / "whole"))
+    folder = Path(shutil.copytree(sentence, tmp_path / "snapshots" / COMMIT))
+    shutil.rmtree(folder / "1_Pooling")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    assert model_files.resolve(ModelSpec("some/model", COMMIT)).directory == folder
+    assert asked == [True, False]
+    model_files.resolve(ModelSpec("some/model", COMMIT))
+    assert asked == [True, False, True]
 
 
 def test_model_without_image_preprocessing_is_refused(model: Path) -> None:
@@ -140,7 +303,9 @@ def test_preprocessing_saved_inside_the_processor_counts_first(model: Path) -> N
     (model / "processor_config.json").write_text(json.dumps(combined))
     assert describe(model).fingerprint != before.fingerprint
     (model / "preprocessor_config.json").unlink()
-    assert model_files.preprocessing(model_files.resolve(ModelSpec(str(model)))).resample == 2
+    image = model_files.preprocessing(model_files.resolve(ModelSpec(str(model)))).image
+    assert image is not None
+    assert image.resample == 2
 
 
 def test_number_format_is_part_of_the_version(model: Path) -> None:

@@ -1,0 +1,187 @@
+"""Load a model of transformers and run it: one forward pass at a time, halving what does not fit.
+
+Owns the loaded model, its device and its number format; refuses to know what its inputs mean.
+Every vector that leaves is finite, float32 and of length 1; an item that the model cannot embed
+comes back as a failure beside the others and never takes its batch along.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.embedding.encoder import Encoded, Failure
+from tasks.embedding.model_folder import ModelFiles
+from tasks.errors import ModelMismatch, ModelUnavailable, ModelUnsupported
+from tasks.records import ModelVersion
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+_NOT_FINITE = Failure("not_finite", "the model gave no finite vector of length 1")
+
+Features = Callable[[Any], Any]
+"""Takes a slice of the items; returns (n, dim) features, or an output that holds them pooled."""
+
+
+class Forward:
+    """Hold one loaded model."""
+
+    def __init__(self, model: Any, version: ModelVersion, device: str) -> None:
+        self.model = model
+        self.version = version
+        self.device = device
+        self._turn = threading.Lock()
+
+    def encode(self, features: Features, items: Any) -> Encoded:
+        """Embed items, anything that has a length and slices, with the given features."""
+        encoded = Encoded(np.zeros((len(items), self.version.dim), np.float32))
+        self._encode_range(features, items, slice(0, len(items)), encoded)
+        for row in np.flatnonzero(~_is_unit(encoded.vectors)):
+            encoded.vectors[row] = 0
+            encoded.failed.setdefault(int(row), _NOT_FINITE)
+        return encoded
+
+    def _encode_range(self, features: Features, items: Any, rows: slice, encoded: Encoded) -> None:
+        """Embed some rows in place; recursion ends at the single item that does not fit."""
+        if rows.start == rows.stop:
+            return
+        try:
+            encoded.vectors[rows] = self._run(features, items[rows])
+            return
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            message = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        if rows.stop - rows.start == 1:
+            encoded.failed[rows.start] = Failure("out_of_memory", message)
+            return
+        self._release_memory()
+        middle = (rows.start + rows.stop) // 2
+        self._encode_range(features, items, slice(rows.start, middle), encoded)
+        self._encode_range(features, items, slice(middle, rows.stop), encoded)
+
+    def _run(self, features: Features, items: Any) -> npt.NDArray[np.float32]:
+        """Return the normalised features of a batch."""
+        import torch
+
+        with self._turn, torch.inference_mode():
+            output = features(items)
+            pooled_ND: Any = getattr(output, "pooler_output", output)
+            vectors_ND = pooled_ND.float()
+            unit_ND = torch.nn.functional.normalize(vectors_ND, dim=-1)
+            array: npt.NDArray[np.float32] = unit_ND.cpu().numpy()
+        if array.shape[1] != self.version.dim:
+            raise ModelMismatch(
+                f"{self.version.label} gives vectors of {array.shape[1]} dimensions, "
+                f"not of the {self.version.dim} that its configuration promises"
+            )
+        return array
+
+    def _release_memory(self) -> None:
+        import torch
+
+        if self.device == "cuda":
+            torch.cuda.empty_cache()
+
+
+def load_model(
+    files: ModelFiles,
+    version: ModelVersion,
+    device: str,
+    *,
+    methods: Sequence[str] = (),
+    unused: str = "\0",
+) -> Forward:
+    """Load the weights onto a device: auto, cuda, mps or cpu.
+
+    ``methods`` are what the model has to offer; weights whose name begins with ``unused`` may lack.
+
+    Raises:
+        ModelUnsupported: The model lacks a method.
+        ModelUnavailable: The files are damaged, or the device is missing.
+    """
+    import torch
+
+    place = _choose_device(device)
+    with quiet_transformers() as transformers:
+        try:
+            model, report = transformers.AutoModel.from_pretrained(
+                files.directory,
+                dtype=getattr(torch, version.dtype),
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+        except Exception as error:  # safetensors and pickle raise types of their own
+            raise ModelUnavailable(f"{files.directory} cannot be loaded: {error}") from error
+    missing = sorted(key for key in report["missing_keys"] if not key.startswith(unused))
+    if missing:  # transformers would go on with random numbers in their place
+        raise ModelUnavailable(
+            f"the weights in {files.directory} lack {len(missing)} tensors of "
+            f"{type(model).__name__}, such as {missing[0]}"
+        )
+    for method in methods:
+        if not hasattr(model, method):
+            raise ModelUnsupported(f"{type(model).__name__} has no {method}")
+    return Forward(model.eval().to(place), version, place)
+
+
+def load_tokenizer(directory: Path) -> Any:
+    """Return the model's tokenizer, which takes special tokens in a text for words.
+
+    Raises:
+        ModelUnavailable: Its files are damaged.
+    """
+    with quiet_transformers() as transformers:
+        try:
+            return transformers.AutoTokenizer.from_pretrained(
+                directory,
+                local_files_only=True,
+                trust_remote_code=False,
+                split_special_tokens=True,
+            )
+        except Exception as error:  # the libraries behind it raise types of their own
+            raise ModelUnavailable(
+                f"the tokenizer in {directory} cannot be loaded: {error}"
+            ) from error
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[Any]:
+    """Yield transformers with its progress bars, advice and warnings off."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import transformers
+
+        transformers.utils.logging.set_verbosity_error()
+        transformers.utils.logging.disable_progress_bar()
+        yield transformers
+
+
+def _choose_device(device: str) -> str:
+    import torch
+
+    has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if device == "auto":
+        return "cuda" if has_cuda else "mps" if has_mps else "cpu"
+    if (device == "cuda" and not has_cuda) or (device == "mps" and not has_mps):
+        raise ModelUnavailable(f"there is no device {device} here: use auto or cpu")
+    return device
+
+
+def _is_unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Say for each row whether it is finite and of length 1."""
+    close: npt.NDArray[np.bool_] = np.abs(np.linalg.norm(vectors, axis=1) - 1) < 1e-3
+    return close
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or any(
+        words in str(error).lower() for words in _OUT_OF_MEMORY
+    )
