@@ -13,7 +13,7 @@ from tasks.chunking.blocks import Block
 
 _MAX_HEADING = 300
 _MAX_DEPTH = 12
-_BEFORE = 60
+BEFORE = 60
 
 
 class Outline:
@@ -33,7 +33,7 @@ class Outline:
     @property
     def before(self) -> str:
         """Return the end of the latest text, by which its passage is found again."""
-        return self.last_text[-_BEFORE:]
+        return self.last_text[-BEFORE:]
 
     def heading(
         self, level: float, title: str, position: dict[str, Any] | None = None
