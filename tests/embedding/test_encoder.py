@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,18 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tasks.embedding import model_files
-from tasks.embedding.loading import load_encoder, load_version
+from tasks.embedding.loading import EncoderCache, load_encoder, load_version
+from tasks.embedding.model_files import files_of
 from tasks.embedding.options import ModelSpec
 from tasks.errors import ModelMismatch, ModelUnavailable
+from tasks.records import ModelVersion
 from tests.pictures import draw_picture
-from tests.tiny_model import build_tiny_clip, build_tiny_dual_encoder, build_tiny_siglip
+from tests.tiny_model import (
+    build_tiny_clip,
+    build_tiny_dual_encoder,
+    build_tiny_sentence,
+    build_tiny_siglip,
+)
 
 BUILDERS = {
     "clip": build_tiny_clip,
@@ -42,6 +50,11 @@ def fail_for(encoder, condition, error=CUDA_FULL) -> list[int]:
 
     encoder._model.vision_model.register_forward_pre_hook(hook, with_kwargs=True)
     return sizes
+
+
+def described(directory: Path) -> ModelVersion:
+    files = model_files.resolve(ModelSpec(str(directory)))
+    return model_files.describe(files, "float32", model_files.weights_hash(files))
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +114,18 @@ def test_long_and_many_texts_are_embedded(encoder) -> None:
     vectors = encoder.encode_texts(texts)
     assert vectors.shape == (152, encoder.version.dim)
     assert np.allclose(vectors[1:2], encoder.encode_texts(["number 0"]), atol=1e-5)
+
+
+@pytest.mark.parametrize("family", BUILDERS)
+def test_measure_tells_which_texts_are_read_whole(models, load, family) -> None:
+    encoder = load(models[family])
+    limit = encoder.measure.max_tokens
+    assert encoder.encode_passages(["a " * limit, "a " * (limit + 1), "a"]).cut == {1}
+
+
+def test_queries_of_a_model_without_prompts_are_texts(encoder) -> None:
+    assert np.allclose(encoder.encode_queries(TEXTS), encoder.encode_texts(TEXTS), atol=1e-6)
+    assert encoder.modalities == {"image", "text"}
 
 
 def test_nothing_in_gives_nothing_out(encoder) -> None:
@@ -184,6 +209,39 @@ def test_model_is_loaded_once_even_by_many_threads(tiny_clip: Path) -> None:
         loaded = list(pool.map(lambda _: load_encoder(files, version, "cpu"), range(8)))
     assert len({id(encoder) for encoder in loaded}) == 1
     assert load_version(version, "cpu") is loaded[0]
+
+
+def test_line_up_of_encoders_stays_loaded(models, tmp_path: Path) -> None:
+    sentence = build_tiny_sentence(tmp_path / "sentence")
+    line_up = [described(directory) for directory in (*models.values(), sentence)]
+    loaded = [load_version(version, "cpu") for version in line_up]
+    assert len({id(encoder) for encoder in loaded}) == 4
+    again = [load_version(version, "cpu") for version in reversed(line_up)]
+    assert [id(encoder) for encoder in reversed(again)] == [id(encoder) for encoder in loaded]
+
+
+def test_encoder_that_was_not_used_for_longest_is_given_up(models) -> None:
+    cache = EncoderCache(max_encoders=2)
+    line_up = [described(directory) for directory in models.values()]
+    clip, siglip, dual = (
+        partial(cache.get, files_of(version), version, "cpu") for version in line_up
+    )
+    first, second = clip(), siglip()
+    assert clip() is first
+    dual()
+    assert clip() is first
+    assert siglip() is not second
+
+
+def test_load_that_failed_is_tried_again(tiny_clip: Path, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(tiny_clip, tmp_path / "model"))
+    version, cache = described(model), EncoderCache()
+    weights = (model / "model.safetensors").read_bytes()
+    (model / "model.safetensors").write_bytes(b"half a download")
+    with pytest.raises(ModelUnavailable):
+        cache.get(files_of(version), version, "cpu")
+    (model / "model.safetensors").write_bytes(weights)
+    assert cache.get(files_of(version), version, "cpu").version == version
 
 
 def test_directory_that_has_changed_is_not_taken_for_the_old_version(tmp_path: Path) -> None:
