@@ -9,14 +9,8 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import (
-    DEFAULT_COLLECTION,
-    CollectionOption,
-    JsonOption,
-    ModelOption,
-    app,
-    main,
-)
+from flows.cli import app, main
+from flows.options import DEFAULT_COLLECTION, CollectionOption, JsonOption, ModelOption
 from flows.printing import print_grids, print_json
 
 __all__ = ["app", "main"]

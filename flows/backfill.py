@@ -1,6 +1,6 @@
 """Fill a collection in from files that are already there, partition by partition.
 
-discover -> select -> choose model -> plan -> divide -> embed (partition by partition, shard by
+discover -> select -> choose models -> plan -> divide -> embed (partition by partition, shard by
 shard, each committed) -> settle -> verify -> report. What is left to do comes from the ledger's
 vectors, so that the same backfill again does nothing and an interrupted one does the rest.
 """
@@ -14,7 +14,7 @@ from prefect import flow
 from flows.backfill_parameters import BackfillParams
 from tasks.discovery.task import discover, divide, plan_changes, preview_backfill, select
 from tasks.dispatch.task import dispatch, report_dispatch
-from tasks.embedding.task import choose_model, embed_partitions
+from tasks.embedding.task import choose_models, embed_partitions
 from tasks.profiling.task import open_run, report
 from tasks.retrieval.task import sample_thumbnails
 from tasks.storage.task import report_partitions, settle, verify
@@ -26,20 +26,22 @@ def backfill(params: BackfillParams) -> dict[str, Any]:
     with open_run("backfill", params.collection, params.model_dump(), params.run_options()) as run:
         listing = discover(run, params.paths, params.list_options())
         selected = select(run, listing, params.selection())
-        model = choose_model(run, params.model_spec(), params.dtype)
-        plan = plan_changes(run, selected.listing, model, params.plan_rules())
-        work = divide(run, plan, selected, model, params.plan_rules())
-        expected = preview_backfill(run, work, model)
+        lineup = choose_models(run, params.lineup_spec(), params.dtype)
+        plan = plan_changes(
+            run, selected.listing, lineup, params.plan_rules(), params.chunk_rules()
+        )
+        work = divide(run, plan, selected, lineup, params.plan_rules(), params.chunk_rules())
+        expected = preview_backfill(run, work, lineup)
         if params.dry_run:
             return expected
         if params.workers == "deployments":
             lost = dispatch(run, work, params.one_partition, params.max_parallel)
-            return report_dispatch(run, report_partitions(run, work, model), lost)
+            return report_dispatch(run, report_partitions(run, work, lineup), lost)
         for group in work.groups:
-            embed_partitions(run, model, work, group, params.embed_options())
-        settle(run, plan, model)
-        report_partitions(run, work, model)
-        verification = verify(run, model)
+            embed_partitions(run, lineup, work, group, params.embed_options())
+        settle(run, plan, lineup)
+        report_partitions(run, work, lineup)
+        verification = verify(run, lineup)
         thumbnails = sample_thumbnails(run, plan)
         return report(run, plan, verification, thumbnails, params.min_coverage)
 

@@ -105,6 +105,8 @@ class BackfillParams(EmbedParams):
             "paths": [_absolute(path) for path in self.paths],
             "collection": str(Path(self.collection).expanduser().absolute()),
             "model": _absolute(self.model),
+            "text_model": _absolute(self.text_model),
+            "audio_model": _absolute(self.audio_model),
             "listed": _absolute(self.listed),
             "partitions": [name],
             "workers": "here",

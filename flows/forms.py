@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-_FIRST = ("text", "image", "paths", "collection", "model")
+_FIRST = ("text", "image", "paths", "collection", "model", "text_model", "audio_model")
 _LAST = (
     "dry_run",
     "min_coverage",
@@ -14,6 +14,16 @@ _LAST = (
     "device",
     "revision",
     "dtype",
+    "text_chunker",
+    "chunk_tokens",
+    "overlap_tokens",
+    "page_images",
+    "figures",
+    "caption_weight",
+    "frames",
+    "frame_interval_s",
+    "audio_window_s",
+    "rows_per_chunk",
     "batch_size",
     "shard_size",
     "max_megapixels",

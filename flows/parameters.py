@@ -10,9 +10,17 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from flows.chunk_parameters import ChunkParams
 from flows.forms import Text, number_fields
+from tasks.chunking.rules import ChunkRules
 from tasks.discovery.options import ListOptions, PlanRules
-from tasks.embedding.options import DEFAULT_MODEL, EmbedOptions, ModelSpec
+from tasks.embedding.options import (
+    DEFAULT_MODEL,
+    DEFAULT_TEXT_MODEL,
+    EmbedOptions,
+    LineupSpec,
+    ModelSpec,
+)
 from tasks.profiling.options import RunOptions
 from tasks.retrieval.options import QueryOptions
 
@@ -53,13 +61,25 @@ class FlowParams(CollectionParams):
     )
 
 
-class EmbedParams(FlowParams):
+class EmbedParams(FlowParams, ChunkParams):
     """What every flow that embeds needs to know."""
 
     paths: list[str] = Field(
         title="Paths",
         description="Folders, files, globs or URLs (s3://, gs://, https://) to index.",
         min_length=1,
+    )
+    text_model: Text = Field(
+        default="",
+        title="Model for passages",
+        description="Hub id or directory of a text encoder. Empty: the collection's, or "
+        f"{DEFAULT_TEXT_MODEL} where no model is named at all, or the image-text model.",
+    )
+    audio_model: Text = Field(
+        default="",
+        title="Model for sounds",
+        description="Hub id or directory of an audio-text model (CLAP). Without one, sounds are "
+        "skipped.",
     )
     revision: Text = Field(
         default="",
@@ -127,9 +147,29 @@ class EmbedParams(FlowParams):
         """Return what discovery looks at."""
         return ListOptions(include_hidden=self.include_hidden)
 
-    def model_spec(self) -> ModelSpec | None:
-        """Return the model asked for, or None for the collection's own."""
-        return ModelSpec(self.model, self.revision or None) if self.model else None
+    def lineup_spec(self) -> LineupSpec:
+        """Return the models asked for; what is left open is the collection's own."""
+        return LineupSpec(
+            joint=ModelSpec(self.model, self.revision or None) if self.model else None,
+            text=ModelSpec(self.text_model) if self.text_model else None,
+            audio=ModelSpec(self.audio_model) if self.audio_model else None,
+        )
+
+    def chunk_rules(self) -> ChunkRules:
+        """Return how sources are cut."""
+        return ChunkRules(
+            text_chunker=self.text_chunker,
+            chunk_tokens=self.chunk_tokens,
+            overlap_tokens=self.overlap_tokens,
+            page_images=self.page_images,
+            figures=self.figures,
+            caption_weight=self.caption_weight,
+            frames=self.frames,
+            frame_interval_s=self.frame_interval_s,
+            audio_window_s=self.audio_window_s,
+            rows_per_chunk=self.rows_per_chunk,
+            max_megapixels=self.max_megapixels,
+        )
 
     def embed_options(self) -> EmbedOptions:
         """Return how a shard is embedded."""
@@ -138,6 +178,7 @@ class EmbedParams(FlowParams):
             batch_size=self.batch_size,
             max_megapixels=self.max_megapixels,
             max_file_bytes=self.max_file_mb * 1_000_000,
+            chunk_rules=self.chunk_rules(),
         )
 
 
@@ -174,7 +215,7 @@ class IndexParams(EmbedParams):
 
 
 class SearchParams(FlowParams):
-    """Answer a query with the images that mean it."""
+    """Answer a query with the images, passages, moments and sounds that mean it."""
 
     text: Text = Field(
         default="",
@@ -193,6 +234,25 @@ class SearchParams(FlowParams):
         title="Filters",
         description="Conditions that all must hold, such as path=*.jpg, type=image/png, "
         "date>=2024-01-31 or size>100kB.",
+    )
+
+    modalities: list[Literal["image", "text", "audio"]] = Field(
+        default_factory=list,
+        title="Modalities",
+        description="Only pictures, only words or only sounds. Empty: all.",
+    )
+    group: bool = Field(
+        default=True,
+        title="One hit a source",
+        description="Only the best chunk of each file, so that a long document does not fill the "
+        "answer.",
+    )
+    expand: int = Field(
+        default=0,
+        title="Context",
+        description="Show so many chunks before and after each hit.",
+        ge=0,
+        le=20,
     )
 
     @model_validator(mode="after")
@@ -215,6 +275,9 @@ class SearchParams(FlowParams):
             k=self.k,
             offset=self.offset,
             where=self.where,
+            modalities=tuple(self.modalities),
+            group=self.group,
+            expand=self.expand,
         )
 
 

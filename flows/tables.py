@@ -22,7 +22,7 @@ def quarantine_grid(rows: list[QuarantineRow]) -> Grid:
     """Return one row a refused source."""
     header = ("source", "stage", "reason", "detail", "attempts", "size")
     cells = [
-        (r.uri, r.stage, r.reason, r.detail, f"{r.attempts:,}", human_bytes(r.size_bytes))
+        (r.place, r.stage, r.reason, r.detail, f"{r.attempts:,}", human_bytes(r.size_bytes))
         for r in rows
     ]
     return Grid(f"{len(rows):,} quarantined", header, cells, num_words=4)
@@ -33,10 +33,15 @@ def _sums(found: Status) -> Grid:
     rows = [
         ("sources", f"{found.num_sources:,} ({human_bytes(found.source_bytes)})"),
         ("media types", types or "none"),
-        ("chunks", f"{found.num_chunks:,}"),
+        ("chunks", f"{found.num_chunks:,}{_kinds(found)}"),
         ("size on disk", human_bytes(found.disk_bytes)),
     ]
     return Grid(found.path, ("", ""), rows, num_words=2)
+
+
+def _kinds(found: Status) -> str:
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.chunk_kinds.items())
+    return f" ({kinds})" if kinds else ""
 
 
 def _models(found: Status) -> Grid:
@@ -45,9 +50,9 @@ def _models(found: Status) -> Grid:
             str(m.model.id),
             m.model.label,
             m.model.name,
-            "live" if m.live else "",
+            "live for " + ", ".join(m.live) if m.live else "",
             f"{m.model.dim:,}",
-            f"{m.num_vectors:,}",
+            ", ".join(f"{num:,} {modality}" for modality, num in m.vectors.items() if num) or "0",
         )
         for m in found.models
     ]

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tasks.chunking.rules import ChunkRules
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class CutTools:
     """Shorter side in pixels that the image encoder wants; larger pictures may be scaled to it."""
 
 
-Cut = Callable[[Source, ChunkRules, CutTools], Iterator[Piece | Flaw]]
+Cut = Callable[[Source, ChunkRules, CutTools], "Iterator[Piece | Flaw]"]
 """What every module of a modality offers as ``cut``.
 
 It raises ``Refused`` where nothing of the source can be used (also after it has yielded pieces,

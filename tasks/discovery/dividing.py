@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tasks.chunking.registry import fingerprints
 from tasks.discovery import planning
 from tasks.discovery.ledger import open_ledger
 from tasks.discovery.partitions import cut_shards
 from tasks.discovery.selection import Selected
 from tasks.plain import human_bytes, human_seconds, markdown_cell, printable
-from tasks.records import ModelVersion, Plan
+from tasks.records import Lineup, Plan
 from tasks.run import Run
 from tasks.storage import backfills
 from tasks.storage.backfill_records import Backfill
@@ -20,20 +19,25 @@ from tasks.storage.runs import last_throughput
 
 
 def divide(
-    run: Run, plan: Plan, selected: Selected, model: ModelVersion, shard_size: int
+    run: Run,
+    plan: Plan,
+    selected: Selected,
+    lineup: Lineup,
+    chunkers: tuple[str, ...],
+    shard_size: int,
 ) -> Backfill:
     """Return the backfill of a plan, its shards cut; a run that is recorded enters it."""
-    spec = selected.spec | {"model": model.label, "fingerprint": model.fingerprint}
+    spec = selected.spec | {"model": lineup.label, "fingerprint": lineup.fingerprint}
     backfill = Backfill(
         id=backfills.backfill_id(spec),
         spec=spec,
         names=selected.names,
         plan=plan.path,
-        chunkers=tuple(fingerprints().values()),
+        chunkers=chunkers,
         notices=selected.notices,
     )
     with planning.reading(run.collection) as con, open_ledger(con) as ledger:
-        counts = tuple(backfills.count(ledger, backfill, model.id))
+        counts = tuple(backfills.count(ledger, backfill, lineup))
     shards = run.workdir / "portions.parquet"
     portions = cut_shards(plan.path, selected.names, shards, counts, shard_size)
     backfill = replace(backfill, counts=counts, portions=portions)
@@ -43,16 +47,16 @@ def divide(
     return backfill
 
 
-def preview(run: Run, backfill: Backfill, model: ModelVersion) -> dict[str, Any]:
+def preview(run: Run, backfill: Backfill, lineup: Lineup) -> dict[str, Any]:
     """Return what is due in each partition: plain values, ``text`` and ``markdown``."""
     with planning.reading(run.collection) as con:
-        items_per_s = last_throughput(con, model.id) if con is not None else None
+        items_per_s = last_throughput(con, lineup.id) if con is not None else None
     rows = expected(backfill.counts, items_per_s)
-    lines = [_due(backfill, model, items_per_s), *map(printable, backfill.notices)]
+    lines = [_due(backfill, lineup, items_per_s), *map(printable, backfill.notices)]
     grid = expected_grid(rows)
     return {
         "backfill_id": backfill.id,
-        "model": model.label,
+        "model": lineup.label,
         "partitions": rows,
         "notices": list(backfill.notices),
         "text": "\n".join(lines) + "\n\n" + grid.to_text(),
@@ -60,15 +64,15 @@ def preview(run: Run, backfill: Backfill, model: ModelVersion) -> dict[str, Any]
     }
 
 
-def _due(backfill: Backfill, model: ModelVersion, items_per_s: float | None) -> str:
+def _due(backfill: Backfill, lineup: Lineup, items_per_s: float | None) -> str:
     num_due = sum(count.num_due for count in backfill.counts)
     if not num_due:
-        return f"backfill {backfill.id}: nothing to embed with {model.label}"
+        return f"backfill {backfill.id}: nothing to embed with {lineup.label}"
     volume = human_bytes(sum(count.bytes_due for count in backfill.counts))
     if items_per_s is None:
         time = "no earlier run with this model version tells how long it takes"
     else:
         time = f"about {human_seconds(num_due / items_per_s)} at the speed of the last run"
     return (
-        f"backfill {backfill.id}: {num_due:,} files ({volume}) to embed with {model.label}, {time}"
+        f"backfill {backfill.id}: {num_due:,} files ({volume}) to embed with {lineup.label}, {time}"
     )

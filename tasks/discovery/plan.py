@@ -33,8 +33,8 @@ from tasks.discovery.ledger import (
 from tasks.discovery.options import PlanRules
 from tasks.discovery.roots import Root
 from tasks.discovery.tables import write_query
-from tasks.records import MANIFEST_SCHEMA, PLAN_SCHEMA, Action, PlanSummary, Rejected
-from tasks.storage.models import all_versions, vector_table
+from tasks.records import MANIFEST_SCHEMA, PLAN_SCHEMA, Action, Lineup, PlanSummary, Rejected
+from tasks.storage.models import embedded_sql
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +43,10 @@ class PlanOptions:
 
     roots: Sequence[Root]
     chunkers: Mapping[str, str]
-    """Chunker fingerprint by media pattern, such as ``{"image/*": "whole_image/1"}``."""
-    model_version_id: int | None = None
-    """Whose vectors count; None for a version that is not registered yet, so that none do."""
+    """Chunker fingerprint by media pattern, such as ``{"image/*": "whole_image/1"}``; the first
+    pattern that fits counts."""
+    lineup: Lineup
+    """Whose vectors count; versions that are not registered yet have none."""
     unreadable: Sequence[str] = ()
     """Prefixes that listing could not look below."""
     rejected: Sequence[Rejected] = ()
@@ -125,7 +126,7 @@ def make_plan(
         withheld = withheld_deletions(ledger, options.roots, options.rules)
         parameters = {
             "withheld": list(withheld),
-            "label": _model_label(ledger, options.model_version_id),
+            "label": options.lineup.label,
         }
         write_query(ledger, sql.PLAN, parameters, PLAN_SCHEMA, out)
         counted = rows(ledger, sql.SUMMARY, {"plan": str(out)})
@@ -164,7 +165,7 @@ def _compare(
     ledger: duckdb.DuckDBPyConnection, manifest: Path, inspection: Inspection, options: PlanOptions
 ) -> None:
     """Lay what was seen beside what is known, up to the point where only the guard is open."""
-    rules, version_id = options.rules, options.model_version_id
+    rules = options.rules
     register_scope(ledger, options.roots)
     name_file(ledger, "seen", manifest)
     name_file(ledger, "inspected", inspection.path)
@@ -174,23 +175,16 @@ def _compare(
     register_uris(ledger, "refused_now", [refusal.uri for refusal in options.rejected])
     unjudged = [*inspection.gone, *(refusal.uri for refusal in inspection.rejected)]
     register_uris(ledger, "unjudged", unjudged)
-    no_vectors = "(SELECT NULL::BIGINT AS chunk_id WHERE false)"
-    vectors = no_vectors if version_id is None else vector_table(version_id)
-    ledger.execute(sql.EMBEDDED.format(vectors=vectors))
+    ledger.execute(sql.EMBEDDED.format(vectors=embedded_sql(options.lineup)))
     held = {
         "retry_failed": rules.retry_failed,
         "max_attempts": rules.max_attempts,
-        "model_version_id": version_id,
+        "model_version_id": options.lineup.id,
     }
     ledger.execute(sql.HELD, held)
     for statement in (sql.STATE, sql.ABSENT, sql.COVERED):
         ledger.execute(statement)
     ledger.execute(sql.RENAMED, {"allow_delete": rules.allow_delete})
-
-
-def _model_label(ledger: duckdb.DuckDBPyConnection, version_id: int | None) -> str:
-    labels = [version.label for version in all_versions(ledger) if version.id == version_id]
-    return labels[0] if labels else "this model version"
 
 
 def _regrouped(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Table]:

@@ -33,15 +33,17 @@ SELECT m.* FROM seen m ANTI JOIN judged USING (uri, size_bytes, mtime_ns) ORDER 
 
 EMBEDDED = """
 CREATE TEMP VIEW embedded AS
-SELECT DISTINCT c.content_hash, c.chunker FROM chunk c SEMI JOIN {vectors} v USING (chunk_id)
+SELECT c.content_hash, c.chunker FROM chunk c LEFT JOIN {vectors} v USING (chunk_id)
+GROUP BY c.content_hash, c.chunker HAVING count(*) = count(v.chunk_id)
 """
+"""Content every chunk of which has its vector under the line-up."""
 
 HELD = """
 CREATE TEMP TABLE held AS
 SELECT content_hash, any_value(reason) AS reason, max(attempts) AS attempts,
        $retry_failed OR (bool_or(transient) AND max(attempts) < $max_attempts) AS retry
 FROM quarantine
-WHERE content_hash IS NOT NULL
+WHERE content_hash IS NOT NULL AND part = ''
   AND (model_version_id IS NULL OR model_version_id = $model_version_id)
 GROUP BY content_hash
 """
@@ -73,7 +75,7 @@ WITH known AS (
     SELECT uri, root, size_bytes, mtime_ns, media_type, content_hash, true AS indexed FROM source
     UNION ALL
     SELECT uri, '', size_bytes, mtime_ns, NULL, NULL, false
-    FROM quarantine ANTI JOIN source USING (uri))
+    FROM quarantine ANTI JOIN source USING (uri) WHERE part = '')
 SELECT k.* FROM known k ANTI JOIN seen USING (uri) ANTI JOIN refused_now USING (uri)
 WHERE NOT EXISTS (
     SELECT 1 FROM unreadable u WHERE k.uri = u.uri OR starts_with(k.uri, u.uri || '/'))

@@ -15,12 +15,13 @@ from typing import Any
 import duckdb
 
 from tasks.chunking.registry import fingerprints
+from tasks.chunking.rules import ChunkRules
 from tasks.discovery import plan as plans
 from tasks.discovery.content import inspect
 from tasks.discovery.listing import Listing
 from tasks.discovery.options import ListOptions, PlanRules
 from tasks.discovery.plan import PlanOptions
-from tasks.records import Batch, ModelVersion, Plan
+from tasks.records import Batch, Lineup, Plan
 from tasks.run import Run
 from tasks.storage.collection import Collection
 from tasks.storage.runs import last_throughput
@@ -34,12 +35,14 @@ def beside(collection: Collection, options: ListOptions) -> ListOptions:
     return replace(options, exclude=(*options.exclude, str(collection.path)))
 
 
-def plan_options(listing: Listing, model: ModelVersion, rules: PlanRules) -> PlanOptions:
-    """Return what a plan for this listing and this model version is made for."""
+def plan_options(
+    listing: Listing, lineup: Lineup, rules: PlanRules, chunk_rules: ChunkRules
+) -> PlanOptions:
+    """Return what a plan for this listing and this line-up is made for."""
     return PlanOptions(
         roots=listing.roots,
-        chunkers=fingerprints(),
-        model_version_id=model.id,
+        chunkers=fingerprints(chunk_rules, lineup),
+        lineup=lineup,
         unreadable=listing.unreadable,
         rejected=listing.rejected,
         rules=rules,
@@ -69,14 +72,14 @@ def make_plan(run: Run, listing: Listing, options: PlanOptions) -> Plan:
     return Plan(path, summary, tuple(batches), folders)
 
 
-def preview(run: Run, plan: Plan, model: ModelVersion, limit: int) -> dict[str, Any]:
+def preview(run: Run, plan: Plan, lineup: Lineup, limit: int) -> dict[str, Any]:
     """Return the plan's counts, its first rows, and the seconds that past throughput suggests."""
     with reading(run.collection) as con:
-        items_per_s = last_throughput(con, model.id) if con is not None else None
+        items_per_s = last_throughput(con, lineup.id) if con is not None else None
     summary = plan.summary
     return {
         "dry_run": True,
-        "model": model.label,
+        "model": lineup.label,
         "counts": summary.counts,
         "num_found": summary.num_found,
         "num_to_embed": summary.num_to_embed,

@@ -6,11 +6,13 @@ from typing import Any
 
 from prefect.artifacts import create_markdown_artifact
 
+from tasks.chunking.registry import fingerprints
+from tasks.chunking.rules import ChunkRules
 from tasks.discovery import dividing, planning, selection
 from tasks.discovery.listing import Listing, list_sources
 from tasks.discovery.options import ListOptions, PlanRules, Selection
 from tasks.discovery.preview import preview_markdown, preview_text
-from tasks.records import ModelVersion, Plan
+from tasks.records import Lineup, Plan
 from tasks.run import Run
 from tasks.storage.backfill_records import Backfill
 from tasks.task import artifact_key, showing, stage
@@ -38,18 +40,21 @@ def select(run: Run, listing: Listing, wanted: Selection) -> selection.Selected:
 
 
 @stage("plan")
-def plan_changes(run: Run, listing: Listing, model: ModelVersion, rules: PlanRules) -> Plan:
+def plan_changes(
+    run: Run, listing: Listing, lineup: Lineup, rules: PlanRules, chunk_rules: ChunkRules
+) -> Plan:
     """Decide what to do to each source, reading only what size and time cannot judge."""
     with run.recorder.span("plan") as span:
-        plan = planning.make_plan(run, listing, planning.plan_options(listing, model, rules))
+        options = planning.plan_options(listing, lineup, rules, chunk_rules)
+        plan = planning.make_plan(run, listing, options)
         span.num_items = plan.summary.num_found
     return plan
 
 
 @stage("preview")
-def preview(run: Run, plan: Plan, model: ModelVersion) -> dict[str, Any]:
+def preview(run: Run, plan: Plan, lineup: Lineup) -> dict[str, Any]:
     """Show and return what the plan will do, with the time that past throughput suggests."""
-    shown = planning.preview(run, plan, model, NUM_PREVIEWED)
+    shown = planning.preview(run, plan, lineup, NUM_PREVIEWED)
     with showing():
         create_markdown_artifact(
             preview_markdown(shown),
@@ -61,19 +66,25 @@ def preview(run: Run, plan: Plan, model: ModelVersion) -> dict[str, Any]:
 
 @stage("divide")
 def divide(
-    run: Run, plan: Plan, selected: selection.Selected, model: ModelVersion, rules: PlanRules
+    run: Run,
+    plan: Plan,
+    selected: selection.Selected,
+    lineup: Lineup,
+    rules: PlanRules,
+    chunk_rules: ChunkRules,
 ) -> Backfill:
     """Divide the plan into the partitions of a backfill, and enter it into the ledger."""
     with run.recorder.span("divide") as span:
-        backfill = dividing.divide(run, plan, selected, model, rules.shard_size)
+        chunkers = tuple(fingerprints(chunk_rules, lineup).values())
+        backfill = dividing.divide(run, plan, selected, lineup, chunkers, rules.shard_size)
         span.num_items = len(backfill.counts)
     return backfill
 
 
 @stage("preview backfill")
-def preview_backfill(run: Run, backfill: Backfill, model: ModelVersion) -> dict[str, Any]:
+def preview_backfill(run: Run, backfill: Backfill, lineup: Lineup) -> dict[str, Any]:
     """Show and return what is due in each partition, with the time that the past suggests."""
-    shown = dividing.preview(run, backfill, model)
+    shown = dividing.preview(run, backfill, lineup)
     with showing():
         create_markdown_artifact(
             shown.pop("markdown"),

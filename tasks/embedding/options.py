@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from tasks.chunking.rules import ChunkRules
 
 DEFAULT_MODEL = "openai/clip-vit-base-patch32"
-
-DEFAULT_MODEL = "openai/clip-vit-base-patch32"
-"""What a new collection is embedded with unless another model is asked for."""
+"""The joint image-text model of a new collection unless another is asked for."""
+DEFAULT_TEXT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+"""What reads the passages of a new collection for which no model at all is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,16 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LineupSpec:
+    """Name which models serve which modality; None leaves it to the collection."""
+
+    joint: ModelSpec | None = None
+    """The image-text model; it reads texts too unless ``text`` is named."""
+    text: ModelSpec | None = None
+    audio: ModelSpec | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EmbedOptions:
     """Bound and place the work of embedding."""
 
@@ -29,3 +41,4 @@ class EmbedOptions:
     """Images in one forward pass."""
     max_megapixels: float = 89.5
     max_file_bytes: int = 512_000_000
+    chunk_rules: ChunkRules = field(default_factory=ChunkRules)

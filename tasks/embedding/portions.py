@@ -21,6 +21,6 @@ def embed_portion(work: ShardWork, backfill: Backfill, portion: Portion) -> int:
     started_s = time.monotonic()
     num_embedded = embed_batch(work, portion.batch)
     with work.collection.write() as con:
-        [count] = backfills.count(con, backfill, work.model.id, name)
+        [count] = backfills.count(con, backfill, work.encoders.lineup, name)
         backfills.finish(con, backfill, count, time.monotonic() - started_s)
     return num_embedded

@@ -1,67 +1,83 @@
 """Embed one shard with one Daft query: read -> decode -> forward, as operators that overlap.
 
-Owns the query and the columns between its operators; refuses to plan, to retry a shard or to
-write anything. A row that fails carries its reason to the end and costs only itself; as many rows
-leave as came in, in their order.
+Owns the query and the tables that leave it; refuses to plan, to retry a shard or to write
+anything. What fails carries its reason to the end and costs only itself; sources leave in the order
+in which they came, each with all of its chunks.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import uuid
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 import numpy as np
 import pyarrow as pa
 
-from tasks.chunking.registry import Chunker, chunker_for
-from tasks.embedding.operators import Item, ShardOperators
+from tasks.chunking.registry import chunker_for
+from tasks.embedding.items import ITEM_TYPE, Item, from_arrow, to_arrow
+from tasks.embedding.operators import ShardOperators
 from tasks.embedding.options import EmbedOptions
-from tasks.records import Span, embedded_schema
+from tasks.records import CHUNK_SCHEMA, Span, VectorList, vector_schema
 
 if TYPE_CHECKING:
-    from tasks.embedding.encoder import Encoder
+    from tasks.embedding.encoders import Encoders
 
-# Plain Arrow types only: Daft treats operators on its own image and tensor types differently.
-_ITEM_TYPE = pa.struct(
-    [
-        ("uri", pa.large_string()),
-        ("content_hash", pa.large_string()),
-        ("size_bytes", pa.int64()),
-        ("payload", pa.large_binary()),
-        ("meta", pa.large_string()),
-        ("stage", pa.large_string()),
-        ("reason", pa.large_string()),
-        ("detail", pa.large_string()),
-        ("transient", pa.bool_()),
-    ]
-)
 # Small morsels let the first forward pass start early and bound what is read ahead.
 _MORSEL_ROWS = 8
 
 
+@dataclass(frozen=True, slots=True)
+class EmbeddedShard:
+    """Hold what became of a shard's sources."""
+
+    cut: pa.Table
+    """CHUNK_SCHEMA rows: every chunk, and every refusal."""
+    vectors: dict[VectorList, pa.Table]
+    """Rows of vector_schema(dim) by list."""
+
+    @property
+    def num_vectors(self) -> int:
+        """Return the number of chunks that have a vector."""
+        return int(self.cut["reason"].null_count)
+
+    @property
+    def num_bytes(self) -> int:
+        """Return the size of all tables in memory."""
+        return int(self.cut.nbytes) + sum(int(table.nbytes) for table in self.vectors.values())
+
+
 def embed_shard(
     planned: pa.Table,
-    encoder: Encoder,
+    encoders: Encoders,
     options: EmbedOptions,
     record: Callable[[Span], None],
     progress: Callable[[int], None],
-) -> pa.Table:
-    """Return one row of ``embedded_schema`` for each planned row, in the same order.
+) -> EmbeddedShard:
+    """Cut and embed the sources of PLAN_SCHEMA rows, each with its content hash.
 
-    ``planned`` holds PLAN_SCHEMA rows of images with their content hash. ``record`` and
-    ``progress`` are called from several threads; progress counts rows that are through.
+    ``record`` and ``progress`` are called from several threads; progress counts sources that are
+    through.
     """
-    if planned.num_rows == 0:
-        return embedded_schema(encoder.version.dim).empty_table()
-    query = _ShardQuery(ShardOperators(encoder, options, record, progress))
-    items = query.run(planned)
-    assert [item.uri for item in items] == planned["uri"].to_pylist(), "rows were lost or moved"
-    chunkers = [_chunker(media_type) for media_type in planned["media_type"].to_pylist()]
-    return _to_table(items, chunkers, encoder.version.dim)
+    items: list[Item] = []
+    if planned.num_rows:
+        items = _ShardQuery(ShardOperators(encoders, options, record, progress)).run(planned)
+    by_source = [list(group) for _, group in itertools.groupby(items, key=lambda item: item.uri)]
+    uris = [group[0].uri for group in by_source]
+    assert uris == planned["uri"].to_pylist(), "sources were lost or moved"
+    settled = [item for group in by_source for item in _whole_or_parts(group)]
+    return _to_tables(settled, encoders, options)
+
+
+def _whole_or_parts(items: list[Item]) -> list[Item]:
+    """Return a source's items; where none has a vector the source is refused as a whole."""
+    if all(item.reason for item in items):
+        return [replace(items[0], part="")]
+    return items
 
 
 class _ShardQuery:
@@ -80,25 +96,26 @@ class _ShardQuery:
         return _find_open, (self._key,)
 
     def run(self, planned: pa.Table) -> list[Item]:
-        """Run the query and return what became of each row."""
+        """Run the query and return what became of each source."""
         daft = _import_daft()
         # The larger batches start at the model: a batch of pixels is small, one of files is not.
         frame = daft.from_arrow(_to_items(planned)).into_batches(_MORSEL_ROWS)
-        frame = frame.with_column("item", self._operator(daft, "read")(frame["item"]))
-        frame = frame.with_column("item", self._operator(daft, "decode")(frame["item"]))
+        frame = frame.with_column("item", self._operator(daft, "read", ITEM_TYPE)(frame["item"]))
+        decode = self._operator(daft, "decode", pa.large_list(ITEM_TYPE))
+        frame = frame.with_column("item", decode(frame["item"])).explode("item")
         frame = frame.into_batches(self._operators.options.batch_size)
-        frame = frame.with_column("item", self._operator(daft, "forward")(frame["item"]))
-        return [Item(**row) for row in frame.to_arrow()["item"].to_pylist()]
+        frame = frame.with_column("item", self._operator(daft, "forward", ITEM_TYPE)(frame["item"]))
+        return from_arrow(frame.to_arrow()["item"])
 
     def apply(self, operator: str, rows: pa.Array) -> pa.Array:
         """Run an operator over one batch of rows."""
-        items = [Item(**row) for row in rows.to_pylist()]
+        items = from_arrow(rows)
         done = getattr(self._operators, operator)(items)
         # Daft would silently repeat a single row for all.
         assert len(done) == len(items), f"{operator} gave {len(done)} rows for {len(items)}"
-        return pa.array([asdict(item) for item in done], type=_ITEM_TYPE)
+        return _nested(done) if operator == "decode" else to_arrow(done)
 
-    def _operator(self, daft: Any, name: str) -> Any:
+    def _operator(self, daft: Any, name: str, returns: pa.DataType) -> Any:
         query = self
 
         def run(item: Any) -> Any:
@@ -106,7 +123,7 @@ class _ShardQuery:
 
         run.__name__ = name
         run.__annotations__ = {"item": daft.Series}
-        return daft.func.batch(return_dtype=daft.DataType.from_arrow_type(_ITEM_TYPE))(run)
+        return daft.func.batch(return_dtype=daft.DataType.from_arrow_type(returns))(run)
 
 
 _OPEN: WeakValueDictionary[str, _ShardQuery] = WeakValueDictionary()
@@ -124,38 +141,53 @@ def _import_daft() -> Any:
     return daft
 
 
+def _nested(groups: list[list[Item]]) -> pa.Array:
+    offsets = pa.array(np.cumsum([0, *map(len, groups)]), pa.int64())
+    flat = to_arrow([item for group in groups for item in group])
+    return pa.LargeListArray.from_arrays(offsets, flat)
+
+
 def _to_items(planned: pa.Table) -> pa.Table:
-    columns = planned.select(["uri", "content_hash", "size_bytes"]).to_pylist()
-    items = [asdict(Item(**row)) for row in columns]
-    return pa.table({"item": pa.array(items, type=_ITEM_TYPE)})
+    columns = planned.select(["uri", "content_hash", "size_bytes", "media_type"]).to_pylist()
+    return pa.table({"item": to_arrow([Item(**row) for row in columns])})
 
 
-def _chunker(media_type: str) -> Chunker:
-    chunker = chunker_for(media_type)
-    assert chunker is not None, f"the plan asks to embed {media_type}, which has no chunker"
-    return chunker
-
-
-def _to_table(items: list[Item], chunkers: list[Chunker], dim: int) -> pa.Table:
+def _to_tables(items: list[Item], encoders: Encoders, options: EmbedOptions) -> EmbeddedShard:
+    lineup = encoders.lineup
+    fingerprints: dict[str, str] = {}
+    for media_type in {item.media_type for item in items}:
+        chunker = chunker_for(media_type, lineup)
+        assert chunker is not None, f"the plan asks to embed {media_type}: no chunker has it"
+        fingerprints[media_type] = chunker.fingerprint(options.chunk_rules, lineup)
+    chunkers = [fingerprints[item.media_type] for item in items]
     columns = {
-        "uri": [item.uri for item in items],
-        "content_hash": [item.content_hash for item in items],
-        "chunker": [chunker.fingerprint for chunker in chunkers],
-        "kind": [chunker.kind for chunker in chunkers],
-        "ordinal": [0] * len(items),
-        "meta": [item.meta for item in items],
-        "vector": _vectors(items, dim),
-        "stage": [item.stage for item in items],
-        "reason": [item.reason for item in items],
-        "detail": [item.detail for item in items],
-        "transient": [item.transient for item in items],
+        name: [getattr(item, name) for item in items]
+        for name in CHUNK_SCHEMA.names
+        if name != "chunker"
     }
-    return pa.table(columns, schema=embedded_schema(dim))
+    cut = pa.table({**columns, "chunker": chunkers}).select(CHUNK_SCHEMA.names)
+    alive = [(item, name) for item, name in zip(items, chunkers, strict=True) if not item.reason]
+    return EmbeddedShard(cut.cast(CHUNK_SCHEMA), dict(_vectors(alive, encoders)))
 
 
-def _vectors(items: list[Item], dim: int) -> pa.Array:
-    """Return the payloads as fixed-size lists; null where the item was refused."""
-    missing = b"\0" * (4 * dim)
-    flat = np.frombuffer(b"".join(item.payload or missing for item in items), np.float32)
-    refused = pa.array([item.reason is not None for item in items])
-    return pa.FixedSizeListArray.from_arrays(pa.array(flat), dim, mask=refused)
+def _vectors(
+    alive: list[tuple[Item, str]], encoders: Encoders
+) -> Iterator[tuple[VectorList, pa.Table]]:
+    lineup = encoders.lineup
+    for vectors in lineup.lists:
+        rows = [(i, c, i.payload) for i, c in alive if i.modality == vectors.modality]
+        yield vectors, _vector_table(rows, vectors.version.dim)
+    if lineup.short_texts:
+        rows = [(i, c, i.short_payload) for i, c in alive if i.short_payload]
+        yield lineup.short_texts, _vector_table(rows, lineup.joint.dim)
+
+
+def _vector_table(rows: list[tuple[Item, str, bytes | None]], dim: int) -> pa.Table:
+    flat = np.frombuffer(b"".join(payload or b"" for _, _, payload in rows), np.float32)
+    columns = {
+        "content_hash": [item.content_hash for item, _, _ in rows],
+        "chunker": [chunker for _, chunker, _ in rows],
+        "ordinal": [item.ordinal for item, _, _ in rows],
+        "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat), dim),
+    }
+    return pa.table(columns, schema=vector_schema(dim))

@@ -6,20 +6,20 @@ in flight. What another run committed meanwhile is left out before the forward p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.chunking.registry import fingerprints
-from tasks.records import Batch, ModelVersion
+from tasks.chunking.registry import chunker_for, fingerprints
+from tasks.records import Batch, Lineup
 from tasks.storage.pending import still_pending
 from tasks.storage.writer import ShardCommit, commit_shard
 
 if TYPE_CHECKING:
-    from tasks.embedding.encoder import Encoder
+    from tasks.embedding.encoders import Encoders
     from tasks.embedding.options import EmbedOptions
     from tasks.profiling.progress import Progress
     from tasks.profiling.recorder import Recorder
@@ -32,8 +32,8 @@ class ShardWork:
 
     run_id: str
     collection: Collection
-    model: ModelVersion
-    encoder: Encoder
+    encoders: Encoders
+    """Of a line-up that is registered."""
     options: EmbedOptions
     recorder: Recorder
     progress: Progress
@@ -53,11 +53,24 @@ def embed_batch(work: ShardWork, batch: Batch) -> int:
     return num_embedded
 
 
+def modalities(batches: Sequence[Batch], lineup: Lineup) -> list[str]:
+    """Return which modalities the sources of some batches are cut for."""
+    media_types: set[str] = set()
+    for batch in batches:
+        rows = pq.ParquetFile(batch.shards)
+        groups = list(range(batch.first, batch.stop))
+        media_types |= set(rows.read_row_groups(groups, ["media_type"])["media_type"].to_pylist())
+    chunkers = (chunker_for(media_type, lineup) for media_type in sorted(media_types))
+    return sorted({chunker.modality for chunker in chunkers if chunker})
+
+
 def _embed_one(work: ShardWork, planned: pa.Table) -> int:
     from tasks.embedding.query import embed_shard
 
+    lineup = work.encoders.lineup
+    chunkers = list(fingerprints(work.options.chunk_rules, lineup).values())
     with work.collection.read() as con:
-        pending = still_pending(con, planned, work.model, list(fingerprints().values()))
+        pending = still_pending(con, planned, lineup, chunkers)
     work.progress.advance(planned.num_rows - pending.num_rows)
     if pending.num_rows == 0:
         return 0
@@ -65,12 +78,19 @@ def _embed_one(work: ShardWork, planned: pa.Table) -> int:
         span.num_items = pending.num_rows
         span.num_bytes = sum(pending["size_bytes"].to_pylist())
         embedded = embed_shard(
-            pending, work.encoder, work.options, work.recorder.add, work.progress.advance
+            pending, work.encoders, work.options, work.recorder.add, work.progress.advance
         )
     with work.recorder.span("store") as span:
-        span.num_items = embedded.num_rows
-        span.num_bytes = embedded.nbytes
-        commit = ShardCommit(work.run_id, work.model, pending, embedded, work.recorder.drain())
+        span.num_items = embedded.cut.num_rows
+        span.num_bytes = embedded.num_bytes
+        commit = ShardCommit(
+            run_id=work.run_id,
+            lineup=lineup,
+            planned=pending,
+            cut=embedded.cut,
+            vectors=embedded.vectors,
+            spans=work.recorder.drain(),
+        )
         with work.collection.write() as con:
             commit_shard(con, commit)
-    return int(embedded.num_rows - embedded["vector"].null_count)
+    return embedded.num_vectors

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tasks.embedding.choice import choose_version
-from tasks.embedding.options import EmbedOptions, ModelSpec
-from tasks.records import Batch, ModelVersion
+from tasks.embedding.choice import choose_lineup
+from tasks.embedding.options import EmbedOptions, LineupSpec
+from tasks.records import Batch, Lineup
 from tasks.run import Run
 from tasks.storage.backfill_records import Backfill, Group
 from tasks.task import leave_if_suspended, stage
@@ -15,46 +16,48 @@ if TYPE_CHECKING:
     from tasks.embedding.shards import ShardWork
 
 
-@stage("choose model")
-def choose_model(run: Run, spec: ModelSpec | None, dtype: str) -> ModelVersion:
-    """Return the model version to embed with; loads no weights."""
-    with run.recorder.span("choose model"):
-        return choose_version(run.collection, spec, dtype)
+@stage("choose models")
+def choose_models(run: Run, spec: LineupSpec, dtype: str) -> Lineup:
+    """Return the line-up to embed with; loads no weights."""
+    with run.recorder.span("choose models"):
+        return choose_lineup(run.collection, spec, dtype)
 
 
 @stage("embed", run_name="embed shards {batch.first} to {batch.stop}")
-def embed(run: Run, model: ModelVersion, batch: Batch, options: EmbedOptions) -> int:
+def embed(run: Run, lineup: Lineup, batch: Batch, options: EmbedOptions) -> int:
     """Embed a batch of shards, committing each; return how many items went through the model."""
     from tasks.embedding.shards import embed_batch
 
-    return embed_batch(_shard_work(run, model, options), batch)
+    return embed_batch(_shard_work(run, lineup, [batch], options), batch)
 
 
 @stage("embed", run_name="embed {group.label}")
 def embed_partitions(
-    run: Run, model: ModelVersion, backfill: Backfill, group: Group, options: EmbedOptions
+    run: Run, lineup: Lineup, backfill: Backfill, group: Group, options: EmbedOptions
 ) -> int:
     """Embed partition after partition, committing each shard; return how many items that were."""
     from tasks.embedding.portions import embed_portion
 
-    work = _shard_work(run, model, options)
+    batches = [portion.batch for portion in group.portions]
+    work = _shard_work(run, lineup, batches, options)
     return sum(embed_portion(work, backfill, portion) for portion in group.portions)
 
 
-def _shard_work(run: Run, model: ModelVersion, options: EmbedOptions) -> ShardWork:
-    """Load the model and enter its version, as embedding needs it."""
-    from tasks.embedding.loading import load_version
-    from tasks.embedding.registration import register_version
-    from tasks.embedding.shards import ShardWork
+def _shard_work(
+    run: Run, lineup: Lineup, batches: Sequence[Batch], options: EmbedOptions
+) -> ShardWork:
+    """Load the encoders that the batches need and enter the line-up."""
+    from tasks.embedding.encoders import Encoders
+    from tasks.embedding.registration import register_lineup
+    from tasks.embedding.shards import ShardWork, modalities
 
     with run.recorder.span("load model"):
-        encoder = load_version(model, options.device)
-    registered = register_version(run.collection, run.id, model)
+        Encoders(lineup, options.device).load(modalities(batches, lineup))
+    registered = register_lineup(run.collection, run.id, lineup)
     return ShardWork(
         run_id=run.id,
         collection=run.collection,
-        model=registered,
-        encoder=encoder,
+        encoders=Encoders(registered, options.device),
         options=options,
         recorder=run.recorder,
         progress=run.progress,

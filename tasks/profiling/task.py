@@ -129,7 +129,7 @@ def _show_markdown(run: Run, what: str, markdown: str, description: str) -> None
 
 def _quarantine_cells(row: QuarantineRow) -> dict[str, Any]:
     return {
-        "source": printable(row.uri),
+        "source": printable(row.place),
         "reason": row.reason,
         "detail": printable(row.detail),
         "stage": row.stage,

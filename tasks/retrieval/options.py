@@ -16,3 +16,9 @@ class QueryOptions:
     k: int = 10
     offset: int = 0
     where: list[str] = field(default_factory=list)
+    modalities: tuple[str, ...] = ()
+    """Only chunks of these: image, text, audio; empty for all."""
+    group: bool = True
+    """One hit a source, its best; otherwise every chunk is a hit."""
+    expand: int = 0
+    """How many chunks before and after a hit come with it."""

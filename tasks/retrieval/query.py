@@ -1,4 +1,4 @@
-"""Answer queries: choose the model version, encode the query once, search, hold the hits.
+"""Answer queries: choose the lists, encode the query once a space, search, merge, show.
 
 Refuses before it loads a model: an empty collection, an unknown model and a wrong filter cost
 milliseconds. A query is only ever compared with vectors of the model version that encoded it.
@@ -6,23 +6,23 @@ milliseconds. A query is only ever compared with vectors of the model version th
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tasks.errors import CollectionEmpty, FilterError, ModelMismatch
+from tasks.errors import FilterError
 from tasks.grid import Grid
 from tasks.plain import human_bytes, markdown_cell
-from tasks.records import Hit, ModelVersion
+from tasks.records import Hit
+from tasks.retrieval.lists import QueryVectors, choose_lists, encode_image, encode_text
+from tasks.retrieval.merging import merged
 from tasks.retrieval.options import QueryOptions
-from tasks.storage import models
+from tasks.retrieval.places import place_of, snippet
 from tasks.storage.collection import Collection
 from tasks.storage.filters import Where, parse_where
-from tasks.storage.search import SearchRequest, search
+from tasks.storage.surroundings import Surroundings, recordings, surroundings
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from tasks.embedding.encoder import Encoder
+    import duckdb
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +32,45 @@ class Answer:
     query: str
     model: str
     hits: list[Hit]
+    around: dict[int, Surroundings] = field(default_factory=dict)
+    """By chunk id, what stands beside a hit and what it is a part of; where it was asked for."""
+    plays: dict[str, str] = field(default_factory=dict)
+    """By source, the film or sound that these subtitles or this transcript belong to."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return asdict(self)
 
     def to_grid(self) -> Grid:
-        """Return a table: rank, score, path."""
+        """Return a table: rank, score, path and place, the words."""
         rows = [
-            (str(hit.rank), f"{hit.score:.3f}", hit.uri + _copies(hit), human_bytes(hit.size_bytes))
+            (str(hit.rank), f"{hit.score:.3f}", self._place(hit), self._words(hit), _size(hit))
             for hit in self.hits
         ]
-        return Grid(self.query, ("", "score", "path", "size"), rows, num_words=3)
+        header = ("", "score", "path", "words", "size")
+        if not any(row[3] for row in rows):
+            return Grid(
+                self.query, _without(header, 3), [_without(r, 3) for r in rows], num_words=3
+            )
+        return Grid(self.query, header, rows, num_words=4)
 
     def to_markdown(self) -> str:
         """Return a heading and a table with thumbnails for a Prefect artifact."""
         return f"## {markdown_cell(self.query)}\n\n{self.to_grid().to_markdown()}\n"
+
+    def _place(self, hit: Hit) -> str:
+        copies = f" (and {hit.num_copies - 1} more of the same content)" * (hit.num_copies > 1)
+        place = place_of(hit.meta)
+        plays = f" of {self.plays[hit.uri]}" if place and hit.uri in self.plays else ""
+        return hit.uri + (f" ({place}{plays})" if place else "") + copies
+
+    def _words(self, hit: Hit) -> str:
+        near = self.around.get(hit.chunk_id)
+        if near is None:
+            return snippet(hit.text)
+        texts = [chunk.text for chunk in near.before] + [hit.text]
+        texts += [chunk.text for chunk in near.after]
+        return " / ".join(snippet(text) for text in texts if text)
 
 
 def answer(options: QueryOptions, texts: list[str], images: list[str]) -> list[Answer]:
@@ -62,57 +85,37 @@ def answer(options: QueryOptions, texts: list[str], images: list[str]) -> list[A
         raise FilterError("nothing to search for: give a text, or a picture with --image")
     where = parse_where(options.where)
     collection = Collection(options.collection)
-    version = _choose_version(collection, options.model)
-    encoder = _load(version, options.device)
-    vectors = _encode(encoder, queries, images)
+    lists = choose_lists(collection, options)
+    encoded = [encode_text(lists, text, options.device) for text in queries]
+    encoded += [encode_image(lists, uri, options.device) for uri in images]
     with collection.read() as con:
         return [
-            Answer(title, version.label, search(con, _request(version, vector, options, where)))
-            for title, vector in zip([*queries, *images], vectors, strict=True)
+            _answer(con, title, vectors, options, where)
+            for title, vectors in zip([*queries, *images], encoded, strict=True)
         ]
 
 
-def _copies(hit: Hit) -> str:
-    return f" (and {hit.num_copies - 1} more of the same content)" if hit.num_copies > 1 else ""
-
-
-def _request(
-    version: ModelVersion, vector: np.ndarray, options: QueryOptions, where: Where | None
-) -> SearchRequest:
-    return SearchRequest(
-        model=version, query=vector, k=options.k, offset=options.offset, where=where
+def _answer(
+    con: duckdb.DuckDBPyConnection,
+    title: str,
+    vectors: QueryVectors,
+    options: QueryOptions,
+    where: Where | None,
+) -> Answer:
+    hits = merged(con, vectors, options, where)
+    ids = [hit.chunk_id for hit in hits]
+    return Answer(
+        query=title,
+        model=" + ".join(dict.fromkeys(found.version.label for found in vectors)),
+        hits=hits,
+        around=surroundings(con, ids, options.expand) if options.expand else {},
+        plays=recordings(con, hits),
     )
 
 
-def _choose_version(collection: Collection, spec: str | None) -> ModelVersion:
-    """Return the model version to search, refusing what the collection cannot answer."""
-    with collection.read() as con:
-        live = models.live(con)
-        if live is None:
-            raise CollectionEmpty(
-                f"{collection.path} holds no vector yet: run `crossmodal index PATH...` first"
-            )
-        if spec is None:
-            return live
-        found = models.find(con, spec)
-        known = ", ".join(version.label for version in models.all_versions(con))
-    if not found:
-        raise ModelMismatch(
-            f"{collection.path} holds no vectors of model {spec!r}, only of {known}: "
-            f"index with --model {spec} first, or leave --model out for {live.label}"
-        )
-    return found[-1]
+def _size(hit: Hit) -> str:
+    return human_bytes(hit.size_bytes)
 
 
-def _load(version: ModelVersion, device: str) -> Encoder:
-    from tasks.embedding.loading import load_version
-
-    return load_version(version, device)
-
-
-def _encode(encoder: Encoder, texts: list[str], images: list[str]) -> list[np.ndarray]:
-    """Return one unit vector a query, texts first."""
-    from tasks.embedding.single import encode_picture
-
-    vectors = list(encoder.encode_texts(texts)) if texts else []
-    return vectors + [encode_picture(encoder, uri) for uri in images]
+def _without(cells: tuple[str, ...], index: int) -> tuple[str, ...]:
+    return cells[:index] + cells[index + 1 :]

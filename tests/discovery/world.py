@@ -18,14 +18,15 @@ from tasks.discovery.content import inspect
 from tasks.discovery.listing import Listing, list_sources
 from tasks.discovery.options import ListOptions, PlanRules
 from tasks.discovery.plan import PlanOptions, candidates, make_plan
-from tasks.records import Lineup, ModelVersion, PlanSummary, embedded_schema
-from tasks.storage import runs, verify, writer
+from tasks.records import Lineup, ModelVersion, PlanSummary
+from tasks.storage import models, runs, verify, writer
 from tasks.storage.collection import Collection
-from tasks.storage.models import register
+from tests.storage import build
 
 PNG = b"\x89PNG\r\n\x1a\n"
 CHUNKERS = {"image/*": "whole/1"}
 DIM = 2
+REFUSED = {"vector": None, "transient": False}
 
 
 def version(name: str = "tiny") -> ModelVersion:
@@ -106,15 +107,14 @@ class World:
         with self.collection.write() as con:
             start = runs.RunStart(run_id=run_id, flow="index", params={}, code_version="0")
             runs.start_run(con, start)
-            model = register(con, self.model or version())
-            runs.set_run_model(con, run_id, model.id or 0)
+            lineup = models.register_lineup(con, Lineup.of(self.model or version()))
+            runs.set_run_model(con, run_id, lineup.id or 0)
             due = planned.table.filter(planned.table["embed"])
             if due.num_rows:
-                shard = ShardCommit(run_id, model, due, self._embed(due), [])
-                writer.commit_shard(con, shard)
-            writer.apply_plan(con, planned.table, run_id, Lineup.of(model))
+                writer.commit_shard(con, build.shard(lineup, due, self._embed(due), run_id))
+            writer.apply_plan(con, planned.table, run_id, lineup)
             writer.quarantine(con, run_id, planned.summary.rejected, None)
-            assert verify.verify(con, run_id, model.id).problems == []
+            assert verify.verify(con, run_id, lineup).problems == []
         return planned
 
     def column(self, sql: str) -> list[Any]:
@@ -124,17 +124,11 @@ class World:
     def _options(
         self, con: duckdb.DuckDBPyConnection | None, listing: Listing, rules: dict[str, Any]
     ) -> PlanOptions:
-        fingerprint = self.model.fingerprint if self.model else None
-        known = (
-            con
-            and con.execute(
-                "SELECT id FROM model_version WHERE fingerprint = ?", [fingerprint]
-            ).fetchone()
-        )
+        lineup = Lineup.of(self.model or version("nobody"))
         return PlanOptions(
             roots=listing.roots,
             chunkers=self.chunkers,
-            model_version_id=known[0] if known else None,
+            lineup=models.numbered(con, lineup) if con else lineup,
             unreadable=listing.unreadable,
             rejected=listing.rejected,
             rules=PlanRules(**rules),
@@ -148,21 +142,15 @@ class World:
         with self.collection.read() as con:
             yield con
 
-    def _embed(self, due: pa.Table) -> pa.Table:
+    def _embed(self, due: pa.Table) -> list[dict[str, Any]]:
         rows = []
         for row in due.to_pylist():
             text = Path(row["uri"]).read_bytes()[len(PNG) :]
-            came_of_it: dict[str, Any] = {"vector": [1.0, 0.0]}
+            came_of_it: dict[str, Any] = {}
             if text.startswith(b"BAD"):
-                came_of_it = {"stage": "decode", "reason": "truncated", "transient": False}
+                came_of_it = REFUSED | {"stage": "decode", "reason": "truncated"}
             if text.startswith(b"BAD LINE"):
-                came_of_it = {"stage": "read", "reason": "read_error", "transient": True}
-            same = {name: row[name] for name in ("uri", "content_hash")}
-            chunk = {
-                "chunker": self.chunkers["image/*"],
-                "kind": "image",
-                "ordinal": 0,
-                "meta": "{}",
-            }
-            rows.append(same | chunk | came_of_it)
-        return pa.Table.from_pylist(rows, schema=embedded_schema(DIM))
+                came_of_it = REFUSED | {"stage": "read", "reason": "read_error", "transient": True}
+            chunk = build.vector_row(row, build.unit(1, 0), chunker=self.chunkers["image/*"])
+            rows.append(chunk | came_of_it)
+        return rows

@@ -1,0 +1,103 @@
+"""Choose which lists of vectors a query goes through, and encode it once for each space.
+
+Refuses before it loads a model: an empty collection and an unknown model cost milliseconds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tasks.errors import CollectionEmpty, ModelMismatch
+from tasks.records import VectorList
+from tasks.retrieval.options import QueryOptions
+from tasks.storage import models
+from tasks.storage.collection import Collection
+from tasks.storage.tables import one_number
+
+if TYPE_CHECKING:
+    import duckdb
+    import numpy as np
+
+    from tasks.embedding.encoder import Encoder
+    from tasks.records import ModelVersion
+
+QueryVectors = dict[VectorList, "np.ndarray"]
+"""A query as a (dim,) float32 unit vector for each list that can answer it."""
+
+
+def choose_lists(collection: Collection, options: QueryOptions) -> list[VectorList]:
+    """Return the lists with vectors that the options ask for: of the live line-up, or of one model.
+
+    Raises:
+        CollectionEmpty: there is no vector to compare a query with.
+        ModelMismatch: the collection has no vectors of that model.
+    """
+    with collection.read() as con:
+        lists = _lists(con, collection, options.model)
+        filled = [found for found in lists if _num_vectors(con, found)]
+    wanted = [v for v in filled if not options.modalities or v.modality in options.modalities]
+    if wanted:
+        return wanted
+    what = " or ".join(options.modalities) or "any"
+    held = ", ".join(sorted({found.modality for found in filled})) or "nothing"
+    raise CollectionEmpty(
+        f"{collection.path} holds no vector of {what} modality, but of {held}: run "
+        "`crossmodal index PATH...` first"
+    )
+
+
+def encode_text(lists: list[VectorList], text: str, device: str) -> QueryVectors:
+    """Return a text as each space sees it."""
+    spaces = {found.version for found in lists}
+    vectors = {version: _load(version, device).encode_queries([text])[0] for version in spaces}
+    return {found: vectors[found.version] for found in lists}
+
+
+def encode_image(lists: list[VectorList], uri: str, device: str) -> QueryVectors:
+    """Return a picture as the spaces see it that have pictures.
+
+    Raises:
+        ModelMismatch: none of them has.
+        PathError: it cannot be read, decoded or embedded.
+    """
+    from tasks.embedding.single import encode_picture
+
+    seeing = [found for found in lists if "image" in found.version.encoders]
+    if not seeing:
+        labels = ", ".join(found.version.label for found in lists)
+        raise ModelMismatch(
+            f"{labels} cannot see pictures: search with a text, or leave --modality out"
+        )
+    spaces = {found.version for found in seeing}
+    vectors = {version: encode_picture(_load(version, device), uri) for version in spaces}
+    return {found: vectors[found.version] for found in seeing}
+
+
+def _lists(
+    con: duckdb.DuckDBPyConnection, collection: Collection, spec: str | None
+) -> list[VectorList]:
+    live = models.live(con)
+    if live is None:
+        raise CollectionEmpty(
+            f"{collection.path} holds no vector yet: run `crossmodal index PATH...` first"
+        )
+    if spec is None:
+        return list(live.all_lists)
+    found = models.find(con, spec)
+    if not found:
+        known = ", ".join(version.label for version in models.all_versions(con))
+        raise ModelMismatch(
+            f"{collection.path} holds no vectors of model {spec!r}, only of {known}: "
+            f"index with --model {spec} first, or leave --model out for {live.label}"
+        )
+    return models.vector_lists(found[-1])
+
+
+def _num_vectors(con: duckdb.DuckDBPyConnection, found: VectorList) -> int:
+    return one_number(con, f"SELECT count(*) FROM {models.table_of(found)}")
+
+
+def _load(version: ModelVersion, device: str) -> Encoder:
+    from tasks.embedding.loading import load_version
+
+    return load_version(version, device)

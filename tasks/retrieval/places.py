@@ -1,0 +1,37 @@
+"""Say in words where in its source a chunk stands: ``page 3``, ``at 0:12``, ``rows 20 to 39``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_SNIPPET_CHARS = 160
+
+
+def place_of(meta: dict[str, Any]) -> str:
+    """Return the place that a chunk's position tells of; empty for a whole source."""
+    parts = []
+    if "sheet" in meta:
+        parts.append(f"sheet {meta['sheet']}")
+    if "page" in meta:
+        parts.append(f"page {meta['page']}")
+    if "start_s" in meta:
+        parts.append(f"at {clock(meta['start_s'])}")
+    if "rows" in meta:
+        first, stop = meta["rows"]
+        parts.append(f"row {first}" if stop - first == 1 else f"rows {first} to {stop - 1}")
+    elif "row" in meta:
+        parts.append(f"row {meta['row']}")
+    return ", ".join(parts)
+
+
+def clock(seconds: float) -> str:
+    """Return a moment as a player shows it: ``0:12``, ``1:02:03``."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def snippet(text: str, max_chars: int = _SNIPPET_CHARS) -> str:
+    """Return the beginning of a text on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= max_chars else line[: max_chars - 1].rstrip() + "…"
