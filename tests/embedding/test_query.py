@@ -4,15 +4,18 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
 from tasks.embedding import operators
+from tasks.embedding.encoder import Encoder
+from tasks.embedding.encoders import Encoders
 from tasks.embedding.options import EmbedOptions
-from tasks.embedding.query import embed_shard
+from tasks.embedding.query import EmbeddedShard, embed_shard
 from tasks.embedding.single import encode_picture
 from tasks.errors import PathError
-from tasks.records import Span, embedded_schema
+from tasks.records import CHUNK_SCHEMA, Lineup, Span, VectorList, vector_schema
 from tests.pictures import draw_pictures
 
 
@@ -27,6 +30,17 @@ class Watch:
         return sum(span.num_items for span in self.spans if span.operator == operator)
 
 
+class Loaded(Encoders):
+    """Lend one encoder that is already loaded, whatever is asked for."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__(Lineup.of(encoder.version))
+        object.__setattr__(self, "encoder", encoder)
+
+    def of(self, modality: str) -> Encoder:
+        return self.encoder
+
+
 @pytest.fixture
 def watch() -> Watch:
     return Watch()
@@ -38,10 +52,18 @@ def embed(encoder, watch):
 
     def run(planned, **options):
         return embed_shard(
-            planned, encoder, EmbedOptions(**options), watch.spans.append, watch.advanced.append
+            planned,
+            Loaded(encoder),
+            EmbedOptions(**options),
+            watch.spans.append,
+            watch.advanced.append,
         )
 
     return run
+
+
+def pictures(embedded: EmbeddedShard, encoder: Encoder) -> pa.Table:
+    return embedded.vectors[VectorList(encoder.version, "image")]
 
 
 def test_every_row_comes_back_in_order_with_the_vector_of_its_picture(
@@ -49,11 +71,13 @@ def test_every_row_comes_back_in_order_with_the_vector_of_its_picture(
 ) -> None:
     paths = draw_pictures(tmp_path, 75)
     embedded = embed(plan(paths), batch_size=16)
-    assert embedded.schema == embedded_schema(encoder.version.dim)
-    assert embedded["uri"].to_pylist() == [str(path) for path in paths]
-    assert embedded["reason"].null_count == 75
+    assert embedded.cut.schema == CHUNK_SCHEMA
+    assert embedded.cut["uri"].to_pylist() == [str(path) for path in paths]
+    assert embedded.num_vectors == 75
     expected = np.stack([encode_picture(encoder, str(path)) for path in paths])
-    assert np.allclose(np.array(embedded["vector"].to_pylist()), expected, atol=1e-5)
+    assert np.allclose(
+        np.array(pictures(embedded, encoder)["vector"].to_pylist()), expected, atol=1e-5
+    )
     assert sum(watch.advanced) == 75
 
 
@@ -73,7 +97,7 @@ def test_bad_files_cost_only_themselves(embed, plan, tmp_path: Path, watch: Watc
     planned = plan(paths)
     paths[15].write_bytes(paths[16].read_bytes())
     paths[18].unlink()
-    embedded = embed(planned).to_pylist()
+    embedded = embed(planned).cut.to_pylist()
     refused = {n: (row["stage"], row["reason"]) for n, row in enumerate(embedded) if row["reason"]}
     assert refused == {
         3: ("decode", "empty"),
@@ -82,7 +106,6 @@ def test_bad_files_cost_only_themselves(embed, plan, tmp_path: Path, watch: Watc
         15: ("read", "changed_while_indexing"),
         18: ("read", "missing"),
     }
-    assert [n for n, row in enumerate(embedded) if row["vector"] is None] == list(refused)
     assert [n for n, row in enumerate(embedded) if row["transient"]] == [15, 18]
     assert all(embedded[n]["detail"] for n in refused)
     assert watch.num_items("forward") == 15
@@ -90,20 +113,22 @@ def test_bad_files_cost_only_themselves(embed, plan, tmp_path: Path, watch: Watc
 
 
 def test_shard_without_a_single_good_file_needs_no_forward_pass(
-    embed, plan, tmp_path: Path, watch: Watch
+    embed, encoder, plan, tmp_path: Path, watch: Watch
 ) -> None:
     paths = [tmp_path / f"{number}.jpg" for number in range(5)]
     for path in paths:
         path.write_bytes(b"no picture")
     embedded = embed(plan(paths))
-    assert embedded["vector"].null_count == 5
+    assert embedded.num_vectors == 0
+    assert pictures(embedded, encoder).num_rows == 0
     assert watch.num_items("forward") == 0
 
 
 def test_empty_shard_gives_an_empty_table(embed, encoder, plan) -> None:
     embedded = embed(plan([]))
-    assert embedded.num_rows == 0
-    assert embedded.schema == embedded_schema(encoder.version.dim)
+    assert embedded.cut.num_rows == 0
+    assert embedded.cut.schema == CHUNK_SCHEMA
+    assert pictures(embedded, encoder).schema == vector_schema(encoder.version.dim)
 
 
 def test_batches_are_not_larger_than_asked_for(embed, plan, tmp_path: Path, watch: Watch) -> None:
@@ -118,7 +143,7 @@ def test_large_files_are_read_where_they_are_decoded(
     paths = draw_pictures(tmp_path, 6)
     planned = plan(paths)
     paths[2].unlink()
-    embedded = embed(planned).to_pylist()
+    embedded = embed(planned).cut.to_pylist()
     assert [row["reason"] for row in embedded] == [None, None, "missing", None, None, None]
 
 
@@ -126,14 +151,14 @@ def test_limits_of_the_options_hold(embed, plan, tmp_path: Path) -> None:
     paths = draw_pictures(tmp_path, 3)
     paths[1].write_bytes(b"x" * 50_000)
     Image.new("RGB", (400, 400)).save(paths[2], "GIF")
-    embedded = embed(plan(paths), max_file_bytes=40_000, max_megapixels=0.1).to_pylist()
+    embedded = embed(plan(paths), max_file_bytes=40_000, max_megapixels=0.1).cut.to_pylist()
     assert [row["reason"] for row in embedded] == [None, "too_large", "too_many_pixels"]
 
 
 def test_row_names_its_chunk(embed, plan, tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     Image.new("RGB", (300, 200)).save(path)
-    row = embed(plan([path], media_type="image/jpeg")).to_pylist()[0]
+    row = embed(plan([path], media_type="image/jpeg")).cut.to_pylist()[0]
     assert (row["chunker"], row["kind"], row["ordinal"]) == ("whole_image/1", "image", 0)
     assert json.loads(row["meta"]) == {"width": 300, "height": 200, "format": "JPEG"}
 
@@ -146,7 +171,7 @@ def test_item_that_the_model_cannot_embed_is_refused_by_stage_embed(
         return output
 
     encoder._model.visual_projection.register_forward_hook(spoil)
-    embedded = embed(plan(draw_pictures(tmp_path, 3))).to_pylist()
+    embedded = embed(plan(draw_pictures(tmp_path, 3))).cut.to_pylist()
     assert [row["reason"] for row in embedded] == ["not_finite", None, None]
     assert embedded[0]["stage"] == "embed"
 
