@@ -42,8 +42,6 @@ class Chunker:
     """Fields of ChunkRules that change its chunks."""
     has_passages: bool = True
     """Whether its passages are measured in the tokens of the encoder that serves texts."""
-    other_modalities: tuple[str, ...] = ()
-    """What else its chunks may be."""
 
     def load(self) -> ModuleType:
         """Return its module; what is heavy in there waits for the first cut."""
@@ -71,7 +69,19 @@ class Chunker:
 
 
 # In order of precedence: the first whose pattern fits a media type is in charge of it.
-_CHUNKERS = (Chunker("whole_image", "image", "whole_image", has_passages=False),)
+_CHUNKERS = (
+    Chunker("whole_image", "image", "whole_image", has_passages=False),
+    Chunker("video", "image", "video", ("frames", "frame_interval_s", *_TEXT_RULES)),
+    Chunker("audio", "audio", "audio", ("audio_window_s", "audio_overlap_s"), has_passages=False),
+    Chunker("subtitle", "text", "subtitle", _TEXT_RULES),
+    Chunker("table", "text", "table", ("rows_per_chunk", *_TEXT_RULES)),
+    Chunker(
+        "document",
+        "text",
+        "document",
+        ("page_images", "figures", "caption_weight", *_TEXT_RULES),
+    ),
+)
 
 
 def chunker_for(media_type: str, lineup: Lineup) -> Chunker | None:

@@ -36,6 +36,23 @@ _MEDIA_TYPES = {
 }
 # Formats without a signature of their own are known by name only.
 _SUFFIXES = {".spider": "SPIDER", ".spi": "SPIDER", ".heic": "HEIF", ".heif": "HEIF"}
+# Said here because the tables of operating systems differ.
+_OTHER_SUFFIXES = {
+    ".ass": "text/x-ass",
+    ".csv": "text/csv",
+    ".jsonl": "application/jsonl",
+    ".log": "text/plain",
+    ".markdown": "text/markdown",
+    ".md": "text/markdown",
+    ".mkv": "video/x-matroska",
+    ".ndjson": "application/jsonl",
+    ".parquet": "application/vnd.apache.parquet",
+    ".rst": "text/x-rst",
+    ".srt": "application/x-subrip",
+    ".ssa": "text/x-ssa",
+    ".tsv": "text/tab-separated-values",
+    ".vtt": "text/vtt",
+}
 # One or two fixed bytes: other binary files begin so too, hence a name that says otherwise wins.
 _WEAK_FORMATS = {"CUR", "DIB", "FLI", "GBR", "ICO", "MCIDAS", "PCX", "SGI", "WMF"}
 # These signatures also fit plain text, so more of it has to fit before it counts.
@@ -122,7 +139,7 @@ def _type_of_name(name: str) -> str | None:
     image_format = _SUFFIXES.get(suffix) or _image_suffixes().get(suffix)
     if image_format:
         return _media_type_of(image_format)
-    return mimetypes.guess_type(f"x{suffix}")[0]
+    return _OTHER_SUFFIXES.get(suffix) or mimetypes.guess_type(f"x{suffix}")[0]
 
 
 def _text_type(by_name: str | None) -> str | None:

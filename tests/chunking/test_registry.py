@@ -2,29 +2,78 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from tasks.chunking.registry import chunker_for, fingerprints
+from tasks.chunking.rules import ChunkRules
+from tasks.records import Lineup
+from tests.storage.build import version
+
+RULES = ChunkRules()
+JOINT = Lineup.of(version())
+SENTENCES = replace(version("sentences"), encoders={"text": "sentence"}, preprocessing="q")
+CLAP = replace(version("clap"), encoders={"audio": "audio", "text": "text"})
 
 
-@pytest.mark.parametrize("media_type", ["image/png", "image/heif", "IMAGE/JPEG", "image/svg+xml"])
-def test_every_image_type_has_the_image_chunker(media_type: str) -> None:
-    chunker = chunker_for(media_type)
+def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    """Return the chunkers whose fingerprint differs."""
+    return {new.partition("/")[0] for key, new in after.items() if before.get(key) != new}
+
+
+@pytest.mark.parametrize(
+    ("media_type", "name"),
+    [
+        ("image/png", "whole_image"),
+        ("IMAGE/JPEG", "whole_image"),
+        ("video/mp4", "video"),
+        ("application/x-subrip", "subtitle"),
+        ("text/csv", "table"),
+        ("application/vnd.apache.parquet", "table"),
+        ("application/pdf", "document"),
+        ("application/epub+zip", "document"),
+    ],
+)
+def test_each_media_type_has_its_chunker(media_type: str, name: str) -> None:
+    chunker = chunker_for(media_type, JOINT)
     assert chunker is not None
-    assert (chunker.kind, chunker.modality) == ("image", "image")
+    assert chunker.name == name
 
 
-@pytest.mark.parametrize("media_type", ["text/csv", "application/octet-stream", "images/png", ""])
+@pytest.mark.parametrize("media_type", ["application/octet-stream", "images/png", ""])
 def test_other_types_have_no_chunker(media_type: str) -> None:
-    assert chunker_for(media_type) is None
+    assert chunker_for(media_type, JOINT) is None
 
 
-def test_fingerprints_are_those_of_the_chunkers_in_charge() -> None:
-    assert fingerprints() == {"image/*": chunker_for("image/png").fingerprint}
+def test_sounds_are_cut_only_where_an_encoder_hears_them() -> None:
+    assert chunker_for("audio/mpeg", JOINT) is None
+    assert chunker_for("audio/mpeg", Lineup.of(version(), audio=CLAP)) is not None
 
 
-def test_registry_costs_no_image_library() -> None:
-    code = "import sys, tasks.chunking.registry; print({'PIL', 'numpy'} & set(sys.modules))"
+def test_a_rule_changes_the_fingerprint_of_the_chunkers_that_follow_it_and_no_other() -> None:
+    before = fingerprints(RULES, JOINT)
+    rows = fingerprints(replace(RULES, rows_per_chunk=7), JOINT)
+    assert changed(before, rows) == {"table"}
+    pages = fingerprints(replace(RULES, page_images="always"), JOINT)
+    assert changed(before, pages) == {"document"}
+    limits = fingerprints(replace(RULES, max_seconds=9, max_pages=5), JOINT)
+    assert changed(before, limits) == set()
+
+
+def test_another_encoder_for_passages_cuts_anew_what_has_passages() -> None:
+    after = fingerprints(RULES, Lineup.of(version(), SENTENCES))
+    assert "whole_image" not in changed(fingerprints(RULES, JOINT), after)
+    assert {"document", "table", "subtitle"} <= changed(fingerprints(RULES, JOINT), after)
+
+
+def test_fingerprints_name_the_chunker_and_its_revision() -> None:
+    assert fingerprints(RULES, JOINT)["image/*"] == "whole_image/1"
+    assert fingerprints(RULES, JOINT)["video/*"].startswith("video/1/")
+
+
+def test_registry_costs_no_library_of_any_modality() -> None:
+    heavy = "{'PIL', 'numpy', 'av', 'pyarrow', 'pypdfium2', 'lxml', 'openpyxl', 'torch', 'daft'}"
+    code = f"import sys, tasks.chunking.registry as r; print({heavy} & set(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()"
