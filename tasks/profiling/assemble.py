@@ -31,6 +31,7 @@ def assemble_report(run: Run, plan: Plan, problems: list[str], min_coverage: flo
         min_coverage=min_coverage,
         quarantined=found.quarantined,
         rejected=found.rejected,
+        flaws=found.flaws,
         withheld=plan.summary.withheld,
         messages=problems,
         profile=profile,

@@ -43,13 +43,15 @@ class RunReport:
     num_planned: int
     """Sources due for a vector in this run, those refused on the way there included."""
     num_embedded: int
-    """Items that went through the model and came out as a vector."""
+    """Chunks that went through a model."""
     bytes_embedded: int
     min_coverage: float
     quarantined: dict[str, int] = field(default_factory=dict)
     """Sources refused in this run, by reason."""
     rejected: list[Rejected] = field(default_factory=list)
     """The first of them; what is missing here is counted in ``quarantined``."""
+    flaws: dict[str, int] = field(default_factory=dict)
+    """Parts left out of sources that have vectors otherwise, by reason."""
     withheld: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     """What else a person should know, such as findings of verify."""
@@ -98,6 +100,7 @@ class RunReport:
             "num_embedded": self.num_embedded,
             "num_quarantined": self.num_quarantined,
             "quarantined": self.quarantined,
+            "num_flaws": sum(self.flaws.values()),
             "coverage": self.coverage,
             "min_coverage": self.min_coverage,
             "wall_s": round(self.wall_s, 3),
@@ -142,16 +145,17 @@ class RunReport:
 
     def _facts(self) -> list[str]:
         counts = ", ".join(f"{count:,} {action}" for action, count in self.counts.items() if count)
-        embedded = f"embedded: {self.num_embedded:,}"
+        embedded = f"embedded: {self.num_embedded:,} chunks"
         if self.num_embedded:
             volume, rate = human_bytes(self.bytes_embedded), human_rate(self.items_per_s)
-            embedded += f" ({volume}, {rate} items/s over the whole run)"
+            embedded += f" ({volume}, {rate} chunks/s over the whole run)"
         return [
             f"sources: {counts or 'none found'}",
             embedded,
             f"coverage: {_coverage(self.coverage)} ({self.num_covered:,} of {self.num_planned:,} "
             f"planned; at least {percent(self.min_coverage)} asked)",
             f"quarantined: {self.num_quarantined:,}",
+            *([f"parts left out: {_counted(self.flaws)}"] if self.flaws else []),
             f"peak memory: {human_bytes(self.peak_rss_bytes)}",
         ]
 
@@ -178,6 +182,11 @@ def _reason_grid(quarantined: dict[str, int]) -> Grid:
     ordered = sorted(quarantined.items(), key=lambda pair: (-pair[1], pair[0]))
     rows = [(reason, f"{count:,}") for reason, count in ordered]
     return Grid("quarantined", ("reason", "sources"), rows)
+
+
+def _counted(by_reason: dict[str, int]) -> str:
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in by_reason.items())
+    return f"{sum(by_reason.values()):,} ({reasons}); their sources have vectors otherwise"
 
 
 def _coverage(share: float) -> str:

@@ -18,11 +18,10 @@ _REFUSED_COLUMNS = (
     "content_hash",
     "size_bytes",
     "mtime_ns",
-    "part",
 )
 _REFUSED = f"""
 SELECT {", ".join(_REFUSED_COLUMNS)}
-FROM quarantine WHERE run_id = ? ORDER BY part <> '', reason, uri, part LIMIT ?
+FROM quarantine WHERE run_id = ? AND part = '' ORDER BY reason, uri LIMIT ?
 """
 _BY_REASON = """
 SELECT reason, count(*) FROM quarantine WHERE run_id = ? AND part {of} ''

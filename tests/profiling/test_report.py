@@ -42,7 +42,7 @@ def test_text_says_what_was_done() -> None:
     assert text.splitlines()[:6] == [
         "Run 01234567 completed in 20.0 s",
         "sources: 96 added, 4 renamed",
-        "embedded: 93 (9.3 MB, 4.65 items/s over the whole run)",
+        "embedded: 93 chunks (9.3 MB, 4.65 chunks/s over the whole run)",
         "coverage: 96.87 % (93 of 96 planned; at least 95 % asked)",
         "quarantined: 3",
         "peak memory: 812.0 MB",
@@ -57,7 +57,7 @@ def test_run_with_nothing_to_do_is_fully_covered() -> None:
     )
     assert report.coverage == 1
     assert report.items_per_s is None
-    assert "embedded: 0\n" in report.to_text()
+    assert "embedded: 0 chunks\n" in report.to_text()
     assert "Quarantined" not in report.to_markdown()
 
 

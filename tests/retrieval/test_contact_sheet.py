@@ -8,27 +8,12 @@ import pytest
 from PIL import Image
 
 from tasks.errors import PathError
-from tasks.records import Hit
 from tasks.retrieval.contact_sheet import QueryRow, contact_sheet
+from tests.retrieval.hits import hit
 
 RED, BLUE, GREY, PAPER = (220, 20, 30), (20, 60, 220), (217, 217, 222), (255, 255, 255)
 TILE_X, TILE_Y = 232 + 16, 174 + 48
 FIRST = (32 + 116, 32 + 46 + 40)
-
-
-def hit(uri: object, rank: int = 1, num_copies: int = 1) -> Hit:
-    return Hit(
-        rank=rank,
-        score=0.31,
-        uri=str(uri),
-        chunk_id=rank,
-        kind="image",
-        ordinal=0,
-        media_type="image/png",
-        size_bytes=100,
-        modified=None,
-        num_copies=num_copies,
-    )
 
 
 @pytest.fixture
