@@ -12,7 +12,7 @@ import atexit
 import os
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future
 from typing import Any
 
@@ -27,7 +27,7 @@ _MAX_IDLE_BYTES = 500_000_000
 
 def run_in_child(
     target: str, *args: Any, max_seconds: float, max_memory_bytes: int
-) -> Iterator[Any]:
+) -> Generator[Any]:
     """Yield what a generator function yields in a child process, as it comes.
 
     ``target`` is ``package.module:function``; arguments and items travel as pickles. The child

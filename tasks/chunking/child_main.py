@@ -125,9 +125,9 @@ def _memory_bytes(*, resident: bool) -> int:
 
 
 def _outcome(error: BaseException) -> tuple[Reply, object]:
-    from tasks.chunking.refusal import Refused
-
-    if isinstance(error, Refused):
+    # Not imported here: after a lack of memory, an import may fail for good.
+    refused = getattr(sys.modules.get("tasks.chunking.refusal"), "Refused", ())
+    if isinstance(error, refused):
         return Reply.REFUSED, (error.reason, error.detail, error.transient)
     if _lacks_memory(error):
         return Reply.OUT_OF_MEMORY, None

@@ -24,6 +24,7 @@ from tasks.chunking.refusal import Refused
 
 _COMMAND = (sys.executable, "-P", "-W", "ignore", "-m", "tasks.chunking.child_main")
 _PIPE_BYTES = 1 << 20
+_AHEAD_BYTES = 1 << 16
 _LONGEST_WAIT_MS = 2**31 - 1
 # Parsing is one thread's work; arenas and BLAS threads would eat the limit on address space.
 _ENVIRONMENT = {
@@ -65,6 +66,7 @@ class Child:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._requests, self._replies = self._process.stdin, self._process.stdout
+        self._ahead = bytearray()
         self.num_requests = 0
         for descriptor in (self._requests.fileno(), self._replies.fileno()):
             os.set_blocking(descriptor, False)
@@ -118,18 +120,30 @@ class Child:
                 pipe.close()
 
     def _read(self, num_bytes: int, allowance: Allowance) -> bytearray:
-        buffer = bytearray(num_bytes)
-        rest = memoryview(buffer)
-        while rest:
+        """Return the next bytes; small replies are read many at once, large ones in place."""
+        if len(self._ahead) < num_bytes < _AHEAD_BYTES:
+            more = bytearray(_AHEAD_BYTES)
+            while len(self._ahead) < num_bytes:
+                self._ahead += more[: self._read_into(memoryview(more), allowance)]
+        part = self._ahead[:num_bytes]
+        del self._ahead[:num_bytes]
+        if len(part) < num_bytes:
+            start = len(part)
+            part += bytes(num_bytes - start)
+            with memoryview(part) as whole:
+                while start < num_bytes:
+                    start += self._read_into(whole[start:], allowance)
+        return part
+
+    def _read_into(self, buffer: memoryview, allowance: Allowance) -> int:
+        """Read what has come, waiting for the first byte, and return how much it is."""
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                num_read = os.readv(self._replies.fileno(), [buffer])
+                if not num_read:
+                    raise self._death(allowance)
+                return num_read
             self._wait(self._replies.fileno(), select.POLLIN, allowance)
-            try:
-                num_read = os.readv(self._replies.fileno(), [rest])
-            except BlockingIOError:
-                continue
-            if not num_read:
-                raise self._death(allowance)
-            rest = rest[num_read:]
-        return buffer
 
     def _wait(self, descriptor: int, event: int, allowance: Allowance) -> None:
         poll = select.poll()

@@ -23,7 +23,6 @@ class Wishes:
     page_images: Literal["never", "scanned", "always"]
     max_pages: int
     max_megapixels: float
-    max_memory_bytes: int
     min_side: int | None = None
     """Shorter side in pixels that the image encoder wants; None: pictures keep their size."""
 

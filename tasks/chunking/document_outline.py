@@ -13,7 +13,7 @@ from tasks.chunking.blocks import Block
 
 _MAX_HEADING = 300
 _MAX_DEPTH = 12
-BEFORE = 60
+BEFORE = 32
 
 
 class Outline:

@@ -29,6 +29,7 @@ _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _XML_ENTITIES = {"amp", "lt", "gt", "quot", "apos"}
 _ENTITY = re.compile(rb"&([A-Za-z][A-Za-z0-9]{1,10});")
 _ENCODING = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9._-]+)""")
+_BREAK = "\u2028"
 _SPACE = re.compile(r"[ \t\r\n]+")
 
 
@@ -148,7 +149,7 @@ class _Walk:
 
     def _note(self, element: Any, name: str) -> None:
         if name == "br":
-            self._words.append("\n")
+            self._words.append(_BREAK)
         elif name in ("img", "image"):
             image = _image(element)
             if image is not None:
@@ -157,7 +158,7 @@ class _Walk:
     def _flush(self, level: int | None) -> Iterator[Found]:
         words, self._words = "".join(self._words), []
         images, self._images = self._images, []
-        lines = (_SPACE.sub(" ", line).strip() for line in words.split("\n\n"))
+        lines = (_SPACE.sub(" ", line).strip() for line in words.split(_BREAK))
         text = "\n".join(line for line in lines if line)
         if text:
             yield Heading(level, text) if level else Text(text)

@@ -14,7 +14,7 @@ from tasks.chunking.document_gallery import Gallery, is_decoration, looks_like_c
 from tasks.chunking.document_items import Flaw, Picture, Wishes
 from tasks.chunking.document_outline import BEFORE, Outline
 from tasks.chunking.pdf_paragraphs import Paragraph
-from tasks.chunking.pdf_regions import Box, Region
+from tasks.chunking.pdf_regions import Box, Region, overlap, size_of
 from tasks.chunking.pdf_render import draw_part, place
 from tasks.chunking.pdf_survey import image_digest
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _MAX_FIGURES = 60
 _CAPTION_POINTS = 60.0
 _NEAR_POINTS = 150.0
-_MAX_NEARBY = 300
+_MIN_NEARBY, _MAX_NEARBY = 25, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +141,19 @@ def _nearest(page: list[Paragraph], box: Box, *, above: bool) -> Paragraph | Non
         for index, paragraph in enumerate(page)
         if (paragraph.box[1] >= middle) == above
         and _shares_columns(paragraph.box, box)
-        and not looks_like_caption(paragraph.text)
+        and _is_running_text(paragraph, box)
     ]
     if not near or min(near)[0] > _NEAR_POINTS:
         return None
     return page[min(near)[1]]
+
+
+def _is_running_text(paragraph: Paragraph, box: Box) -> bool:
+    """Return whether a paragraph is neither a label on the figure nor a caption."""
+    text = paragraph.text
+    if len(text) < _MIN_NEARBY or looks_like_caption(text):
+        return False
+    return overlap(paragraph.box, box) < 0.5 * size_of(paragraph.box)
 
 
 def _distance(a: Box, b: Box) -> float:

@@ -14,7 +14,7 @@ from tasks.chunking.document_items import Item, Picture, Wishes
 from tasks.chunking.document_outline import Outline
 from tasks.chunking.pdf_figures import FigureFinder, PageView, is_blank
 from tasks.chunking.pdf_headings import HeadingFinder
-from tasks.chunking.pdf_lines import line_box, read_lines
+from tasks.chunking.pdf_lines import read_lines
 from tasks.chunking.pdf_paragraphs import paragraphs
 from tasks.chunking.pdf_regions import PageObjects, Region, figure_regions, read_objects
 from tasks.chunking.pdf_render import draw_page, visible_area
@@ -43,12 +43,23 @@ def _open(data: bytes) -> Any:
 
     if not data:
         raise Refused("empty", "the file has no bytes")
+    _forget_last_error()
     try:
         return pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
-        if error.err_code in (_PASSWORD, _SECURITY):
+        if error.err_code == _PASSWORD:
             raise Refused("encrypted", "the document wants a password") from error
+        if error.err_code == _SECURITY:
+            raise Refused("encrypted", "its encryption is unknown or damaged") from error
         raise Refused("damaged", f"PDFium cannot open it: {error}") from error
+
+
+def _forget_last_error() -> None:
+    """Make PDFium's last error "format": some failures set none, and that of another file stays."""
+    import pypdfium2.raw as pdfium
+
+    if document := pdfium.FPDF_LoadMemDocument64(b"x", 1, None):
+        pdfium.FPDF_CloseDocument(document)
 
 
 class _Reader:
@@ -92,7 +103,7 @@ class _Reader:
         if is_drawn:
             yield from self._image(view)
         if self._wishes.figures:
-            regions = figure_regions(objects, [line_box(line) for line in lines], view.area)
+            regions = figure_regions(objects, lines, view.area)
             if is_scan and not is_drawn:
                 regions = [Region(box, ((box, item),)) for box, item in objects.backgrounds]
             if not (is_scan and is_drawn and len(regions) < 2):  # it would be the page again
@@ -125,11 +136,17 @@ class _Reader:
 
 def _is_scan(page: Any, view: PageView, objects: PageObjects) -> bool:
     """Return whether a page is a picture of text, or a picture, rather than text."""
-    if not (objects.images or objects.backgrounds or objects.strokes or _is_garbled(view.text)):
+    if not (objects.num_drawn or _has_annotations(page) or _is_garbled(view.text)):
         return False
     if _num_letters(view.text) < _MIN_LETTERS or _is_garbled(view.text):
         return True
     return bool(objects.backgrounds) and _is_text_hidden(page)
+
+
+def _has_annotations(page: Any) -> bool:
+    import pypdfium2.raw as pdfium
+
+    return bool(pdfium.FPDFPage_GetAnnotCount(page) > 0)
 
 
 def _num_letters(text: str) -> int:

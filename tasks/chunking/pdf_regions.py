@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.chunking.pdf_lines import Line, line_box
+
 Box = tuple[float, float, float, float]
 """Left, bottom, right, top."""
 
@@ -23,7 +25,9 @@ _MIN_POINTS = 40.0
 _GRID = 100
 _THIN = 1.5
 _MIN_STROKES = 8
-_MAX_TEXT_SHARE = 0.35
+_MAX_TEXT_SHARE = 0.3
+_MAX_CHAR_DENSITY = 0.0025
+"""Characters a square point; a page of text has six times as many."""
 _DRAWING_SHARE = (0.015, 0.75)
 
 
@@ -37,6 +41,8 @@ class PageObjects:
     """Images as large as the page."""
     strokes: list[Box] = field(default_factory=list)
     num_objects: int = 0
+    num_drawn: int = 0
+    """Of them, those that are seen and are no text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,7 @@ def _gather(page: Any, form: Any, matrices: list[Any], area: Box, objects: PageO
             continue
         box = _visible(_bounds(item, matrices), area)
         if box is not None:
+            objects.num_drawn += 1
             _sort_in(item, box, item.type == pdfium.FPDF_PAGEOBJ_IMAGE, area, objects)
 
 
@@ -93,8 +100,8 @@ def _sort_in(item: Any, box: Box, is_image: bool, area: Box, objects: PageObject
         objects.strokes.append(box)
 
 
-def figure_regions(objects: PageObjects, lines: Sequence[Box], area: Box) -> list[Region]:
-    """Return the figures of a page from top to bottom; ``lines`` are its lines of text."""
+def figure_regions(objects: PageObjects, lines: Sequence[Line], area: Box) -> list[Region]:
+    """Return the figures of a page from top to bottom."""
     regions = _join_tiles(objects.images[:_MAX_IMAGES])
     for drawing in _drawings(objects.strokes, area):
         regions = _add_drawing(regions, drawing, lines, area)
@@ -194,7 +201,7 @@ class _Cells:
 
 
 def _add_drawing(
-    regions: list[Region], drawing: Box, lines: Sequence[Box], area: Box
+    regions: list[Region], drawing: Box, lines: Sequence[Line], area: Box
 ) -> list[Region]:
     """Join a drawing with the images on it; leave it out where it is a table or a frame."""
     inside = [r for r in regions if overlap(r.box, drawing) > 0.3 * size_of(r.box)]
@@ -202,12 +209,24 @@ def _add_drawing(
         share = size_of(drawing) / size_of(area)
         if not _DRAWING_SHARE[0] < share < _DRAWING_SHARE[1]:
             return regions
-        if sum(overlap(line, drawing) for line in lines) > _MAX_TEXT_SHARE * size_of(drawing):
+        if _is_table(drawing, lines):
             return regions
     box, images = drawing, tuple(image for region in inside for image in region.images)
     for region in inside:
         box = union(box, region.box)
     return [region for region in regions if region not in inside] + [Region(box, images)]
+
+
+def _is_table(drawing: Box, lines: Sequence[Line]) -> bool:
+    """Return whether strokes frame running text, of which there is little in a drawing."""
+    covered, num_chars = 0.0, 0.0
+    for line in lines:
+        box = line_box(line)
+        shared = overlap(box, drawing)
+        covered += shared
+        num_chars += len(line.text) * shared / max(size_of(box), 0.01)
+    size = size_of(drawing)
+    return covered > _MAX_TEXT_SHARE * size and num_chars > _MAX_CHAR_DENSITY * size
 
 
 def union(a: Box, b: Box) -> Box:
