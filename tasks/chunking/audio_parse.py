@@ -67,8 +67,7 @@ def windows(data: bytes, rules: ChunkRules, rate_hz: int) -> Iterator[Piece | Fl
 def _sound(container: InputContainer) -> AudioStream:
     streams = container.streams.audio
     if not streams:
-        inside = ", ".join(sorted({stream.type for stream in container.streams})) or "no stream"
-        raise Refused("no_content", f"the file holds no sound, only: {inside}")
+        raise media.without(container, "sound")
     stream = streams[0]
     media.codec_name(stream)
     if not _MIN_RATE_HZ <= (stream.rate or 0) <= _MAX_RATE_HZ:
@@ -122,7 +121,7 @@ def _windows(
 
 
 def _resampled(container: InputContainer, recording: _Recording) -> Iterator[Samples]:
-    """Yield (n,) float32 mono at the wanted rate, in -1..1."""
+    """Yield (n,) float32 mono at the wanted rate."""
     resampler, known = None, None
     for frame in _decoded(container, recording):
         layout = (frame.format.name, frame.layout.name, frame.sample_rate)
@@ -145,8 +144,12 @@ def _resampler(rate_hz: int) -> AudioResampler:
 
 def _mono(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[Samples]:
     for part in resampler.resample(frame):
-        samples = part.to_ndarray().reshape(-1).astype(np.float32, copy=False)
-        yield np.clip(np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0)
+        yield part.to_ndarray().reshape(-1).astype(np.float32, copy=False)
+
+
+def _tamed(samples: Samples) -> Samples:
+    """Return samples in -1..1: floats in a file can be anything, or no numbers at all."""
+    return np.clip(np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0)
 
 
 def _decoded(container: InputContainer, recording: _Recording) -> Iterator[AudioFrame]:
@@ -176,7 +179,7 @@ def _piece_of(window: Window, rate_hz: int, facts: dict[str, Any], text: str) ->
         kind="window",
         modality="audio",
         text=text,
-        samples=window.samples,
+        samples=_tamed(window.samples),
         position={
             "start_s": round(window.start / rate_hz, 3),
             "end_s": round(window.stop / rate_hz, 3),

@@ -33,8 +33,8 @@ def grids(data: bytes) -> Iterator[Grid]:
         Refused: The bytes are empty or no text, or a cell is too large.
     """
     text, _ = decode_text(data)
-    if "\n" not in text:
-        text = text.replace("\r", "\n")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     csv.field_size_limit(_MAX_FIELD_CHARS)
     delimiter = _delimiter(text)
     unclosed = _unclosed_quote(text, delimiter)

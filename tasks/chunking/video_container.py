@@ -97,6 +97,14 @@ def _claimed_container(data: bytes) -> str | None:
     return None
 
 
+def without(container: InputContainer, wanted: str) -> Refused:
+    """Return the refusal of a file that opens but holds nothing of what is wanted."""
+    inside = sorted({stream.type for stream in container.streams})
+    if not inside:
+        return Refused("truncated", "the container opens but names no stream: cut off?")
+    return Refused("no_content", f"the file holds no {wanted}, only: {', '.join(inside)}")
+
+
 def codec_name(stream: Stream) -> str:
     """Return the codec of a stream, such as ``h264``.
 

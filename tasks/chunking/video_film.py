@@ -94,8 +94,7 @@ def _main_stream(container: InputContainer) -> VideoStream:
         if not stream.disposition & Disposition.attached_pic
     ]
     if not films:
-        inside = ", ".join(sorted({stream.type for stream in container.streams})) or "no stream"
-        raise Refused("no_content", f"the file holds no moving pictures, only: {inside}")
+        raise media.without(container, "moving pictures")
     return max(films, key=_num_pixels)
 
 

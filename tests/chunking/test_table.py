@@ -138,6 +138,16 @@ def test_quoted_cells_keep_delimiters_quotes_and_lines() -> None:
     assert rows.text == 'name: Jo; quote: He said "no, never", and left\nname: Mo; quote: nothing'
 
 
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_line_ends_of_every_system_are_read(line_end: str) -> None:
+    pieces = cut(line_end.join(["a,b", "1,x", '2,"y', 'z"', "3,w"]))
+    assert pieces[1].text == "a: 1; b: x\na: 2; b: y z\na: 3; b: w"
+
+
+def test_a_stray_carriage_return_ends_a_line() -> None:
+    assert cut("a,b\n1,x\r2,y\n3,z\n")[0].facts["num_rows"] == 3
+
+
 def test_ragged_rows_lose_nothing() -> None:
     pieces = cut("a,b\n1\n2,3,4,5\n6,7\n")
     assert names(pieces) == ["a", "b", "column_3", "column_4"]
