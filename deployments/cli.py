@@ -10,7 +10,14 @@ from typing import Annotated
 import typer
 
 from flows.cli import app, main
-from flows.options import DEFAULT_COLLECTION, CollectionOption, JsonOption, ModelOption
+from flows.options import (
+    DEFAULT_COLLECTION,
+    AudioModelOption,
+    CollectionOption,
+    JsonOption,
+    ModelOption,
+    TextModelOption,
+)
 from flows.printing import print_grids, print_json
 
 __all__ = ["app", "main"]
@@ -31,6 +38,8 @@ def deploy(
     paths: PathsArgument,
     collection: CollectionOption = DEFAULT_COLLECTION,
     model: ModelOption = None,
+    text_model: TextModelOption = None,
+    audio_model: AudioModelOption = None,
     name: NameOption = None,
     pool: Annotated[str, typer.Option(help="Work pool; created where missing.")] = DEFAULT_POOL,
     alert: AlertOption = None,
@@ -43,7 +52,10 @@ def deploy(
     from deployments.target import make_target
     from tasks.grid import Grid
 
-    changes = deploy_target(make_target(paths, collection, model, name, pool), alert)
+    target = make_target(
+        paths, collection, model, name, pool, text_model=text_model, audio_model=audio_model
+    )
+    changes = deploy_target(target, alert)
     if as_json:
         print_json([asdict(change) for change in changes])
         return
@@ -57,6 +69,8 @@ def serve(
     paths: PathsArgument,
     collection: CollectionOption = DEFAULT_COLLECTION,
     model: ModelOption = None,
+    text_model: TextModelOption = None,
+    audio_model: AudioModelOption = None,
     name: NameOption = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Prefect UI.")] = 4200,
     alert: AlertOption = None,
@@ -65,5 +79,7 @@ def serve(
     from deployments.serve import serve as serve_target
     from deployments.target import make_target
 
-    target = make_target(paths, collection, model, name, DEFAULT_POOL)
+    target = make_target(
+        paths, collection, model, name, DEFAULT_POOL, text_model=text_model, audio_model=audio_model
+    )
     serve_target(target, port, alert, typer.echo)

@@ -48,6 +48,8 @@ def variables(target: Target) -> dict[str, str]:
         "CROSSMODAL_COLLECTION": target.collection,
         "CROSSMODAL_PATHS": target.paths[0],
         "CROSSMODAL_MODEL": target.model or "",
+        "CROSSMODAL_TEXT_MODEL": target.text_model or "",
+        "CROSSMODAL_AUDIO_MODEL": target.audio_model or "",
         "CROSSMODAL_POOL": target.pool,
     }
 

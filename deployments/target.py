@@ -23,19 +23,35 @@ class Target:
     paths: list[str]
     model: str | None
     pool: str
+    text_model: str | None = None
+    audio_model: str | None = None
 
 
 def make_target(
-    paths: list[str], collection: str, model: str | None, name: str | None, pool: str
+    paths: list[str],
+    collection: str,
+    model: str | None,
+    name: str | None,
+    pool: str,
+    *,
+    text_model: str | None = None,
+    audio_model: str | None = None,
 ) -> Target:
     """Return a target with absolute paths, named after the collection unless ``name`` is given."""
     return Target(
         name=name or Path(collection).stem,
         collection=absolute(collection),
         paths=[absolute(path) for path in paths],
-        model=absolute(model) if model and Path(model).expanduser().is_dir() else model,
+        model=_place_of(model),
         pool=pool,
+        text_model=_place_of(text_model),
+        audio_model=_place_of(audio_model),
     )
+
+
+def _place_of(model: str | None) -> str | None:
+    """Return a model's directory made absolute; a hub id stays as it is."""
+    return absolute(model) if model and Path(model).expanduser().is_dir() else model
 
 
 def absolute(path: str) -> str:

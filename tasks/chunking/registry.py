@@ -81,6 +81,7 @@ _CHUNKERS = (
         "document",
         ("page_images", "figures", "caption_weight", *_TEXT_RULES),
     ),
+    Chunker("text", "text", "text", _TEXT_RULES),
 )
 
 
@@ -94,7 +95,7 @@ def chunker_for(media_type: str, lineup: Lineup) -> Chunker | None:
 
 
 def fingerprints(rules: ChunkRules, lineup: Lineup) -> dict[str, str]:
-    """Return each media pattern's fingerprint of the chunker in charge; the first that fits wins."""
+    """Return the fingerprint of the chunker in charge by media pattern, the first to fit first."""
     found: dict[str, str] = {}
     for chunker in _active(lineup):
         fingerprint = chunker.fingerprint(rules, lineup)

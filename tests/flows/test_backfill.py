@@ -160,7 +160,7 @@ def test_other_model_is_built_beside_the_live_one(
     assert rows(collection, "SELECT count(*) FROM vector_1_image") == [(12,)]
     assert rows(collection, "SELECT count(*) FROM vector_2_image") == [(12,)]
     live = "SELECT value FROM collection_setting WHERE key = 'live_model_version'"
-    assert rows(collection, live) == [("1",)]
+    assert rows(collection, live) == [('{"image": 1, "text": 1}',)]
 
 
 def test_one_partition_can_be_done_by_itself_and_is_part_of_the_whole(

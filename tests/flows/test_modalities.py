@@ -1,0 +1,166 @@
+"""The index flow over mixed media, with random encoders for pictures, words and sounds."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flows.index import index
+from flows.parameters import IndexParams, SearchParams
+from flows.search import search
+from tasks.storage.collection import Collection
+from tests.pictures import draw_pictures
+from tests.tiny_model import build_tiny_clap, build_tiny_sentence
+
+pytestmark = pytest.mark.usefixtures("prefect")
+
+NOTES = """# Harbour
+
+Boats lie in the harbour at night.
+
+## Tide
+
+The tide comes twice a day.
+"""
+CUES = """1
+00:00:01,000 --> 00:00:03,000
+A boat leaves the harbour.
+
+2
+00:00:10,000 --> 00:00:12,000
+The sea is calm.
+"""
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory, tiny_clip: Path) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("encoders")
+    build_tiny_sentence(folder / "sentence")
+    build_tiny_clap(folder / "clap")
+    return {
+        "model": str(tiny_clip),
+        "text_model": str(folder / "sentence"),
+        "audio_model": str(folder / "clap"),
+    }
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Path:
+    """Return a folder with two pictures, notes, a table, subtitles, a sound and an odd file."""
+    folder = tmp_path / "media"
+    draw_pictures(folder, 2)
+    (folder / "notes.md").write_text(NOTES)
+    (folder / "prices.csv").write_text(
+        "name,price\n" + "".join(f"boat {i},{i}\n" for i in range(50))
+    )
+    (folder / "talk.srt").write_text(CUES)
+    (folder / "blob.bin").write_bytes(bytes(range(256)) * 10)
+    with wave.open(str(folder / "tone.wav"), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(16_000)
+        tone = np.sin(np.arange(16_000 * 3) / 10) * 20_000
+        sound.writeframes(tone.astype("<i2").tobytes())
+    return folder
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Path:
+    return tmp_path / "media.duckdb"
+
+
+def run_index(collection: Path, folder: Path, **changes: Any) -> dict[str, Any]:
+    return index(IndexParams(collection=str(collection), paths=[str(folder)], **changes))
+
+
+def kinds(collection: Path) -> dict[str, int]:
+    with Collection(collection).read() as con:
+        rows = con.execute("SELECT kind, count(*) FROM chunk GROUP BY kind").fetchall()
+    return dict(rows)
+
+
+def test_every_file_becomes_chunks_or_is_skipped_with_a_reason(
+    collection: Path, media: Path, models: dict[str, str]
+) -> None:
+    report = run_index(collection, media, **models)
+    assert report["counts"] == {"added": 6, "skipped": 1}
+    assert report["quarantined"] == {}
+    found = kinds(collection)
+    assert found["image"] == 2
+    assert found.keys() == {"image", "passage", "rows", "table", "cue", "window"}
+    assert report["num_embedded"] == sum(found.values())
+
+
+def test_a_rerun_over_mixed_media_embeds_nothing(
+    collection: Path, media: Path, models: dict[str, str]
+) -> None:
+    run_index(collection, media, **models)
+    report = run_index(collection, media)
+    assert report["counts"] == {"unchanged": 7}
+    assert report["num_embedded"] == 0
+
+
+def test_a_changed_rule_cuts_anew_only_what_it_concerns(
+    collection: Path, media: Path, models: dict[str, str]
+) -> None:
+    run_index(collection, media, **models)
+    report = run_index(collection, media, rows_per_chunk=5)
+    assert report["counts"] == {"changed": 1, "unchanged": 6}
+    found = kinds(collection)
+    assert report["num_embedded"] == found["rows"] + found["table"]
+
+
+def test_another_encoder_for_passages_leaves_the_pictures_alone(
+    collection: Path, media: Path, models: dict[str, str], tmp_path: Path
+) -> None:
+    run_index(collection, media, **models)
+    before = kinds(collection)
+    other = tmp_path / "other"
+    build_tiny_sentence(other, seed=5)
+    report = run_index(collection, media, text_model=str(other))
+    assert report["counts"] == {"changed": 3, "unchanged": 4}
+    assert (
+        report["num_embedded"]
+        == before["passage"] + before["rows"] + before["table"] + before["cue"]
+    )
+
+
+def test_sounds_without_an_encoder_are_skipped_until_there_is_one(
+    collection: Path, media: Path, models: dict[str, str]
+) -> None:
+    deaf = {name: value for name, value in models.items() if name != "audio_model"}
+    assert run_index(collection, media, **deaf)["counts"] == {"added": 5, "skipped": 2}
+    report = run_index(collection, media, audio_model=models["audio_model"])
+    assert report["counts"] == {"added": 1, "unchanged": 6}
+    assert kinds(collection)["window"] == report["num_embedded"]
+
+
+def test_an_answer_mixes_modalities_and_can_be_restricted_to_one(
+    collection: Path, media: Path, models: dict[str, str]
+) -> None:
+    run_index(collection, media, **models)
+    mixed = search(SearchParams(collection=str(collection), text="boats", k=20))
+    assert {hit["modality"] for hit in mixed["hits"]} == {"image", "text", "audio"}
+    assert len({hit["uri"] for hit in mixed["hits"]}) == len(mixed["hits"]) == 6
+    words = SearchParams(
+        collection=str(collection), text="boats", k=20, modalities=["text"], group=False, expand=1
+    )
+    chunks = search(words)
+    assert {hit["modality"] for hit in chunks["hits"]} == {"text"}
+    assert len(chunks["hits"]) > 3
+    assert any(near["after"] for near in chunks["around"].values())
+
+
+def test_a_picture_finds_pictures_and_the_short_texts_of_its_space(
+    collection: Path, media: Path, models: dict[str, str]
+) -> None:
+    run_index(collection, media, **models)
+    query = media / "query.png"
+    Image.new("RGB", (64, 64), "navy").save(query)
+    found = search(SearchParams(collection=str(collection), image=str(query), k=20))
+    assert {hit["modality"] for hit in found["hits"]} == {"image", "text"}
