@@ -51,7 +51,7 @@ def _rows(sheet: Any, _: bool) -> Rows:
 
 
 def _open(data: bytes) -> Any:
-    import openpyxl  # type: ignore[import-untyped]
+    import openpyxl
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of styles and extensions that are of no use here
