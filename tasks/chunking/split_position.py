@@ -34,22 +34,24 @@ def joined_position(positions: Sequence[dict[str, Any]]) -> dict[str, Any]:
         return first
     joined: dict[str, Any] = {}
     for key in dict.fromkeys(key for position in positions for key in position):
-        values = [position[key] for position in positions if key in position]
-        joined |= _joined(key, values)
+        joined |= _joined(key, [position for position in positions if key in position])
     if _BOX in joined and first.get("page") != last.get("page_end", last.get("page")):
         del joined[_BOX]
     return joined
 
 
-def _joined(key: str, values: list[Any]) -> dict[str, Any]:
-    first, last = values[0], values[-1]
+def _joined(key: str, positions: list[dict[str, Any]]) -> dict[str, Any]:
+    first, last = positions[0][key], positions[-1][key]
     if key in _RANGES:
         return {key: [first[0], last[1]]}
     if key == _BOX:
-        lefts, tops, rights, bottoms = zip(*values, strict=True)
+        lefts, tops, rights, bottoms = zip(*(p[key] for p in positions), strict=True)
         return {key: [min(lefts), min(tops), max(rights), max(bottoms)]}
-    if key.startswith("end_") or key.endswith("_end"):
+    if key.startswith("end_"):
         return {key: last}
+    if key.endswith("_end") and key.removesuffix("_end") in positions[-1]:
+        return {}  # comes with the key that it ends
+    last = positions[-1].get(f"{key}_end", last)
     if key.startswith("start_") or first == last or not isinstance(first, int | float):
         return {key: first}
     return {key: first, f"{key}_end": last}

@@ -8,6 +8,7 @@ million in a row; nothing outside the text is fetched.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from tasks.chunking.structure import Outline, Structured
@@ -40,9 +41,10 @@ def parse_html(text: str) -> Structured:
 
     reader = _Reader()
     parser = etree.HTMLParser(target=reader, huge_tree=True, recover=True, no_network=True)
-    for begin in range(0, len(text), _FEED_CHARS):
-        parser.feed(text[begin : begin + _FEED_CHARS])
-    parser.close()
+    with suppress(etree.XMLSyntaxError):  # raised where there is no element at all
+        for begin in range(0, len(text), _FEED_CHARS):
+            parser.feed(text[begin : begin + _FEED_CHARS])
+        parser.close()
     return reader.structured()
 
 

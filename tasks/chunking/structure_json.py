@@ -14,6 +14,7 @@ from typing import Any
 from tasks.chunking.blocks import Block
 from tasks.chunking.structure import Structured, line_starts
 
+_MAX_PATH_CHARS = 200
 _TITLES = ("title", "name")
 
 
@@ -25,13 +26,11 @@ def parse_json(text: str) -> Structured:
     """Return one block a record; text of many values, one a line, is read as JSON Lines."""
     try:
         value = _loads(text)
+        blocks = list(_blocks(value, ()))
     except (ValueError, RecursionError):
         first_line = text.lstrip().partition("\n")[0]
         return parse_json_lines(text) if _is_record(first_line) else _as_written(text)
-    blocks = list(_blocks(value, ()))
-    if not blocks:
-        return _as_written(text)
-    return Structured(blocks, _title(value))
+    return Structured(blocks, _title(value)) if blocks else _as_written(text)
 
 
 def parse_json_lines(text: str) -> Structured:
@@ -76,7 +75,7 @@ def _blocks(value: Any, section: tuple[str, ...]) -> Iterator[Block]:
         for key, member in value:
             if key in records:
                 yield from _blocks(member, (*section, key))
-    elif isinstance(value, list):
+    elif _is_list(value) and any(isinstance(element, list) for element in value):
         for row, element in enumerate(value):
             yield from _block(element, section, {"rows": [row, row + 1]})
     else:
@@ -101,7 +100,11 @@ def _lines(value: Any, path: str) -> Iterator[str]:
     """Yield ``path: value`` for each leaf; a list of plain values stays on one line."""
     if isinstance(value, _Pairs):
         for key, member in value:
-            yield from _lines(member, f"{path}.{key}" if path else key)
+            longer = f"{path}.{key}" if path else key
+            if len(longer) > _MAX_PATH_CHARS:  # said once, not before each of its leaves
+                yield longer
+                longer = ""
+            yield from _lines(member, longer)
     elif _is_list(value) and any(isinstance(item, list) for item in value):
         for item in value:
             yield from _lines(item, path)

@@ -15,8 +15,8 @@ from tasks.chunking.structure import Outline, Structured, line_starts
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-_MAX_CHARS = 4_000_000
-"""Beyond it, seconds a megabyte are too many: the text is taken without its structure."""
+_MAX_CHARS = 2_000_000
+"""Beyond it the text is taken without its structure, which costs seconds a megabyte."""
 _FRONT_MATTER = re.compile(r"\A---\n(.{0,20000}?)\n(?:---|\.\.\.)[ \t]*\n", re.DOTALL)
 _TITLE = re.compile(r"^title:[ \t]*[\"']?(.{1,300}?)[\"']?[ \t]*$", re.MULTILINE)
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,1000})\](?:\([^()\s]{0,2000}(?:[ \t]+\"[^\"\n]{0,500}\")?\))")
@@ -45,7 +45,7 @@ def _add_blocks(text: str, shift: int, outline: Outline) -> str:
     lines = line_starts(text)
     title = ""
     tokens = _tokens(text)
-    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+    for token, following in zip(tokens, [*tokens[1:], None], strict=False):
         if token.level or not token.map or token.nesting < 0:
             continue
         begin, stop = lines[token.map[0]], lines[min(token.map[1], len(lines) - 1)]

@@ -1,8 +1,8 @@
 """Write XML as lines that a person, and a text encoder, can read.
 
 Owns the records: each child of the root is a block, each leaf or paragraph in it a line under the
-name of its element; elements inside a paragraph are part of its words. Entities are not expanded,
-nothing is fetched, and what is not well-formed is left to be read as it is written.
+name of its element; elements inside a paragraph are part of its words. Nothing is
+fetched; what is not well-formed, or expands without end, is left to be read as it is written.
 """
 
 from __future__ import annotations
