@@ -206,46 +206,6 @@ def test_semantic_is_sentence_where_there_is_nothing_to_compare(embed):
     assert len(cuts[0]) > 1
 
 
-def test_sections_are_not_mixed_by_heading_and_small_ones_are_by_recursive():
-    blocks = [
-        Block(text="The duck dive.", section=("Animals", "Ducks")),
-        Block(text="The whale is in the sea.", section=("Animals", "Whales")),
-    ]
-    measure = tools(wordpiece_measure())
-    by_heading = list(passages(blocks, ChunkRules(text_chunker="heading"), measure))
-    assert [(p.section[-1], p.text) for p in by_heading] == [
-        ("Ducks", "Animals\nDucks\nThe duck dive."),
-        ("Whales", "Whales\nThe whale is in the sea."),
-    ]
-    (merged,) = passages(blocks, ChunkRules(), measure)
-    assert merged.section == ("Animals", "Ducks")
-    assert "Whales\nThe whale" in merged.text
-
-
-def test_heading_stays_with_what_it_is_above():
-    blocks = [
-        Block(text="The duck dive. " * 4, section=(f"Chapter {number}",)) for number in range(20)
-    ]
-    rules = ChunkRules(chunk_tokens=40, overlap_tokens=0)
-    pieces = list(passages(blocks, rules, tools(wordpiece_measure())))
-    assert len(pieces) > 10
-    assert all(piece.text.startswith("Chapter") for piece in pieces)
-
-
-def test_long_section_is_split_and_keeps_its_path():
-    block = Block(text=PARAGRAPH * 20, section=("Sea",))
-    rules = ChunkRules(text_chunker="heading", chunk_tokens=60)
-    pieces = list(passages([block], rules, tools(wordpiece_measure())))
-    assert len(pieces) > 5
-    assert {piece.section for piece in pieces} == {("Sea",)}
-
-
-def test_block_that_repeats_its_heading_does_not_get_it_twice():
-    block = Block(text="Ducks", section=("Ducks",))
-    (piece,) = passages([block], ChunkRules(), tools(wordpiece_measure()))
-    assert piece.text == "Ducks"
-
-
 def test_blank_blocks_yield_nothing():
     blocks = [Block(text=" \n"), Block(text="")]
     assert not list(passages(blocks, ChunkRules(), tools(wordpiece_measure())))
