@@ -44,12 +44,14 @@ _OTHER_SUFFIXES = {
     ".log": "text/plain",
     ".markdown": "text/markdown",
     ".md": "text/markdown",
+    ".mka": "audio/x-matroska",
     ".mkv": "video/x-matroska",
     ".ndjson": "application/jsonl",
     ".parquet": "application/vnd.apache.parquet",
     ".rst": "text/x-rst",
     ".srt": "application/x-subrip",
     ".ssa": "text/x-ssa",
+    ".ts": "video/mp2t",
     ".tsv": "text/tab-separated-values",
     ".vtt": "text/vtt",
 }
@@ -77,6 +79,8 @@ def sniff(head: bytes, name: str) -> str:
     if _is_svg(head):
         return "image/svg+xml"
     by_content = _magic_type(head, by_name)
+    if by_content and _is_sound_in_a_film_box(by_content, by_name):
+        return by_name or by_content
     named_image = by_name if _is_image(by_name) and by_name != "image/svg+xml" else None
     if by_content and not by_content.startswith("text/"):
         return named_image if named_image and _is_image(by_content) else by_content
@@ -101,6 +105,11 @@ def _signature_type(head: bytes, by_name: str | None) -> str | None:
 
 def _is_image(media_type: str | None) -> TypeGuard[str]:
     return media_type is not None and media_type.startswith("image/")
+
+
+def _is_sound_in_a_film_box(by_content: str, by_name: str | None) -> bool:
+    """Say whether a container that may hold either is named as holding sound, such as an m4a."""
+    return by_content.startswith("video/") and bool(by_name and by_name.startswith("audio/"))
 
 
 def _is_svg(head: bytes) -> bool:

@@ -114,3 +114,22 @@ def test_every_picture_that_pillow_opens_is_called_an_image(shared_data: Path) -
             missed.append((row["path"], media_type))
     assert len(pictures) > 200
     assert missed == []
+
+
+MP4_HEAD = b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41" + b"\0" * 64
+
+
+@pytest.mark.parametrize(
+    ("head", "name", "media_type"),
+    [
+        (MP4_HEAD, "song.m4a", "audio/mp4"),
+        (MP4_HEAD, "film.mp4", "video/mp4"),
+        (b"1\n00:00:01,000 --> 00:00:02,000\nhello\n", "talk.srt", "application/x-subrip"),
+        (b"WEBVTT\n\n00:01.000 --> 00:02.000\nhello\n", "talk.vtt", "text/vtt"),
+        (b'{"a": 1}\n{"a": 2}\n', "rows.jsonl", "application/jsonl"),
+        (b"PAR1" + bytes(40), "rows.parquet", "application/vnd.apache.parquet"),
+        (b"export const a: number = 1;\n", "code.ts", "text/plain"),
+    ],
+)
+def test_media_other_than_images_are_told_apart(head: bytes, name: str, media_type: str) -> None:
+    assert sniff(head, name) == media_type
