@@ -13,7 +13,7 @@ from tasks.chunking.refusal import Refused
 from tasks.chunking.rules import ChunkRules
 from tasks.chunking.subtitle_cues import Cue, merged
 from tasks.chunking.subtitle_formats import Subtitles, parse
-from tasks.chunking.table_encoding import decode_text
+from tasks.chunking.text_encoding import decode_text
 
 REVISION = 1
 MEDIA_PATTERNS = (
@@ -32,12 +32,13 @@ def cut(source: Source, rules: ChunkRules, tools: CutTools) -> Iterator[Piece | 
     Raises:
         Refused: The file is empty, too large, no text, or holds no cue.
     """
+    if not source.data:
+        raise Refused("empty", "the file has no bytes")
     if len(source.data) > _MAX_BYTES:
         raise Refused(
             "too_large", f"{len(source.data) / 1e6:.0f} MB of subtitles; the limit is 50 MB"
         )
-    text, _ = decode_text(source.data)
-    found = parse(text)
+    found = parse(decode_text(source.data).text)
     if not found.cues:
         raise Refused("no_content", _why_no_cue(found))
     for number, cue in enumerate(merged(found.cues, rules, tools), 1):

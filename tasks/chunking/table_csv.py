@@ -14,8 +14,8 @@ from typing import Any
 
 from tasks.chunking.pieces import Flaw
 from tasks.chunking.refusal import Refused
-from tasks.chunking.table_encoding import decode_text
 from tasks.chunking.table_grid import Grid, Rows
+from tasks.chunking.text_encoding import decode_text
 
 # From the rarest inside of values to the commonest: where two fit, the rarer one is meant.
 _DELIMITERS = "\t;|,"
@@ -32,9 +32,7 @@ def grids(data: bytes) -> Iterator[Grid]:
     Raises:
         Refused: The bytes are empty or no text, or a cell is too large.
     """
-    text, _ = decode_text(data)
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = decode_text(data).text
     csv.field_size_limit(_MAX_FIELD_CHARS)
     delimiter = _delimiter(text)
     unclosed = _unclosed_quote(text, delimiter)

@@ -171,8 +171,8 @@ def test_impossible_cues_are_counted_and_the_others_kept() -> None:
         (b"just some words\nin lines\n", "no_content"),
         (b"WEBVTT\n\n", "no_content"),
         (b"1\n9:9 --> 8:8\nx\n", "no_content"),
-        (bytes(range(32)) * 100, "unidentified_format"),
-        (b"\0" * 4000, "unidentified_format"),
+        (bytes(range(32)) * 100, "binary"),
+        (b"\0" * 4000, "binary"),
     ],
 )
 def test_what_holds_no_subtitles_is_refused(data: bytes, reason: str) -> None:

@@ -260,8 +260,8 @@ def test_nul_characters_are_dropped() -> None:
         (b"", "empty"),
         (b"\n\n  \n", "no_content"),
         (b",,,\n,,\n", "no_content"),
-        (bytes(range(256)) * 64, "unidentified_format"),
-        (b"\0" * 1000, "unidentified_format"),
+        (bytes(range(256)) * 64, "binary"),
+        (b"\0" * 1000, "binary"),
         (b"a," * 20_000, "too_many_columns"),
     ],
 )
