@@ -45,10 +45,11 @@ def fates(nasty_report: tuple[Shell, dict]) -> dict[str, str]:
         rows = con.execute("""
             SELECT s.uri, CASE WHEN q.uri IS NOT NULL THEN q.reason
                 WHEN s.content_hash IS NULL THEN 'skipped'
-                WHEN v.chunk_id IS NOT NULL THEN 'vector' ELSE 'lost' END
-            FROM source s LEFT JOIN quarantine q ON q.uri = s.uri
-            LEFT JOIN chunk c ON c.content_hash = s.content_hash
-            LEFT JOIN vector_1_image v ON v.chunk_id = c.chunk_id""").fetchall()
+                WHEN EXISTS (
+                    SELECT 1 FROM chunk c
+                    JOIN (FROM vector_1_image UNION ALL FROM vector_1_text) v USING (chunk_id)
+                    WHERE c.content_hash = s.content_hash) THEN 'vector' ELSE 'lost' END
+            FROM source s LEFT JOIN quarantine q ON q.uri = s.uri AND q.part = ''""").fetchall()
     return dict(rows)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasks.embedding.loading import load_version
+from tasks.records import VectorList
 from tasks.retrieval.options import QueryOptions
 from tasks.retrieval.query import answer
 from tasks.storage import models
@@ -41,14 +42,15 @@ def test_captions_find_their_photo_among_the_first_ten(
             if row["path"].startswith("captions/flickr8k/"):
                 captions[str(shared_data / row["path"])].append(row["caption"])
     with Collection(caption_collection).read() as con:
-        version = models.live(con)
-        encoder = load_version(version)
+        live = models.live(con)
+        assert live is not None
+        encoder, photos = load_version(live.joint), VectorList(live.joint, "image")
         texts = [text for group in captions.values() for text in group]
         wanted = [uri for uri, group in captions.items() for _ in group]
         vectors = [
             v for i in range(0, len(texts), 256) for v in encoder.encode_texts(texts[i : i + 256])
         ]
-        found = [{hit.uri for hit in search(con, SearchRequest(version, v, k=10))} for v in vectors]
+        found = [{hit.uri for hit in search(con, SearchRequest(photos, v, k=10))} for v in vectors]
     assert len(texts) == 2000
     recall = sum(uri in uris for uri, uris in zip(wanted, found, strict=True)) / len(texts)
     assert recall >= RECALL_AT_10_FLOOR, f"recall@10 is {recall:.3f}"
@@ -70,7 +72,8 @@ def test_a_red_sports_car_finds_red_sports_cars(
         labels = {
             str(shared_data / row["path"]): row["red_sports_car"] for row in csv.DictReader(rows)
         }
-    hits = shell.json("search", "a red sports car", "-k", 20)[0]["hits"]
+    asked = ("a red sports car", "-k", 20, "--modality", "image")
+    hits = shell.json("search", *asked)[0]["hits"]
     judged = [labels[hit["uri"]] for hit in hits]
     # By chance 20 of 256 would give 0.4 in five and 1.6 in twenty.
     assert judged[:5].count("yes") >= 3, judged
