@@ -6,6 +6,7 @@ import atexit
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from tests.api import Api
 from tests.pictures import draw_pictures
 from tests.shell import Shell
 from tests.tiny_model import build_tiny_clip
-from tests.waiting import PATIENCE_S, eventually, free_port
+from tests.waiting import PATIENCE_S, end, eventually, free_port
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -26,6 +27,7 @@ REAL_MODEL = Path(
     os.environ.get("CROSSMODAL_TEST_MODEL", Path.home() / ".cache" / "crossmodal" / "text-model")
 )
 
+SLOW_FOLDERS = ("meaning", "process", "deployments", "flows")
 IDLE_SERVICES = (
     "CANCELLATION_CLEANUP",
     "CLEANUP_RECONCILER",
@@ -35,6 +37,28 @@ IDLE_SERVICES = (
     "REPOSSESSOR",
 )
 """What the session's server does unasked and no test waits for; each run of them locks SQLite."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give Prefect a home of its own, without the person's profile and server; heed Ctrl-C."""
+    # A shell's background job is deaf to SIGINT, and so would be all that the tests start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    home = tempfile.TemporaryDirectory(prefix="prefect-home-", ignore_cleanup_errors=True)
+    config.add_cleanup(home.cleanup)
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        del os.environ[name]
+    os.environ |= {
+        "PREFECT_HOME": home.name,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the folders that take longest, so that no worker ends long after the other."""
+    rank = {folder: number for number, folder in enumerate(SLOW_FOLDERS)}
+    items.sort(key=lambda item: rank.get(item.path.parent.name, len(rank)))
 
 
 @pytest.fixture(scope="session")
@@ -104,9 +128,8 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
     environment = os.environ | {
         "PREFECT_HOME": str(home),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
         "PREFECT_LOGGING_LEVEL": "WARNING",
         **{f"PREFECT_SERVER_SERVICES_{idle}_ENABLED": "false" for idle in IDLE_SERVICES},
     }
@@ -116,6 +139,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         env=environment,
         stdout=log,
         stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
     api = Api(f"http://127.0.0.1:{port}/api")
 
@@ -127,12 +151,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         eventually(healthy, PATIENCE_S, f"a healthy Prefect server: {log.name}")
         yield api.url
     finally:
-        server.terminate()
-        try:
-            server.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        end(server)
         log.close()
 
 

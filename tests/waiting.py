@@ -5,11 +5,15 @@ Bounds here end a test that would hang; none of them says how fast anything has 
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from contextlib import suppress
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 PATIENCE_S = 300.0
@@ -51,3 +55,16 @@ def free_port() -> int:
                 continue
             return port
     raise AssertionError("no port is free")
+
+
+def end(process: subprocess.Popen[Any], grace_s: float = 20) -> None:
+    """Ask a process that leads its session to end; kill what is left of the session after a grace.
+
+    Prefect's workers now and then do not end when they are asked while a run of theirs ends.
+    """
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(grace_s)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

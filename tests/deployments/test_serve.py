@@ -15,7 +15,7 @@ import pytest
 
 from tests.api import Api
 from tests.shell import CROSSMODAL
-from tests.waiting import PATIENCE_S, eventually, free_port
+from tests.waiting import PATIENCE_S, end, eventually, free_port
 
 pytestmark = pytest.mark.process
 
@@ -87,9 +87,7 @@ class Served:
 def served(tmp_path: Path, pictures: Path, tiny_clip: Path) -> Iterator[Served]:
     running = Served(tmp_path, pictures, "--collection", "photos.duckdb", "--model", tiny_clip)
     yield running
-    if running.process.poll() is None:
-        running.process.send_signal(signal.SIGTERM)
-        running.process.wait(timeout=PATIENCE_S)
+    end(running.process, PATIENCE_S)
 
 
 def test_serve_indexes_and_ends_within_seconds_of_sigterm(served: Served) -> None:

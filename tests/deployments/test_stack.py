@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,26 +26,37 @@ from deployments.declared import declared
 from deployments.deploy import deploy
 from deployments.target import Target
 from tasks.storage.collection import Collection
+from tests.waiting import PATIENCE_S, end
 
 pytestmark = pytest.mark.process
 
+TIMEOUT_S = 2 * PATIENCE_S
+
 
 @pytest.fixture
-def worker(prefect_server: str, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process worker on the pool that `crossmodal deploy` makes."""
+def target(target: Target) -> Target:
+    """Return a target whose pool holds no run of another test."""
+    return replace(target, pool="stack")
+
+
+@pytest.fixture
+def worker(
+    prefect_server: str, target: Target, tmp_path: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Deploy, and run a process worker on the pool that this makes, one run at a time."""
+    deploy(target)
+    command = ["worker", "start", "--pool", target.pool, "--limit", "1"]
+    settings = {"PREFECT_API_URL": prefect_server, "PREFECT_WORKER_QUERY_SECONDS": "1"}
     with (tmp_path / "worker.log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "worker", "start", "--pool", "crossmodal"],
-            env=os.environ
-            | {"PREFECT_API_URL": prefect_server, "PREFECT_WORKER_QUERY_SECONDS": "2"},
+            [sys.executable, "-m", "prefect", *command],
+            env=os.environ | settings,
             stdout=log,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+        yield process
+        end(process)
 
 
 def test_server_imports() -> None:
@@ -56,7 +68,6 @@ def test_scheduled_run_appears_and_completes(
 ) -> None:
     with Collection(target.collection).write():
         pass
-    deploy(target)
     report = next(made for made in declared(target) if made.flow_name == "status-report")
     often = IntervalSchedule(interval=timedelta(seconds=10))
     report.apply(schedules=[{"schedule": often, "slug": "often"}])
@@ -65,11 +76,11 @@ def test_scheduled_run_appears_and_completes(
 
 
 def wait_for_scheduled_run(
-    client: SyncPrefectClient, name: str, worker: subprocess.Popen[bytes], timeout_s: float = 240
+    client: SyncPrefectClient, name: str, worker: subprocess.Popen[bytes]
 ) -> FlowRun:
     """Return the first run that the scheduler made and that has ended; then stop the schedule."""
     deployment = client.read_deployment_by_name(name)
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + TIMEOUT_S
     try:
         while time.monotonic() < deadline and worker.poll() is None:
             runs = client.read_flow_runs(
@@ -81,4 +92,4 @@ def wait_for_scheduled_run(
             time.sleep(0.5)
     finally:
         client.pause_deployment(deployment.id)
-    pytest.fail(f"no scheduled run of {name} ended in {timeout_s:g} s")
+    pytest.fail(f"no scheduled run of {name} ended in {TIMEOUT_S:g} s")

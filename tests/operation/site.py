@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.api import Api
-from tests.waiting import PATIENCE_S, eventually, free_port
+from tests.waiting import PATIENCE_S, end, eventually, free_port
 
 ROOT = Path(__file__).parents[2]
 POOL = "operation"
@@ -44,8 +44,6 @@ class Site:
         return os.environ | {
             "PREFECT_HOME": str(self.home),
             "PREFECT_API_URL": self.url,
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "DO_NOT_TRACK": "1",
             "PREFECT_WORKER_QUERY_SECONDS": "2",
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
             "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
@@ -60,7 +58,7 @@ class Site:
 
     def stop_server(self) -> None:
         assert self.server
-        _end(self.server)
+        end(self.server)
 
     def start_worker(self) -> None:
         """Start the worker unless it runs."""
@@ -70,12 +68,12 @@ class Site:
 
     def stop_worker(self) -> None:
         if self.worker:
-            _end(self.worker)
+            end(self.worker)
 
     def stop(self) -> None:
         for process in (self.worker, self.server):
             if process:
-                _end(process)
+                end(process)
 
     def deploy(self, name: str, flow_name: str = "index", **settings: Any) -> str:
         """Deploy a flow, by default index, and return the deployment's id."""
@@ -183,12 +181,3 @@ def running_site(home: Path) -> Iterator[Site]:
         yield site
     finally:
         site.stop()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

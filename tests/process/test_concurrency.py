@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.pictures import draw_pictures
-from tests.process.test_crash import ledger_rows
+from tests.process.watching import ledger_rows
 from tests.shell import Shell
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.process
 
@@ -23,7 +24,7 @@ def test_two_index_runs_at_once_both_finish_and_lose_nothing(
     both = shell()
     index = ("index", folder, "--model", tiny_clip, "--shard-size", 8)
     processes = [both.start(*index) for _ in range(2)]
-    outcomes = [process.communicate(timeout=300) for process in processes]
+    outcomes = [process.communicate(timeout=2 * PATIENCE_S) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outcomes
     assert ledger_rows(both.collection) == (60, 60, 60)
 
@@ -33,7 +34,7 @@ def test_search_answers_while_an_index_run_is_writing(
 ) -> None:
     first, more = tmp_path / "first", tmp_path / "more"
     draw_pictures(first, 4)
-    draw_pictures(more, 240)
+    draw_pictures(more, 120)
     both = shell()
     both.run("index", first, "--model", tiny_clip)
     writing = both.start("index", more, "--shard-size", 4)

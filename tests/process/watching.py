@@ -1,0 +1,59 @@
+"""Look at a collection from outside while other processes work on it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import duckdb
+
+from tasks.storage.collection import Collection
+from tests.waiting import PATIENCE_S, eventually
+
+_DOUBLED = """
+SELECT count(*) FROM (
+    SELECT 1 FROM chunk GROUP BY content_hash, chunker, ordinal HAVING count(*) > 1)
+"""
+_WITHOUT_CHUNK = """
+SELECT count(*) FROM vector_1_image WHERE chunk_id NOT IN (SELECT chunk_id FROM chunk)
+"""
+_WITHOUT_VECTOR = """
+SELECT count(*) FROM chunk WHERE chunk_id NOT IN (SELECT chunk_id FROM vector_1_image)
+"""
+_HAS_VECTORS = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'vector_1_image'"
+
+
+def ledger_rows(collection: Path) -> tuple[int, int, int]:
+    """Return the number of sources, of chunks and of vectors, after checking their keys.
+
+    It opens the file as any program may, so nobody else may be writing.
+    """
+    if not collection.exists():
+        return (0, 0, 0)
+    with duckdb.connect(str(collection), read_only=True) as con:
+
+        def number(sql: str) -> int:
+            return con.execute(sql).fetchall()[0][0]
+
+        if not number(_HAS_VECTORS):
+            return (0, 0, 0)
+        assert number(_DOUBLED) == 0
+        assert number(_WITHOUT_CHUNK) == 0
+        assert number(_WITHOUT_VECTOR) == 0
+        tables = ("source", "chunk", "vector_1_image")
+        return tuple(number(f"SELECT count(*) FROM {table}") for table in tables)
+
+
+def wait_for_vectors(process: subprocess.Popen[str], collection: Path, at_least: int) -> None:
+    """Wait until the process has committed so many vectors."""
+
+    def committed() -> bool:
+        assert process.poll() is None, process.communicate()
+        if not collection.exists():
+            return False
+        with Collection(collection, lock_timeout_s=PATIENCE_S).read() as con:
+            if con.execute(_HAS_VECTORS).fetchall() == [(0,)]:
+                return False
+            return con.execute("SELECT count(*) FROM vector_1_image").fetchall()[0][0] >= at_least
+
+    eventually(committed, PATIENCE_S, f"{at_least} vectors in {collection.name}", pause_s=0.02)
