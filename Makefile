@@ -3,6 +3,8 @@ VENV   ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 MODEL  ?=
 IMAGES ?=
+# Many tests wait for a process that starts or a server that answers: two at a time, a file each.
+WORKERS ?= 2
 BIN     = $(VENV)/bin
 STAMP   = $(VENV)/.installed
 DEMO    = demo
@@ -31,7 +33,8 @@ demo: $(STAMP)
 	@CROSSMODAL_IMAGES='$(IMAGES)' CROSSMODAL_MODEL='$(MODEL)' $(BIN)/python -m deployments.demo $(DEMO)
 
 test: $(STAMP)
-	@start=$$(date +%s); $(BIN)/python -m pytest; code=$$?; \
+	@start=$$(date +%s); \
+	  $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 15; code=$$?; \
 	  echo "==> tests took $$(( $$(date +%s) - start )) s"; exit $$code
 
 check: $(STAMP)
