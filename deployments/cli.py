@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from deployments.ui_cli import ui
 from flows.cli import app, main
 from flows.options import (
     DEFAULT_COLLECTION,
@@ -83,3 +84,6 @@ def serve(
         paths, collection, model, name, DEFAULT_POOL, text_model=text_model, audio_model=audio_model
     )
     serve_target(target, port, alert, typer.echo)
+
+
+app.command()(ui)

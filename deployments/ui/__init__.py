@@ -1,0 +1,1 @@
+"""Serve one collection over HTTP: the search page and its JSON API."""

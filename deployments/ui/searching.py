@@ -1,0 +1,176 @@
+"""Answer searches for the API: encode a query once, remember its vectors, cut a page of hits.
+
+Owns the memory of queries, by which further pages and details cost no model. A remembered query
+belongs to the lists that it was encoded for, so that a new model version makes a new query.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from deployments.ui.catalog import SourceRow, known_chunk, played_by
+from deployments.ui.errors import ApiError
+from deployments.ui.lru import Lru
+from deployments.ui.settings import UPLOAD_SIDE, UiSettings
+from tasks.chunking.refusal import Refused
+from tasks.records import Hit, VectorList
+from tasks.retrieval.lists import QueryVectors, choose_lists, encode_image, encode_text
+from tasks.retrieval.merging import merged
+from tasks.retrieval.options import QueryOptions
+from tasks.retrieval.previews import small_picture
+from tasks.retrieval.similar import vectors_of
+from tasks.storage.collection import Collection
+from tasks.storage.filters import parse_where
+
+_NUM_REMEMBERED = 2000
+_ID_CHARS = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Say which page of which hits is wanted."""
+
+    k: int
+    offset: int
+    where: list[str] = field(default_factory=list)
+    modalities: tuple[str, ...] = ()
+    group: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Hold one page of hits."""
+
+    query_id: str
+    model: str
+    hits: list[Hit]
+    has_more: bool
+    plays: dict[str, SourceRow]
+    """By source, the film or sound that these subtitles belong to."""
+
+
+class Searcher:
+    """Search one collection; safe between threads."""
+
+    def __init__(self, settings: UiSettings, collection: Collection) -> None:
+        self._settings = settings
+        self._collection = collection
+        self._remembered: Lru[str, QueryVectors] = Lru(_NUM_REMEMBERED)
+
+    def warm_up(self) -> None:
+        """Load the models that queries need; the first of them would wait for it."""
+        encode_text(self._lists(), "warm up", self._settings.device)
+
+    def by_text(self, text: str, ask: Ask) -> Found:
+        """Return the chunks that a text means."""
+        lists = self._lists()
+        query_id = _query_id("text", text.encode(), lists)
+        vectors = self._vectors(query_id, lambda: encode_text(lists, text, self._settings.device))
+        return self._found(query_id, vectors, ask)
+
+    def by_picture(self, data: bytes, ask: Ask) -> Found:
+        """Return the chunks that a picture resembles.
+
+        Raises:
+            ApiError: 422, these bytes are no picture that can be used, or no model sees pictures.
+        """
+        lists = [found for found in self._lists() if "image" in found.version.encoders]
+        if not lists:
+            raise ApiError(422, "cannot_see", "no model of this collection sees pictures")
+        query_id = _query_id("picture", data, lists)
+        vectors = self._vectors(query_id, lambda: self._encode_picture(lists, data))
+        return self._found(query_id, vectors, ask)
+
+    def by_chunk(self, chunk_id: int, ask: Ask) -> Found:
+        """Return the chunks nearest to a chunk, itself left out.
+
+        Raises:
+            ApiError: 404, there is no such chunk, or it has no vector under this model.
+        """
+        lists = self._lists()
+        with self._collection.read() as con:
+            known = known_chunk(con, chunk_id)
+            vectors = vectors_of(con, chunk_id, lists)
+        if not vectors:
+            raise ApiError(404, "no_vector", f"chunk {chunk_id} has no vector under this model")
+        query_id = _query_id("chunk", str(chunk_id).encode(), lists)
+        self._remembered.put(query_id, vectors)
+        own = {source.uri for source in known.sources}
+
+        def is_other(hit: Hit) -> bool:
+            return hit.chunk_id != chunk_id and not (ask.group and hit.uri in own)
+
+        return self._found(query_id, vectors, ask, is_other)
+
+    def remembered(self, query_id: str) -> QueryVectors:
+        """Return the vectors of an earlier query; empty where they are forgotten."""
+        return self._remembered.get(query_id) or {}
+
+    def _lists(self) -> list[VectorList]:
+        options = QueryOptions(collection=self._settings.collection, model=self._settings.model)
+        return choose_lists(self._collection, options)
+
+    def _vectors(self, query_id: str, encode: Callable[[], QueryVectors]) -> QueryVectors:
+        vectors = self._remembered.get(query_id)
+        if vectors is None:
+            vectors = encode()
+            self._remembered.put(query_id, vectors)
+        return vectors
+
+    def _encode_picture(self, lists: list[VectorList], data: bytes) -> QueryVectors:
+        try:
+            picture = small_picture(data, UPLOAD_SIDE)
+        except Refused as refused:
+            raise ApiError(
+                422,
+                "unusable_picture",
+                f"this picture cannot be used ({refused.reason}): {refused.detail}",
+                "send a JPEG, PNG, WebP, GIF, AVIF, HEIC or TIFF picture",
+            ) from refused
+        with tempfile.NamedTemporaryFile(suffix=".jpg") as file:
+            file.write(picture)
+            file.flush()
+            return encode_image(lists, file.name, self._settings.device)
+
+    def _found(
+        self,
+        query_id: str,
+        vectors: QueryVectors,
+        ask: Ask,
+        is_wanted: Callable[[Hit], bool] | None = None,
+    ) -> Found:
+        where = parse_where(ask.where)
+        searched = {
+            found: vector
+            for found, vector in vectors.items()
+            if not ask.modalities or found.modality in ask.modalities
+        }
+        with self._collection.read() as con:
+            # One more than the page, to know whether there is another.
+            options = QueryOptions(
+                collection=self._settings.collection,
+                k=ask.k + 1,
+                offset=ask.offset,
+                group=ask.group,
+            )
+            hits: list[Hit] = []
+            if searched and is_wanted is None:
+                hits = merged(con, searched, options, where)
+            elif searched and is_wanted:
+                whole = replace(options, k=ask.offset + ask.k + 2, offset=0)
+                others = [hit for hit in merged(con, searched, whole, where) if is_wanted(hit)]
+                hits = others[ask.offset : ask.offset + ask.k + 1]
+            page = [replace(hit, rank=i) for i, hit in enumerate(hits[: ask.k], ask.offset + 1)]
+            plays = played_by(con, page)
+        model = " + ".join(dict.fromkeys(found.version.label for found in vectors))
+        return Found(query_id, model, page, len(hits) > ask.k, plays)
+
+
+def _query_id(kind: str, content: bytes, lists: Sequence[VectorList]) -> str:
+    digest = hashlib.sha256(kind.encode() + b"\0" + content)
+    for found in lists:
+        digest.update(f"\0{found.version.fingerprint}|{found.modality}".encode())
+    return digest.hexdigest()[:_ID_CHARS]

@@ -1,0 +1,92 @@
+"""Hold what the requests of one process share: collection, searcher, previews, numbers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from deployments.ui.metrics import Metrics
+from deployments.ui.models import CollectionStatus, ListStatus
+from deployments.ui.pool import Pool
+from deployments.ui.previewing import Previews
+from deployments.ui.searching import Searcher
+from deployments.ui.shared_read import SharedCollection
+from tasks.errors import CrossmodalError
+from tasks.storage.status import status as read_status
+
+if TYPE_CHECKING:
+    from deployments.ui.settings import UiSettings
+
+_LOG = logging.getLogger(__name__)
+_STATUS_S = 5.0
+
+
+class State:
+    """Serve one collection."""
+
+    def __init__(self, settings: UiSettings) -> None:
+        self.settings = settings
+        self.collection = SharedCollection(settings.collection, settings.lock_wait_s)
+        self.searcher = Searcher(settings, self.collection)
+        self.previews = Previews(settings.preview_cache_bytes)
+        self.metrics = Metrics()
+        self.encoder_ready = False
+        self._status: tuple[float, CollectionStatus] | None = None
+
+    def make_pools(self) -> None:
+        """Make the pools of this event loop: searches must not wait for films to be opened."""
+        limits = self.settings.num_threads, self.settings.max_waiting, self.settings.max_wait_s
+        self.searches, self.drawings = Pool(*limits), Pool(*limits)
+
+    def warm_up(self) -> None:
+        """Load the models once there is a collection; returns when they are, or cannot be."""
+        try:
+            self.searcher.warm_up()
+            self.encoder_ready = True
+        except CrossmodalError as error:
+            _LOG.warning("searches will not work yet: %s", error)
+
+    def status(self) -> CollectionStatus:
+        """Return the collection's counts, at most a few seconds old."""
+        kept = self._status
+        if kept and time.monotonic() - kept[0] < _STATUS_S:
+            return kept[1].model_copy(update={"encoder_ready": self.encoder_ready})
+        found = self._read_status()
+        self._status = time.monotonic(), found
+        return found
+
+    def status_or_none(self) -> CollectionStatus | None:
+        """Return the counts, or None where the collection cannot be read now."""
+        try:
+            return self.status()
+        except CrossmodalError:
+            return None
+
+    def _read_status(self) -> CollectionStatus:
+        with self.collection.read() as con:
+            found = read_status(con, self.collection)
+        newest = found.runs[0] if found.runs else None
+        return CollectionStatus(
+            path=found.path,
+            num_sources=found.num_sources,
+            source_bytes=found.source_bytes,
+            num_chunks=found.num_chunks,
+            media_types=found.media_types,
+            chunk_kinds=found.chunk_kinds,
+            lists=[
+                ListStatus(
+                    model=held.model.label,
+                    modality=modality,
+                    num_vectors=num_vectors,
+                    is_live=modality in held.live,
+                )
+                for held in found.models
+                for modality, num_vectors in held.vectors.items()
+            ],
+            quarantine=found.quarantine,
+            disk_bytes=found.disk_bytes,
+            last_run=newest.state if newest else None,
+            last_run_at=(newest.finished_at or newest.started_at) if newest else None,
+            encoder_ready=self.encoder_ready,
+        )

@@ -1,0 +1,51 @@
+// Ask the JSON API; every failure is a Problem with words for a person.
+
+const BASE = "/api/v1";
+
+export class Problem extends Error {
+  constructor(status, { error, detail, hint }) {
+    super(detail);
+    this.status = status;
+    this.word = error;
+    this.hint = hint;
+  }
+}
+
+async function ask(path, parameters, options = {}) {
+  const query = new URLSearchParams(parameters).toString();
+  let response;
+  try {
+    response = await fetch(`${BASE}${path}${query ? `?${query}` : ""}`, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, {
+      error: "unreachable",
+      detail: "The server does not answer.",
+      hint: "Is crossmodal ui still running?",
+    });
+  }
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) {
+    throw new Problem(response.status, { error: "failed", detail: response.statusText, hint: "", ...body });
+  }
+  return body;
+}
+
+export const searchText = (text, parameters, signal) =>
+  ask("/search", [["q", text], ...parameters], { signal });
+
+export const searchPicture = (file, parameters, signal) =>
+  ask("/search", parameters, {
+    method: "POST",
+    body: file,
+    headers: { "Content-Type": file.type.startsWith("image/") ? file.type : "application/octet-stream" },
+    signal,
+  });
+
+export const searchSimilar = (chunk, parameters, signal) =>
+  ask(`/similar/${chunk}`, parameters, { signal });
+
+export const describe = (chunk, queryId, around) =>
+  ask(`/chunk/${chunk}`, { around, ...(queryId ? { query_id: queryId } : {}) });
+
+export const status = () => ask("/status", {});

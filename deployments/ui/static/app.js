@@ -1,0 +1,300 @@
+// Tie the page together: the address says what is shown, and everything follows from it.
+
+import { searchPicture, searchSimilar, searchText, status } from "./api.js";
+import { card, skeletons } from "./cards.js";
+import { hideDetails, showDetails } from "./details.js";
+import { $, bytes, count, h, icon } from "./dom.js";
+import { cleared, fill, offerTypes, setUpFilters, show as showFilters } from "./filters.js";
+import { setUpKeyboard } from "./keyboard.js";
+import { PAGE, fromAddress, numFilters, parameters, toAddress } from "./state.js";
+
+let state = fromAddress();
+let picture = null;
+let answer = null;
+let likeName = "";
+let asking = new AbortController();
+let collection = null;
+
+function go(changes, { replace = false } = {}) {
+  state = { ...state, ...changes };
+  history[replace ? "replaceState" : "pushState"](null, "", toAddress(state));
+}
+
+const search = (changes) => {
+  go({ page: 1, chunk: "", ...changes });
+  refresh();
+};
+
+async function refresh() {
+  asking.abort();
+  asking = new AbortController();
+  showQuery();
+  fill(state);
+  if (!state.q && !state.like && !picture) return showStart();
+  const { signal } = asking;
+  const slow = setTimeout(() => say("Searching. The first search loads the model and takes longer."), 2500);
+  busy(true);
+  try {
+    answer = await find(signal);
+    showAnswer();
+  } catch (problem) {
+    if (problem.name === "AbortError") return;
+    showProblem(problem);
+  } finally {
+    clearTimeout(slow);
+    if (!signal.aborted) busy(false);
+  }
+  if (state.chunk && !signal.aborted) openChunk(state.chunk);
+}
+
+function find(signal) {
+  const wanted = parameters(state);
+  if (picture) return searchPicture(picture.file, wanted, signal);
+  if (state.like) return searchSimilar(state.like, wanted, signal);
+  return searchText(state.q, wanted, signal);
+}
+
+function busy(on) {
+  $("results").setAttribute("aria-busy", String(on));
+  if (!on) return;
+  say("Searching…");
+  $("notice").hidden = true;
+  $("pages").hidden = true;
+  $("results").replaceChildren(...skeletons(8));
+}
+
+const say = (text) => ($("summary").textContent = text);
+
+function showAnswer() {
+  const { hits } = answer;
+  $("results").replaceChildren(...hits.map((hit) => card(hit, (chosen) => open(chosen))));
+  const first = answer.offset + 1;
+  const took = answer.took_ms < 1000 ? `${Math.round(answer.took_ms)} ms` : `${(answer.took_ms / 1000).toFixed(1)} s`;
+  say(hits.length ? `Results ${first} to ${first + hits.length - 1}, in ${took}` : "");
+  $("pages").hidden = !hits.length || (state.page === 1 && answer.next_offset === null);
+  $("previous").disabled = state.page === 1;
+  $("next").disabled = answer.next_offset === null;
+  $("page").textContent = `Page ${state.page}`;
+  if (hits.length) return;
+  const filtered = numFilters(state) > 0;
+  notice(
+    state.page > 1 ? "There are no more results" : "Nothing found",
+    filtered ? "No chunk passes these filters." : "The collection holds nothing to compare with.",
+    filtered ? ["Clear filters", () => search(cleared())] : state.page > 1 ? ["First page", () => search({})] : null,
+  );
+}
+
+function showProblem(problem) {
+  answer = null;
+  $("results").replaceChildren();
+  say("");
+  const titles = {
+    bad_filter: "This filter cannot be understood",
+    collection_missing: "There is no collection yet",
+    collection_empty: "The collection is empty",
+    collection_busy: "The collection is being written",
+    unusable_picture: "This picture cannot be used",
+    too_large: "This picture is too large",
+    no_such_chunk: "That item is no longer there",
+    unreachable: "No connection",
+    token_needed: "This page needs its token",
+  };
+  if (problem.word === "bad_filter") showFilters(true);
+  const action = problem.word === "bad_filter" ? ["Clear filters", () => search(cleared())] : ["Try again", retry];
+  notice(titles[problem.word] ?? "That did not work", sentence(problem), action, true);
+}
+
+function retry() {
+  refresh();
+  readStatus();
+}
+
+function sentence(problem) {
+  const text = [problem.message, problem.hint].filter(Boolean).join(": ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function notice(title, text, action, isProblem = false) {
+  const box = $("notice");
+  box.classList.toggle("of-problem", isProblem);
+  box.setAttribute("role", isProblem ? "alert" : "note");
+  box.replaceChildren(
+    h("h2", {}, title),
+    h("p", {}, text),
+    ...(action ? [h("button", { type: "button", onclick: action[1] }, action[0])] : []),
+  );
+  box.hidden = false;
+}
+
+function showStart() {
+  answer = null;
+  busy(false);
+  say("");
+  $("results").replaceChildren();
+  $("pages").hidden = true;
+  if (collection?.problem) return showProblem(collection.problem);
+  const held = collection
+    ? `${count(collection.num_sources, "file", "files")} and ${count(collection.num_chunks, "searchable part", "searchable parts")}: pictures, pages, moments of films and passages answer alike.`
+    : "";
+  notice("Search by meaning", `Describe it in your own words, or drop a picture to find its like. ${held}`, ["Choose a picture", () => $("file").click()]);
+}
+
+function showQuery() {
+  $("q").value = state.q;
+  const box = $("asked");
+  box.hidden = !picture && !state.like;
+  $("search").classList.toggle("has-picture", !box.hidden);
+  if (box.hidden) return;
+  const name = picture ? picture.file.name || "pasted picture" : likeName || `item ${state.like}`;
+  const face = h("img", { src: picture ? picture.url : `/api/v1/thumbnail/${state.like}?side=160`, alt: "" });
+  face.addEventListener("error", () => face.remove(), { once: true });
+  box.replaceChildren(
+    face,
+    h("span", {}, `Like ${name}`),
+    h("button", { type: "button", class: "plain", "aria-label": "Remove", onclick: () => forget() }, icon("close")),
+  );
+}
+
+function forget() {
+  dropPicture();
+  search({ like: "" });
+  $("q").focus();
+}
+
+function dropPicture() {
+  if (picture) URL.revokeObjectURL(picture.url);
+  picture = null;
+}
+
+function usePicture(file) {
+  if (!file) return;
+  dropPicture();
+  picture = { file, url: URL.createObjectURL(file) };
+  search({ q: "", like: "" });
+}
+
+const hitsNow = () => answer?.hits ?? [];
+const place = () => hitsNow().findIndex((hit) => String(hit.chunk_id) === state.chunk);
+const step = {
+  can: (by) => place() >= 0 && Boolean(hitsNow()[place() + by]),
+  by: (by) => step.can(by) && open(hitsNow()[place() + by], true),
+};
+const actions = {
+  close: () => $("details").close(),
+  open: (hit) => open(hit),
+  similar: (chunk) => {
+    hideDetails();
+    dropPicture();
+    likeName = chunk.name;
+    search({ q: "", like: String(chunk.chunk_id) });
+    scrollTo(0, 0);
+  },
+};
+
+function open(hit, replace = Boolean(state.chunk)) {
+  go({ chunk: String(hit.chunk_id) }, { replace });
+  openChunk(state.chunk);
+}
+
+const openChunk = (chunk) => showDetails(chunk, { queryId: answer?.query_id, actions, step });
+
+function closed() {
+  hideDetails();
+  if (!state.chunk) return;
+  const face = document.querySelector(`.face[data-chunk="${state.chunk}"]`);
+  go({ chunk: "" });
+  face?.focus();
+}
+
+function setUpPictures() {
+  const drop = $("drop");
+  const hasFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+  $("pick").addEventListener("click", () => $("file").click());
+  $("file").addEventListener("change", () => {
+    usePicture($("file").files[0]);
+    $("file").value = "";
+  });
+  addEventListener("dragover", (event) => {
+    if (!hasFile(event)) return;
+    event.preventDefault();
+    drop.classList.add("open");
+  });
+  addEventListener("dragleave", (event) => event.relatedTarget || drop.classList.remove("open"));
+  addEventListener("drop", (event) => {
+    drop.classList.remove("open");
+    if (!hasFile(event)) return;
+    event.preventDefault();
+    usePicture(event.dataTransfer.files[0]);
+  });
+  addEventListener("paste", (event) => {
+    const file = [...(event.clipboardData?.files ?? [])].find((pasted) => pasted.type.startsWith("image/"));
+    if (file) event.preventDefault();
+    usePicture(file);
+  });
+}
+
+function setUpTheme() {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  $("theme").addEventListener("click", () => {
+    const now = document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light");
+    const next = now === "dark" ? "light" : "dark";
+    document.documentElement.dataset.theme = next;
+    localStorage.setItem("theme", next);
+  });
+}
+
+async function readStatus() {
+  try {
+    collection = await status();
+    offerTypes(collection.media_types, state.type);
+    const name = collection.path.split("/").pop();
+    $("collection").textContent = `${name} · ${count(collection.num_sources, "file", "files")} · ${bytes(collection.source_bytes)}`;
+    $("collection").title = collection.path;
+  } catch (problem) {
+    collection = { problem };
+  }
+  if (!state.q && !state.like && !picture) showStart();
+}
+
+$("search").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const text = $("q").value.trim();
+  if (!text) return;
+  dropPicture();
+  search({ q: text, like: "" });
+});
+$("previous").addEventListener("click", () => turn(-1));
+$("next").addEventListener("click", () => turn(1));
+$("details").addEventListener("close", closed);
+$("details").addEventListener("click", (event) => event.target === $("details") && $("details").close());
+
+function turn(by) {
+  go({ page: state.page + by, chunk: "" });
+  refresh();
+  scrollTo(0, 0);
+  $("results").focus({ preventScroll: true });
+}
+
+addEventListener("popstate", () => {
+  const before = { ...state, chunk: "" };
+  state = fromAddress();
+  // Only details were opened or closed: the results stand.
+  if (answer && toAddress(before) === toAddress({ ...state, chunk: "" })) {
+    if (state.chunk) openChunk(state.chunk);
+    else hideDetails();
+    return;
+  }
+  hideDetails();
+  if (state.q || state.like) dropPicture();
+  refresh();
+});
+
+setUpFilters((changes) => (state.q || state.like || picture ? search(changes) : (go({ ...changes, page: 1 }, { replace: true }), fill(state))));
+setUpPictures();
+setUpTheme();
+setUpKeyboard({ step, close: () => document.activeElement?.blur() });
+if (numFilters(state)) showFilters(true);
+if (state.page > Math.floor(10000 / PAGE)) state.page = 1;
+refresh();
+readStatus();
+if (!state.q && !state.like) $("q").focus();

@@ -1,0 +1,89 @@
+// Draw one hit as what it is: a picture, a moment of a film, a stretch of sound, a passage.
+
+import { clock, h, icon } from "./dom.js";
+
+const TEXTS = new Set(["passage", "cue", "rows", "table"]);
+export const isText = (hit) => TEXTS.has(hit.kind) || hit.modality === "text";
+
+export const KINDS = {
+  image: "Picture",
+  passage: "Passage",
+  page_image: "Page",
+  figure: "Figure",
+  frame: "Film",
+  cue: "Subtitles",
+  window: "Sound",
+  rows: "Table rows",
+  table: "Table",
+  cell_image: "Picture in a table",
+};
+
+export const kindOf = (hit) => KINDS[hit.kind] ?? hit.kind;
+
+export function card(hit, open) {
+  const label = [hit.name, hit.place, kindOf(hit)].filter(Boolean).join(", ");
+  return h(
+    "li",
+    { class: `card ${isText(hit) ? "of-text" : "of-media"}` },
+    h(
+      "button",
+      { type: "button", class: "face", "aria-label": label, data: { chunk: hit.chunk_id }, onclick: () => open(hit) },
+      isText(hit) ? passage(hit) : media(hit),
+      caption(hit),
+    ),
+  );
+}
+
+function media(hit) {
+  const box = h("div", { class: "media" });
+  if (hit.thumbnail) {
+    const picture = h("img", { src: `${hit.thumbnail}?side=320`, alt: "", loading: "lazy", decoding: "async" });
+    picture.addEventListener("error", () => picture.replaceWith(blank(hit)), { once: true });
+    box.append(picture);
+  } else {
+    box.append(blank(hit));
+  }
+  if (hit.medium && hit.facts.start_s !== undefined) {
+    box.append(h("span", { class: "moment" }, icon("play"), clock(hit.facts.start_s)));
+  }
+  return box;
+}
+
+const blank = (hit) => h("div", { class: "blank" }, `${kindOf(hit)} cannot be shown`);
+
+function passage(hit) {
+  const timed = hit.medium && hit.facts.start_s !== undefined;
+  return h(
+    "div",
+    { class: "words" },
+    hit.section.length ? h("p", { class: "section" }, hit.section.join(" › ")) : null,
+    h("p", { class: "text" }, hit.text.slice(0, 600)),
+    timed ? h("span", { class: "moment" }, icon("play"), clock(hit.facts.start_s)) : null,
+  );
+}
+
+function caption(hit) {
+  const place = hit.medium?.start_s !== undefined && hit.medium?.start_s !== null ? "" : hit.place;
+  const about = [kindOf(hit), place].filter(Boolean).join(" · ");
+  return h(
+    "div",
+    { class: "caption" },
+    h("div", { class: "title" }, h("span", { class: "filename", title: hit.uri }, hit.name), score(hit)),
+    h("div", { class: "about" }, h("span", {}, about), h("span", { class: "path", title: hit.folder }, folder(hit))),
+  );
+}
+
+export const score = (hit) =>
+  h("span", { class: "score", title: "Cosine similarity, to be compared among results of one kind" }, hit.score.toFixed(3));
+
+// The end of a long path says more than its beginning.
+function folder(hit) {
+  const names = hit.folder.split("/").filter(Boolean);
+  return names.length > 2 ? `…/${names.slice(-2).join("/")}` : hit.folder || "/";
+}
+
+export function skeletons(number) {
+  return Array.from({ length: number }, () =>
+    h("li", { class: "card skeleton", "aria-hidden": "true" }, h("div", { class: "media" }), h("div", { class: "caption" })),
+  );
+}
