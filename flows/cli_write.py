@@ -37,6 +37,7 @@ from flows.options import (
     TextModelOption,
     WindowOption,
 )
+from flows.printing import print_json
 from tasks.chunking.rules import ChunkRules
 
 RULES = ChunkRules()
@@ -131,3 +132,28 @@ def backfill(
     from flows.backfill import backfill as backfill_flow
 
     show_outcome(backfill_flow(params, return_state=True), as_json=as_json)
+
+
+def promote(
+    model: Annotated[str | None, typer.Argument(help="Version of the image-text model.")] = None,
+    text_model: Annotated[str | None, typer.Option(help="Version for passages.")] = None,
+    audio_model: Annotated[str | None, typer.Option(help="Version for sounds.")] = None,
+    allow_partial: Annotated[bool, typer.Option(help="Even if it holds clearly less.")] = False,
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    as_json: JsonOption = False,
+) -> None:
+    """Let searches use model versions that were built beside the live ones."""
+    given = {k: v for k, v in locals().items() if k != "as_json"}
+    from flows.parameters import PromoteParams
+
+    params = checked(PromoteParams, given)
+    from tasks.storage.collection import Collection
+    from tasks.storage.promotion import promote as promote_versions
+
+    with Collection(collection).write() as con:
+        change = promote_versions(con, params.named, allow_partial=allow_partial)
+    if as_json:
+        print_json(change)
+        return
+    for modality, label in change.after.items():
+        typer.echo(f"{modality}: {label} ({change.vectors[modality]:,} vectors)")

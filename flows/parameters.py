@@ -282,6 +282,48 @@ class SearchParams(FlowParams):
         )
 
 
+class PromoteParams(CollectionParams):
+    """Let searches use model versions that were built beside the live ones."""
+
+    model: Text = Field(
+        default="",
+        title="Model",
+        description="Name, number or label of the image-text model version to make live.",
+    )
+    text_model: Text = Field(
+        default="",
+        title="Model for passages",
+        description="Name, number or label of the version to make live for passages.",
+    )
+    audio_model: Text = Field(
+        default="",
+        title="Model for sounds",
+        description="Name, number or label of the version to make live for sounds.",
+    )
+    allow_partial: bool = Field(
+        default=False,
+        title="Allow less",
+        description="Make a version live although it holds clearly less than its predecessor.",
+    )
+
+    @model_validator(mode="after")
+    def _something_named(self) -> Self:
+        if not self.named:
+            raise ValueError("name at least one model version to make live")
+        return self
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Return what is to serve which modality."""
+        given = {"image": self.model, "text": self.text_model, "audio": self.audio_model}
+        return {modality: spec for modality, spec in given.items() if spec}
+
+    @property
+    def run_name(self) -> str:
+        """Return what the Prefect UI calls a run with these values."""
+        return f"{self.collection_name}: promote {', '.join(self.named.values())}"
+
+
 class StatusParams(CollectionParams):
     """Say what a collection holds and how its last runs went."""
 

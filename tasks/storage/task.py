@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from typing import Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks.grid import Grid
 from tasks.records import Lineup, Plan
 from tasks.run import Run
-from tasks.storage import backfills, models
+from tasks.storage import backfills, models, promotion
 from tasks.storage import status as counts
 from tasks.storage import verify as checks
 from tasks.storage.backfill_records import Backfill, PartitionRecord
@@ -59,6 +60,24 @@ def report_partitions(run: Run, backfill: Backfill, lineup: Lineup) -> list[Part
             description=f"How far each partition of backfill {backfill.id} is",
         )
     return records
+
+
+@stage("promote")
+def promote_versions(collection: str, named: dict[str, str], allow_partial: bool) -> dict[str, Any]:
+    """Make the named model versions live; show and return what they replace."""
+    with Collection(collection).write() as con:
+        change = promotion.promote(con, named, allow_partial=allow_partial)
+    rows = [
+        {"modality": m, "was": change.before.get(m, ""), "is": label, "vectors": change.vectors[m]}
+        for m, label in change.after.items()
+    ]
+    with showing():
+        create_table_artifact(
+            rows,
+            key=collection_key("promoted", collection),
+            description="Which model version serves which modality from now on",
+        )
+    return asdict(change)
 
 
 @stage("read status")
