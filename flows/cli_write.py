@@ -148,10 +148,9 @@ def promote(
 
     params = checked(PromoteParams, given)
     from tasks.storage.collection import Collection
-    from tasks.storage.promotion import promote as promote_versions
+    from tasks.storage.promotion import promote_in
 
-    with Collection(collection).write() as con:
-        change = promote_versions(con, params.named, allow_partial=allow_partial)
+    change = promote_in(Collection(collection), params.named, allow_partial=allow_partial)
     if as_json:
         print_json(change)
         return

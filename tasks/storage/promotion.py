@@ -13,6 +13,7 @@ import duckdb
 from tasks.errors import CollectionEmpty, ModelMismatch
 from tasks.records import Lineup, ModelVersion, VectorList
 from tasks.storage import models
+from tasks.storage.collection import Collection
 from tasks.storage.tables import one_number
 
 MIN_SHARE = 0.95
@@ -56,6 +57,16 @@ def promote(
         _refuse_less(con, live, lineup, counts)
     models.set_live(con, lineup)
     return Promotion(_labels(live), _labels(lineup), counts)
+
+
+def promote_in(
+    collection: Collection, named: dict[str, str], *, allow_partial: bool = False
+) -> Promotion:
+    """Promote versions of a collection that must be there already; raises as ``promote`` does."""
+    with collection.read():
+        pass  # entering it refuses a missing file, which writing would make
+    with collection.write() as con:
+        return promote(con, named, allow_partial=allow_partial)
 
 
 def _find(con: duckdb.DuckDBPyConnection, spec: str, modality: str) -> ModelVersion:

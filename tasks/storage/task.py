@@ -65,8 +65,7 @@ def report_partitions(run: Run, backfill: Backfill, lineup: Lineup) -> list[Part
 @stage("promote")
 def promote_versions(collection: str, named: dict[str, str], allow_partial: bool) -> dict[str, Any]:
     """Make the named model versions live; show and return what they replace."""
-    with Collection(collection).write() as con:
-        change = promotion.promote(con, named, allow_partial=allow_partial)
+    change = promotion.promote_in(Collection(collection), named, allow_partial=allow_partial)
     rows = [
         {"modality": m, "was": change.before.get(m, ""), "is": label, "vectors": change.vectors[m]}
         for m, label in change.after.items()

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tasks.errors import CollectionEmpty, ModelMismatch
+from tasks.errors import CollectionEmpty, CollectionMissing, ModelMismatch
 from tasks.records import Lineup
 from tasks.storage import models
-from tasks.storage.promotion import promote
+from tasks.storage.collection import Collection
+from tasks.storage.promotion import promote, promote_in
 from tests.storage import build
 from tests.storage.build import commit, planned
 
@@ -59,6 +61,13 @@ def test_a_version_that_cannot_serve_the_modality_is_refused(con: Any, lineup: L
     models.register(con, replace(build.version("sentences"), encoders={"text": "sentence"}))
     with pytest.raises(ModelMismatch, match="'sentences' of this collection serves image"):
         promote(con, {"image": "sentences"})
+
+
+def test_a_missing_collection_is_told_of_and_not_made(tmp_path: Path) -> None:
+    missing = Collection(tmp_path / "none.duckdb")
+    with pytest.raises(CollectionMissing):
+        promote_in(missing, {"image": "tiny"})
+    assert not missing.exists
 
 
 def test_without_a_live_line_up_there_is_nothing_to_replace(con: Any) -> None:
