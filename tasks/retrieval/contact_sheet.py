@@ -6,6 +6,7 @@ says why, so that the sheet always has as many tiles as there were hits.
 
 from __future__ import annotations
 
+import itertools
 import os
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from tasks.errors import PathError
 from tasks.records import Hit
+from tasks.retrieval.places import place_of
 from tasks.retrieval.thumbnails import thumbnail
 
 if TYPE_CHECKING:
@@ -105,11 +107,13 @@ def _tiles(
 
 
 def _tile(hit: Hit) -> Image.Image:
-    """Return the hit's picture in the middle of a tile, or a grey tile with the reason."""
+    """Return the hit's words, or its picture in the middle of a tile, or grey with the reason."""
     from PIL import Image, ImageDraw
 
     from tasks.chunking.refusal import Refused
 
+    if hit.modality == "text":
+        return _words(hit.text)
     try:
         picture = thumbnail(hit.uri, _TILE)
     except Refused as refused:
@@ -121,6 +125,31 @@ def _tile(hit: Hit) -> Image.Image:
     tile = Image.new("RGB", _TILE, _PANEL)
     tile.paste(picture, ((_TILE[0] - picture.width) // 2, (_TILE[1] - picture.height) // 2))
     return tile
+
+
+def _words(text: str) -> Image.Image:
+    """Return a tile with as many of the words as fit."""
+    from PIL import Image, ImageDraw
+
+    tile = Image.new("RGB", _TILE, _PANEL)
+    font, margin, line_height = _font(_NAME_PX), 10, _NAME_PX + 5
+    lines = _wrapped(_drawable(" ".join(text.split())), font, _TILE[0] - 2 * margin)
+    shown = itertools.islice(lines, (_TILE[1] - 2 * margin) // line_height)
+    ImageDraw.Draw(tile).multiline_text((margin, margin), "\n".join(shown), _INK, font, spacing=5)
+    return tile
+
+
+def _wrapped(text: str, font: Font, width: int) -> Iterator[str]:
+    """Yield lines that fit the width; a word that does not is cut."""
+    line = ""
+    for word in text.split():
+        longer = f"{line} {word}".lstrip()
+        if line and font.getlength(longer) > width:
+            yield line
+            longer = word
+        line = _shorten(longer, lambda part: font.getlength(part) <= width)
+    if line:
+        yield line
 
 
 def _draw_title(draw: ImageDraw.ImageDraw, row: QueryRow, top: int, width: int) -> None:
@@ -138,7 +167,8 @@ def _draw_caption(draw: ImageDraw.ImageDraw, hit: Hit, corner: tuple[int, int]) 
     score_font, name_font = _font(_SCORE_PX), _font(_NAME_PX)
     draw.text((x, y + 6), score, _INK, score_font)
     draw.text((x + score_font.getlength(score + "  "), y + 8), copies, _FAINT, name_font)
-    name = _drawable(hit.uri.rstrip("/").rsplit("/", 1)[-1])
+    place = place_of(hit.meta)
+    name = _drawable(hit.uri.rstrip("/").rsplit("/", 1)[-1] + (f", {place}" if place else ""))
     shown = _shorten(name, lambda text: name_font.getlength(text) <= _TILE[0])
     draw.text((x, y + 25), shown, _FAINT, name_font)
 

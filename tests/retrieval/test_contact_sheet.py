@@ -121,3 +121,21 @@ def test_place_that_cannot_be_written_is_named_and_nothing_is_left(
     with pytest.raises(PathError, match=f"cannot write the contact sheet to .*{name}"):
         contact_sheet([QueryRow("red", [hit(red)])], tmp_path / name)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "red.png"]
+
+
+def test_words_stand_on_their_tile_and_stay_inside_it(tmp_path: Path) -> None:
+    texts = ["a short note", "word " * 500, "x" * 500, ""]
+    hits = [hit(f"/n/{i}.md", i, modality="text", text=text) for i, text in enumerate(texts, 1)]
+    contact_sheet([QueryRow("words", hits)], tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        inked = [has_ink(sheet, column) for column in range(4)]
+        between = sheet.crop((32 + 232, 0, 32 + 232 + 16, sheet.height)).convert("L")
+    assert inked == [True, True, True, False]
+    assert between.getextrema()[0] > 200
+
+
+def has_ink(sheet: Image.Image, column: int) -> bool:
+    """Say whether a tile of the first row has anything dark on it."""
+    left = 32 + column * TILE_X
+    tile = sheet.crop((left, 32 + 46, left + 232, 32 + 46 + 174)).convert("L")
+    return tile.getextrema()[0] < 100
