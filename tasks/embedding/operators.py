@@ -18,6 +18,7 @@ from tasks.chunking.refusal import Refused
 from tasks.embedding.cutting import Cutter
 from tasks.embedding.encoders import Encoders
 from tasks.embedding.encoding import ChunkEncoding
+from tasks.embedding.forward import batch_rows, choose_device, num_passes, on_one_core
 from tasks.embedding.items import Item
 from tasks.embedding.options import EmbedOptions
 from tasks.embedding.read import is_remote, read_source
@@ -38,10 +39,15 @@ class ShardOperators:
     progress: Callable[[int], None]
     cutter: Cutter = field(init=False)
     encoding: ChunkEncoding = field(init=False)
-    _forward_turn: threading.Lock = field(default_factory=threading.Lock)
+    batch_rows: int = field(init=False)
+    """Chunks in one forward pass."""
+    _turns: threading.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
         weight = self.options.chunk_rules.caption_weight
+        device = choose_device(self.encoders.device)
+        object.__setattr__(self, "batch_rows", batch_rows(device, self.options.batch_size))
+        object.__setattr__(self, "_turns", threading.Semaphore(num_passes(device)))
         object.__setattr__(self, "cutter", Cutter(self.encoders, self.options))
         object.__setattr__(self, "encoding", ChunkEncoding(self.encoders, weight))
 
@@ -55,17 +61,17 @@ class ShardOperators:
 
     def decode(self, items: list[Item]) -> list[list[Item]]:
         """Cut each source into chunks that the encoders take."""
-        with self._timed("decode", _alive(items)):
+        with on_one_core(), self._timed("decode", _alive(items)):
             return [[item] if item.reason else self._decode_one(item) for item in items]
 
     def forward(self, items: list[Item]) -> list[Item]:
-        """Turn chunks into vectors, one batch at a time."""
+        """Turn chunks into vectors, as many batches at a time as the device runs side by side."""
         rows = [row for row, item in enumerate(items) if not item.reason]
         done = list(items)
         if rows:
             alive = [items[row] for row in rows]
             # Waiting for the turn is not the model's work, so the clock starts inside.
-            with self._forward_turn, self._timed("forward", alive):
+            with self._turns, on_one_core(), self._timed("forward", alive):
                 encoded = self.encoding.encode(alive)
             for row, item in zip(rows, encoded, strict=True):
                 done[row] = item

@@ -103,7 +103,7 @@ class _ShardQuery:
         frame = frame.with_column("item", self._operator(daft, "read", ITEM_TYPE)(frame["item"]))
         decode = self._operator(daft, "decode", pa.large_list(ITEM_TYPE))
         frame = frame.with_column("item", decode(frame["item"])).explode("item")
-        frame = frame.into_batches(self._operators.options.batch_size)
+        frame = frame.into_batches(self._operators.batch_rows)
         frame = frame.with_column("item", self._operator(daft, "forward", ITEM_TYPE)(frame["item"]))
         return from_arrow(frame.to_arrow()["item"])
 

@@ -73,7 +73,11 @@ class TransformersEncoder(Encoder):
     def _image_features(self, pixels: npt.NDArray[np.uint8]) -> Any:
         import torch
 
-        pixels_NHWC = torch.from_numpy(np.require(pixels, requirements=["C", "W"])).to(self.device)
+        pixels_NHWC = torch.from_numpy(np.require(pixels, requirements=["C", "W"]))
+        if self.device == "cuda":
+            pixels_NHWC = pixels_NHWC.pin_memory().to(self.device, non_blocking=True)
+        else:
+            pixels_NHWC = pixels_NHWC.to(self.device)
         scaled_NHWC = (pixels_NHWC.float() * self._image.rescale - self._mean) / self._std
         values_NCHW = scaled_NHWC.permute(0, 3, 1, 2).contiguous().to(self._model.dtype)
         return self._model.get_image_features(pixel_values=values_NCHW)
