@@ -10,7 +10,7 @@ from tasks.storage import runs
 from tasks.storage.collection import Collection
 from tasks.storage.runs import RunRecord
 from tasks.storage.verify import verify
-from tests.operation.site import eventually
+from tests.waiting import PATIENCE_S, eventually
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Ledger:
         """Return what each run embedded, oldest first."""
         return [run.counts.get("num_embedded", 0) for run in self.runs]
 
-    def wait_for_vectors(self, at_least: int = 1, timeout_s: float = 120) -> int:
+    def wait_for_vectors(self, at_least: int = 1, timeout_s: float = PATIENCE_S) -> int:
         """Wait until a run has committed so many; return how many there are."""
         what = f"{at_least} vectors in {self.path.name}"
         return eventually(
@@ -53,7 +53,7 @@ class Ledger:
 
     def check(self) -> None:
         """Assert that the lock is free and that what is stored is sound, finished or not."""
-        collection = Collection(self.path, lock_timeout_s=1)
+        collection = Collection(self.path, lock_timeout_s=10)
         with collection.write() as con:
             con.execute("SELECT 1")
         with collection.read() as con:

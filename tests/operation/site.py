@@ -165,7 +165,7 @@ class FlowRun:
         body = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
         self.site.post(f"/flow_runs/{self.id}/set_state", body)
 
-    def ended(self, timeout_s: float = 120) -> str:
+    def ended(self, timeout_s: float = PATIENCE_S) -> str:
         """Wait for the end and return the state."""
         return eventually(
             lambda: self.state if self.state in ENDED else None, timeout_s, f"end of {self.id}"

@@ -14,8 +14,9 @@ import pytest
 from tasks.storage import backfills
 from tasks.storage.collection import Collection
 from tests.operation.ledger import Ledger
-from tests.operation.site import FlowRun, Site, eventually
+from tests.operation.site import FlowRun, Site
 from tests.pictures import draw_picture
+from tests.waiting import PATIENCE_S, eventually
 
 pytestmark = pytest.mark.operation
 
@@ -68,7 +69,7 @@ def backfill(
 
 def suspend(run: FlowRun) -> None:
     """Press the UI's pause button."""
-    timeout = datetime.now(UTC) + timedelta(minutes=5)
+    timeout = datetime.now(UTC) + timedelta(minutes=15)
     details = {"pause_timeout": timeout.isoformat(), "pause_reschedule": True}
     state = {"type": "PAUSED", "name": "Suspended", "state_details": details}
     run.site.post(f"/flow_runs/{run.id}/set_state", {"state": state})
@@ -80,7 +81,7 @@ def resume(run: FlowRun) -> None:
 
 def cancelled(run: FlowRun) -> None:
     """Wait until the run counts as cancelled; for a moment it may be taken for crashed."""
-    eventually(lambda: run.state == "CANCELLED", 60, f"cancelled state of {run.id}")
+    eventually(lambda: run.state == "CANCELLED", PATIENCE_S, f"cancelled state of {run.id}")
 
 
 def partitions(ledger: Ledger) -> dict[str, str]:
@@ -94,7 +95,7 @@ def finish_the_rest(backfill: Callable[..., FlowRun], ledger: Ledger, **changes:
     """Backfill again: it does what is missing and leaves nothing behind."""
     ledger.check()
     again = backfill(**changes)
-    assert again.ended(300) == "COMPLETED", again.message
+    assert again.ended(2 * PATIENCE_S) == "COMPLETED", again.message
     assert ledger.num_vectors == NUM_PICTURES
     assert partitions(ledger) == dict.fromkeys(ALBUMS, "done")
     assert ledger.leftovers == []
@@ -106,7 +107,7 @@ def test_suspended_backfill_ends_after_its_shard_and_goes_on_when_resumed(
     run = backfill()
     ledger.wait_for_vectors()
     suspend(run)
-    eventually(lambda: ledger.states == ["interrupted"], 60, "the end of the process")
+    eventually(lambda: ledger.states == ["interrupted"], PATIENCE_S, "the end of the process")
     num_before = ledger.num_vectors
     assert 0 < num_before < NUM_PICTURES
     assert num_before % SHARD_SIZE == 0
@@ -135,7 +136,7 @@ def test_partitions_run_as_deployment_runs_no_more_at_once_than_asked_for(
 ) -> None:
     before = {run["id"] for run in site.runs_of(deployments["partition"])}
     run = backfill(workers="deployments", max_parallel=2)
-    assert run.ended(300) == "COMPLETED", run.message
+    assert run.ended(2 * PATIENCE_S) == "COMPLETED", run.message
     parts = [r for r in site.runs_of(deployments["partition"]) if r["id"] not in before]
     assert [part["state_type"] for part in parts] == ["COMPLETED"] * len(ALBUMS)
     starts = sorted(part["start_time"] for part in parts)
@@ -146,7 +147,7 @@ def test_partitions_run_as_deployment_runs_no_more_at_once_than_asked_for(
     assert partitions(ledger) == dict.fromkeys(ALBUMS, "done")
 
     again = backfill(workers="deployments")
-    assert again.ended(300) == "COMPLETED", again.message
+    assert again.ended(2 * PATIENCE_S) == "COMPLETED", again.message
     assert len(site.runs_of(deployments["partition"])) == len(before) + len(ALBUMS)
 
 

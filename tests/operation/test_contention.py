@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import median
 
 import pytest
 
 from tests.operation.conftest import NUM_PICTURES, index_params
 from tests.operation.ledger import Ledger
-from tests.operation.site import FlowRun, Site, eventually
+from tests.operation.site import FlowRun, Site
+from tests.waiting import PATIENCE_S, eventually
 
 pytestmark = pytest.mark.operation
 
@@ -31,17 +33,17 @@ def test_missed_schedules_all_run_but_only_the_first_embeds(
         runs = site.runs_of(deployment)
         return [run["id"] for run in runs if run["state"]["name"] == "Late"]
 
-    missed = eventually(lambda: late() if len(late()) >= 3 else None, 180, "three late runs")
+    missed = eventually(lambda: late() if len(late()) >= 3 else None, PATIENCE_S, "three late runs")
     # Due runs stay when a schedule ends; those of the future go.
     site.patch(f"/deployments/{deployment}", {"schedules": []})
     site.start_worker()
     for run_id in missed:
-        assert FlowRun(site, run_id).ended(timeout_s=240) == "COMPLETED"
+        assert FlowRun(site, run_id).ended(2 * PATIENCE_S) == "COMPLETED"
     first, *others = (site.get(f"/flow_runs/{run_id}") for run_id in _by_start(site, missed))
     assert ledger.embedded[0] == 12
     assert set(ledger.embedded[1:]) == {0}
-    assert max(run["total_run_time"] for run in others) < 10
-    assert first["total_run_time"] > 0
+    times_s = [run["total_run_time"] for run in others]
+    assert median(times_s) < first["total_run_time"], "only the first loads a model"
     ledger.check()
 
 

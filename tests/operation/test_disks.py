@@ -13,7 +13,8 @@ import pytest
 
 from tests.operation.conftest import NUM_PICTURES, SHARD_SIZE
 from tests.operation.ledger import Ledger
-from tests.operation.site import FlowRun, Site, eventually
+from tests.operation.site import FlowRun, Site
+from tests.waiting import PATIENCE_S, eventually
 
 ENCOUNTERED = "Flow run encountered an exception: "
 
@@ -88,7 +89,7 @@ def test_read_only_collection_fails_at_once_and_still_answers(
     assert refused.ended() == "FAILED"
     assert "read-only file system" in refused.message
     assert ledger.num_vectors == 12
-    told = eventually(lambda: failures(site, ledger), 30, "the event of the failed run")
+    told = eventually(lambda: failures(site, ledger), PATIENCE_S, "the event of the failed run")
     assert told[0]["message"] == refused.message.removeprefix(ENCOUNTERED)
     mount("-o", "remount,rw", str(small_disk))
     assert index().ended() == "COMPLETED"

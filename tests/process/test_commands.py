@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,18 +17,18 @@ pytestmark = pytest.mark.process
 
 
 @pytest.fixture(scope="module")
-def indexed(
-    session_shell: Callable[[str], Shell],
-    tiny_clip: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[Shell, Path]:
-    """Return a shell on a collection of twelve pictures and one broken file, and their folder."""
-    folder = tmp_path_factory.mktemp("commands") / "pictures"
-    draw_pictures(folder, 12)
-    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff no more than this")
-    shell = session_shell("commands")
-    shell.run("index", folder, "--model", tiny_clip, "--min-coverage", 0.5)
-    return shell, folder
+def indexed(session_shell: Callable[[str], Shell], tiny_clip: Path) -> Iterator[tuple[Shell, Path]]:
+    """Yield a shell on a collection of twelve pictures and one broken file, and their folder.
+
+    The folder's path is short, since a table breaks a long one over two lines.
+    """
+    with tempfile.TemporaryDirectory() as short:
+        folder = Path(short) / "pictures"
+        draw_pictures(folder, 12)
+        (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff no more than this")
+        shell = session_shell("commands")
+        shell.run("index", folder, "--model", tiny_clip, "--min-coverage", 0.5)
+        yield shell, folder
 
 
 def failure(shell: Shell, *arguments: object) -> str:
