@@ -1,8 +1,8 @@
-"""Find the chunks nearest to a query vector: exact, filtered before the top k, stable.
+"""Find the chunks nearest to a query vector: filtered before the top k, stable, with exact scores.
 
-Owns the one statement that reads vectors for a query. Exact means that every vector of the list is
-compared; with filters only those that pass. What to search for, and in which lists, is the caller's
-business.
+Owns how a list is searched and what a hit tells. Every vector is compared, unless the list has
+codes that agree with the collection and were measured to find what exact search finds (see
+``codes``). What to search for, and in which lists, is the caller's business.
 """
 
 from __future__ import annotations
@@ -17,39 +17,40 @@ import numpy as np
 
 from tasks.errors import ModelMismatch
 from tasks.records import Hit, VectorList
+from tasks.storage.codes.folder import CodesFolder, NotReady, Ready
 from tasks.storage.filters import Where
 from tasks.storage.models import all_versions, table_of
-from tasks.storage.tables import one_number
+from tasks.storage.nearest import Nearest, by_codes, exact
+from tasks.storage.tables import first_row, one_number
 
 # Vectors without a source, as between a shard and the end of its run, are passed over: few.
 _SLACK = 100
+# Below this share of the sources, to compare every vector that passes a filter is quicker.
+_SELECTIVE = 0.05
 
-_SEARCH = """
+_HITS = """
 WITH top AS MATERIALIZED (
-    SELECT chunk_id, array_inner_product(v, $query::FLOAT[{dim}]) AS score
-    FROM {vectors} {allowed}
-    ORDER BY score DESC, chunk_id LIMIT $depth
+    SELECT unnest($ids::BIGINT[]) AS chunk_id, unnest($scores::FLOAT[]) AS score
 ),
 hit AS MATERIALIZED (
     SELECT t.score, c.*
-    FROM top t JOIN chunk c ON c.chunk_id = t.chunk_id
+    FROM (SELECT * FROM chunk WHERE chunk_id IN (SELECT chunk_id FROM top)) c
+    JOIN top t ON t.chunk_id = c.chunk_id
 ),
-copies AS (
-    SELECT content_hash, count(*) AS num_copies
-    FROM source WHERE content_hash IN (SELECT content_hash FROM hit) GROUP BY content_hash
+held AS MATERIALIZED (
+    SELECT content_hash, uri, media_type, size_bytes, mtime_ns, ({condition}) AS passes
+    FROM source WHERE content_hash IN (SELECT content_hash FROM hit)
 ),
 shown AS (
-    SELECT content_hash, min(uri) AS uri
-    FROM source WHERE {condition} AND content_hash IN (SELECT content_hash FROM hit)
-    GROUP BY content_hash
+    SELECT content_hash, count(*) AS num_copies,
+        arg_min(struct_pack(uri, media_type, size_bytes, mtime_ns), uri) FILTER (passes) AS s
+    FROM held GROUP BY content_hash
 )
 SELECT h.score, s.uri, h.chunk_id, h.kind, h.ordinal, h.modality,
     coalesce(s.media_type, '') AS media_type, s.size_bytes, s.mtime_ns, n.num_copies, h.text,
     h.section, h.parent, h.meta
-FROM hit h
-JOIN copies n ON n.content_hash = h.content_hash
-JOIN shown f ON f.content_hash = h.content_hash
-JOIN source s ON s.uri = f.uri
+FROM hit h JOIN shown n ON n.content_hash = h.content_hash
+WHERE s IS NOT NULL
 ORDER BY h.score DESC, h.chunk_id LIMIT $k OFFSET $offset
 """
 
@@ -70,13 +71,6 @@ _COLUMNS = (
     "meta",
 )
 
-_ALLOWED = """
-WHERE chunk_id IN (
-    SELECT c.chunk_id FROM chunk c
-    SEMI JOIN (SELECT content_hash FROM source WHERE {condition}) s
-    ON s.content_hash = c.content_hash)
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
@@ -90,7 +84,27 @@ class SearchRequest:
     where: Where | None = None
 
 
-def search(con: duckdb.DuckDBPyConnection, request: SearchRequest) -> list[Hit]:
+@dataclass(frozen=True, slots=True)
+class SearchNotice:
+    """Say how a list was searched."""
+
+    method: str
+    """``exact``, or ``codes``: only the likely vectors were compared."""
+    reason: str = ""
+    """Why a list that has codes was searched without them; empty where nothing is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hold the hits, best first, and how they were found."""
+
+    hits: list[Hit]
+    notice: SearchNotice
+
+
+def search(
+    con: duckdb.DuckDBPyConnection, request: SearchRequest, codes: CodesFolder | None = None
+) -> list[Hit]:
     """Return up to ``k`` hits, best first; equal scores in the order of their chunk ids.
 
     One hit a chunk: of the sources that hold it and pass the filter, the first by uri is named.
@@ -98,53 +112,113 @@ def search(con: duckdb.DuckDBPyConnection, request: SearchRequest) -> list[Hit]:
     Raises:
         ModelMismatch: the query is not of the model version's dim, or the version is unknown here.
     """
+    return answer(con, request, codes).hits
+
+
+def answer(
+    con: duckdb.DuckDBPyConnection, request: SearchRequest, codes: CodesFolder | None = None
+) -> Answer:
+    """Return what ``search`` does, and how it was found.
+
+    Raises:
+        ModelMismatch: the query is not of the model version's dim, or the version is unknown here.
+    """
     num_vectors = _check(con, request)
-    end = request.offset + request.k
-    if request.where in (None, Where()):
-        # Sieving a million ids costs more than to score as many vectors, and is rarely needed.
-        hits = _nearest(con, request, end + _SLACK, sieve="")
-        if len(hits) == request.k or num_vectors <= end + _SLACK:
-            return hits
-    return _nearest(con, request, end, sieve=_ALLOWED)
+    if codes is None:
+        return Answer(_compare_all(con, request, num_vectors), SearchNotice("exact"))
+    ready = codes.ready(con, request.vectors)
+    if isinstance(ready, Ready):
+        hits = None if _is_selective(con, request) else _by_codes(con, request, num_vectors, ready)
+        if hits is not None:
+            return Answer(hits, SearchNotice("codes"))
+        ready = NotReady()
+    return Answer(_compare_all(con, request, num_vectors), SearchNotice("exact", ready.reason))
 
 
-def _check(con: duckdb.DuckDBPyConnection, request: SearchRequest) -> int:
-    """Refuse what cannot be answered; return how many vectors the list has."""
+def check_query(con: duckdb.DuckDBPyConnection, vectors: VectorList, query: np.ndarray) -> None:
+    """Refuse a query, (.., dim), that the list cannot answer.
+
+    Raises:
+        ModelMismatch: it is of another width, or the collection does not know the model version.
+    """
     known = all_versions(con)
     labels = ", ".join(version.label for version in known) or "none"
-    model = request.vectors.version
+    model = vectors.version
     if model.id not in [version.id for version in known]:
         raise ModelMismatch(
             f"this collection has no model version {model.label}, only {labels}: "
             "index with that model first, or search with one of these"
         )
-    if request.query.shape != (model.dim,):
+    if query.shape[-1:] != (model.dim,):
         raise ModelMismatch(
-            f"the query has shape {request.query.shape}, but the vectors of {model.label} have "
+            f"the query has shape {query.shape}, but the vectors of {model.label} have "
             f"{model.dim} dimensions: encode the query with that model"
         )
+
+
+def _check(con: duckdb.DuckDBPyConnection, request: SearchRequest) -> int:
+    """Refuse what cannot be answered; return how many vectors the list has."""
+    check_query(con, request.vectors, np.atleast_1d(request.query))
     return one_number(con, f"SELECT count(*) FROM {table_of(request.vectors)}")
 
 
-def _nearest(
-    con: duckdb.DuckDBPyConnection, request: SearchRequest, depth: int, sieve: str
+def _condition(request: SearchRequest) -> Where | None:
+    return None if request.where in (None, Where()) else request.where
+
+
+def _is_selective(con: duckdb.DuckDBPyConnection, request: SearchRequest) -> bool:
+    where = _condition(request)
+    if where is None:
+        return False
+    sql = f"SELECT count(*), count(*) FILTER ({where.sql}) FROM source"
+    num_all, num_passing = first_row(con, sql, where.params) or (0, 0)
+    return bool(num_passing < _SELECTIVE * num_all)
+
+
+def _compare_all(
+    con: duckdb.DuckDBPyConnection, request: SearchRequest, num_vectors: int
 ) -> list[Hit]:
-    """Return the hits among the ``depth`` nearest of the vectors that the sieve lets through."""
+    """Return the hits after comparing every vector that may be one."""
+    where, end = _condition(request), request.offset + request.k
+    if where is None:
+        # Sieving a million ids costs more than to score as many vectors, and is rarely needed.
+        nearest = exact(con, request.vectors, request.query, end + _SLACK)
+        for depth in (end, end + _SLACK):
+            hits = _hits(con, request, nearest, depth)
+            if len(hits) == request.k or num_vectors <= depth:
+                return hits
+    nearest = exact(con, request.vectors, request.query, end, where or Where())
+    return _hits(con, request, nearest, end)
+
+
+def _by_codes(
+    con: duckdb.DuckDBPyConnection, request: SearchRequest, num_vectors: int, ready: Ready
+) -> list[Hit] | None:
+    """Return the hits that the codes lead to; None where they cannot tell."""
+    where, end = _condition(request), request.offset + request.k
+    for depth in (end, end + _SLACK):
+        nearest = by_codes(con, request.vectors, request.query, depth, ready, where)
+        if nearest is None:
+            return None
+        hits = _hits(con, request, nearest, depth)
+        if len(hits) == request.k or len(nearest.chunk_ids) < depth or where:
+            return hits
+    return None
+
+
+def _hits(
+    con: duckdb.DuckDBPyConnection, request: SearchRequest, nearest: Nearest, depth: int
+) -> list[Hit]:
+    """Return the page of hits among the ``depth`` nearest chunks."""
     where = request.where or Where()
-    statement = _SEARCH.format(
-        dim=int(request.vectors.version.dim),
-        vectors=table_of(request.vectors),
-        allowed=sieve.format(condition=where.sql),
-        condition=where.sql,
-    )
     params = {
-        "query": np.ascontiguousarray(request.query, dtype=np.float32),
-        "depth": depth,
+        "ids": nearest.chunk_ids[:depth],
+        "scores": nearest.scores[:depth],
         "k": request.k,
         "offset": request.offset,
         **where.params,
     }
-    rows = con.execute(statement, params).fetchall()
+    rows = con.execute(_HITS.format(condition=where.sql), params).fetchall()
     return [_hit(request.offset + i, row) for i, row in enumerate(rows, start=1)]
 
 

@@ -1,0 +1,142 @@
+"""Keep in DuckDB which generation of codes is valid, and how well it finds what exact search finds.
+
+The row is what publishes codes: files that it does not name count for nothing, so a collection that
+was replaced or restored never takes the codes of another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+
+from tasks.records import VectorList
+from tasks.storage.codes.files import Manifest
+from tasks.storage.models import table_of
+from tasks.storage.tables import first_row
+
+CODES_TABLES = """
+CREATE TABLE IF NOT EXISTS search_codes (
+    model_version_id INTEGER NOT NULL, modality VARCHAR NOT NULL, token VARCHAR NOT NULL,
+    covered_seq BIGINT NOT NULL, num_vectors BIGINT NOT NULL, built_at TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (model_version_id, modality));
+CREATE TABLE IF NOT EXISTS search_audit (
+    model_version_id INTEGER NOT NULL, modality VARCHAR NOT NULL, covered_seq BIGINT NOT NULL,
+    num_vectors BIGINT NOT NULL, num_queries INTEGER NOT NULL, k INTEGER NOT NULL,
+    recall DOUBLE NOT NULL, target DOUBLE NOT NULL, effort INTEGER NOT NULL, wall_s DOUBLE NOT NULL,
+    audited_at TIMESTAMPTZ NOT NULL)
+"""
+
+_AUDIT_COLUMNS = "recall, target, effort, covered_seq, num_vectors, num_queries, k, wall_s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """Say which part of the exact answers the codes found, and with how much effort."""
+
+    recall: float
+    """Of the ``k`` nearest of each query, the share that was found; 1 is all."""
+    target: float
+    effort: int
+    """Position in EFFORTS."""
+    covered_seq: int
+    num_vectors: int
+    num_queries: int
+    k: int
+    wall_s: float
+
+    @property
+    def passed(self) -> bool:
+        """Say whether searches may rely on the codes."""
+        return self.recall >= self.target
+
+
+@dataclass(frozen=True, slots=True)
+class Valid:
+    """Name the generation of codes that belongs to a list, and what was measured of it."""
+
+    token: str
+    covered_seq: int
+    num_vectors: int
+    audit: Audit | None
+
+
+def valid_codes(con: duckdb.DuckDBPyConnection, vectors: VectorList) -> Valid | None:
+    """Return which codes belong to a list; None where it has none."""
+    key = [vectors.version.id, vectors.modality]
+    row = first_row(
+        con,
+        "SELECT token, covered_seq, num_vectors FROM search_codes "
+        "WHERE model_version_id = ? AND modality = ?",
+        key,
+    )
+    return Valid(row[0], row[1], row[2], last_audit(con, vectors)) if row else None
+
+
+def last_audit(con: duckdb.DuckDBPyConnection, vectors: VectorList) -> Audit | None:
+    """Return the latest audit of a list; None where it never had one."""
+    row = first_row(
+        con,
+        f"SELECT {_AUDIT_COLUMNS} FROM search_audit WHERE model_version_id = ? AND modality = ? "
+        "ORDER BY audited_at DESC, covered_seq DESC LIMIT 1",
+        [vectors.version.id, vectors.modality],
+    )
+    names = _AUDIT_COLUMNS.split(", ")
+    return Audit(**dict(zip(names, row, strict=True))) if row else None
+
+
+def put_codes(con: duckdb.DuckDBPyConnection, vectors: VectorList, manifest: Manifest) -> None:
+    """Make this generation the valid one."""
+    con.execute(
+        "INSERT INTO search_codes VALUES (?, ?, ?, ?, ?, now()) "
+        "ON CONFLICT (model_version_id, modality) DO UPDATE SET token = excluded.token, "
+        "covered_seq = excluded.covered_seq, num_vectors = excluded.num_vectors, "
+        "built_at = excluded.built_at",
+        [
+            vectors.version.id,
+            vectors.modality,
+            manifest.token,
+            manifest.covered_seq,
+            manifest.num_live,
+        ],
+    )
+
+
+def drop_codes(con: duckdb.DuckDBPyConnection, vectors: VectorList) -> None:
+    """Let no codes be valid for a list."""
+    con.execute(
+        "DELETE FROM search_codes WHERE model_version_id = ? AND modality = ?",
+        [vectors.version.id, vectors.modality],
+    )
+
+
+def put_audit(con: duckdb.DuckDBPyConnection, vectors: VectorList, audit: Audit) -> None:
+    """Add an audit to the list's history."""
+    values = [getattr(audit, name) for name in _AUDIT_COLUMNS.split(", ")]
+    con.execute(
+        f"INSERT INTO search_audit (model_version_id, modality, {_AUDIT_COLUMNS}, audited_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, now())",
+        [vectors.version.id, vectors.modality, *values],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Hold which vectors a list has, in the order in which they were written."""
+
+    seqs: np.ndarray
+    """(n,) int64, ascending."""
+    chunk_ids: np.ndarray
+    """(n,) int64."""
+
+    @property
+    def last_seq(self) -> int:
+        """Return the number of the latest vector; 0 where there is none."""
+        return int(self.seqs[-1]) if len(self.seqs) else 0
+
+
+def live_vectors(con: duckdb.DuckDBPyConnection, vectors: VectorList) -> Live:
+    """Return which vectors there are, without reading them."""
+    rows = con.execute(f"SELECT seq, chunk_id FROM {table_of(vectors)} ORDER BY seq").fetchnumpy()
+    return Live(np.asarray(rows["seq"], np.int64), np.asarray(rows["chunk_id"], np.int64))

@@ -1,0 +1,74 @@
+"""Go through codes, or through vectors, once for many queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tasks.storage.codes.opened import OpenCodes, Segment
+from tasks.storage.codes.scan import Effort
+
+
+class Best:
+    """Keep the best ids of each of n queries while scores arrive in blocks."""
+
+    def __init__(self, num_queries: int, num_kept: int) -> None:
+        self.scores = np.full((num_queries, num_kept), -np.inf, dtype=np.float32)
+        self.ids = np.full((num_queries, num_kept), -1, dtype=np.int64)
+
+    def add(self, queries: np.ndarray, chunk_ids: np.ndarray, scores: np.ndarray) -> None:
+        """Take in (q, m) float32 scores of m chunks for the queries at these q positions."""
+        num_kept = self.scores.shape[1]
+        if len(chunk_ids) > num_kept:
+            top = np.argpartition(-scores, num_kept - 1, axis=1)[:, :num_kept]
+            scores, ids = np.take_along_axis(scores, top, axis=1), chunk_ids[top]
+        else:
+            ids = np.broadcast_to(chunk_ids, scores.shape)
+        scores = np.concatenate([self.scores[queries], scores], axis=1)
+        ids = np.concatenate([self.ids[queries], ids], axis=1)
+        top = np.argpartition(-scores, num_kept - 1, axis=1)[:, :num_kept]
+        self.scores[queries] = np.take_along_axis(scores, top, axis=1)
+        self.ids[queries] = np.take_along_axis(ids, top, axis=1)
+
+
+def suggest_many(codes: OpenCodes, queries: np.ndarray, effort: Effort, best: Best) -> None:
+    """Add to ``best`` the likely candidates for (n, dim) float32 queries."""
+    basis = codes.basis
+    turned = queries @ basis.rotation
+    offsets = (queries @ basis.mean)[:, None]
+    asked = _asked(codes, turned - basis.mean @ basis.rotation, effort)
+    for segment in codes.segments:
+        for number, askers in asked:
+            ids, block = _list(segment, number)
+            if len(ids):
+                best.add(askers, ids, turned[askers] @ block.T + offsets[askers])
+
+
+def _asked(codes: OpenCodes, centred: np.ndarray, effort: Effort) -> list[tuple[int, np.ndarray]]:
+    """Return for each list which queries, (n, dim) and centred, go through it."""
+    centres = codes.basis.centres
+    sizes = np.sum([np.diff(segment.starts) for segment in codes.segments], axis=0)
+    order = np.argsort((centres * centres).sum(axis=1) - 2 * centred @ centres.T, axis=1)
+    wanted = max(effort.share * sizes.sum(), effort.min_scanned)
+    before = np.cumsum(sizes[order], axis=1) - sizes[order]
+    asks = np.zeros(order.shape, dtype=bool)
+    np.put_along_axis(asks, order, before < wanted, axis=1)
+    return list(_by_list(asks))
+
+
+def _by_list(asks: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    for number in range(asks.shape[1]):
+        askers = np.flatnonzero(asks[:, number])
+        if len(askers):
+            yield number, askers
+
+
+def _list(segment: Segment, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ids and the vectors, (m, dim) float32, centred and turned, that are in a list."""
+    rows = slice(int(segment.starts[number]), int(segment.starts[number + 1]))
+    block = segment.codes[rows].astype(np.float32) * segment.steps[rows, None]
+    if segment.num_live == segment.num_rows:
+        return segment.ids[rows], block
+    live = segment.ids[rows] >= 0
+    return segment.ids[rows][live], block[live]

@@ -1,0 +1,117 @@
+"""Hold one generation of codes, mapped into memory, and where it lies beside the collection."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tasks.records import VectorList
+from tasks.storage.codes.files import (
+    CodesDamaged,
+    Manifest,
+    SegmentFiles,
+    map_arrays,
+    read_manifest,
+)
+from tasks.storage.codes.space import Basis, num_words
+from tasks.storage.models import table_of
+
+# The bytes are ten times as long as all else, and a wrong one can only cost a candidate: they are
+# checked when codes are updated, not whenever they are opened.
+_CHECKED_ON_OPENING = ("starts", "bits", "steps")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Hold n coded vectors in the order of their lists."""
+
+    starts: np.ndarray
+    """(num_lists + 1,) int64: where each list begins and the last one ends."""
+    bits: np.ndarray
+    """(num_words, n) uint64."""
+    steps: np.ndarray
+    """(n,) float32."""
+    codes: np.ndarray
+    """(n, dim) int8."""
+    ids: np.ndarray
+    """(n,) int64: chunk ids; -1 for a vector that was deleted."""
+    num_live: int
+
+    @property
+    def num_rows(self) -> int:
+        """Return how many vectors are in, deleted ones included."""
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCodes:
+    """Hold the codes of one list of vectors, ready to be searched."""
+
+    manifest: Manifest
+    basis: Basis
+    segments: tuple[Segment, ...]
+
+
+def folder_of(collection: Path, vectors: VectorList) -> Path:
+    """Return where the codes of a list lie: ``<collection>.codes/<table>``."""
+    return Path(f"{os.fspath(collection)}.codes") / table_of(vectors)
+
+
+def open_codes(
+    folder: Path, token: str, vectors: VectorList, *, thorough: bool = False
+) -> OpenCodes:
+    """Map the generation of this token; ``thorough`` checks every byte of it.
+
+    Raises:
+        CodesDamaged: a file is missing, damaged, or made for other vectors.
+    """
+    manifest = read_manifest(folder, token)
+    if manifest.fingerprint != fingerprint_of(vectors):
+        raise CodesDamaged(f"the codes in {folder} were made for another model version")
+    basis = _basis(folder, manifest, vectors.version.dim)
+    checked = None if thorough else _CHECKED_ON_OPENING
+    segments = tuple(_segment(folder, part, basis, checked) for part in manifest.segments)
+    return OpenCodes(manifest, basis, segments)
+
+
+def fingerprint_of(vectors: VectorList) -> str:
+    """Return the key of the vectors that codes belong to."""
+    return f"{vectors.version.fingerprint}|{vectors.modality}"
+
+
+def _basis(folder: Path, manifest: Manifest, dim: int) -> Basis:
+    arrays = map_arrays(folder, manifest.basis)
+    mean, rotation, centres = (_as(arrays, name, np.float32) for name in Basis.__slots__[:3])
+    if mean.shape != (dim,) or rotation.shape != (dim, dim) or centres.shape[1:] != (dim,):
+        raise CodesDamaged(f"{manifest.basis.name} is for vectors of another width than {dim}")
+    return Basis(mean, rotation, centres, manifest.gain)
+
+
+def _segment(
+    folder: Path, files: SegmentFiles, basis: Basis, checked: tuple[str, ...] | None
+) -> Segment:
+    arrays = map_arrays(folder, files.codes, checked)
+    segment = Segment(
+        starts=_as(arrays, "starts", np.int64),
+        bits=_as(arrays, "bits", np.uint64),
+        steps=_as(arrays, "steps", np.float32),
+        codes=_as(arrays, "codes", np.int8),
+        ids=_as(map_arrays(folder, files.ids), "ids", np.int64),
+        num_live=files.num_live,
+    )
+    num_rows, starts = files.num_rows, segment.starts
+    shapes = (segment.bits.shape, segment.steps.shape, segment.codes.shape, segment.ids.shape)
+    wanted = ((num_words(basis.dim), num_rows), (num_rows,), (num_rows, basis.dim), (num_rows,))
+    sound = len(starts) == basis.num_lists + 1 and starts[0] == 0 and starts[-1] == num_rows
+    if shapes != wanted or not sound or bool((np.diff(starts) < 0).any()):
+        raise CodesDamaged(f"{files.codes.name} does not have the shape that its manifest says")
+    return segment
+
+
+def _as(arrays: dict[str, np.ndarray], name: str, dtype: type) -> np.ndarray:
+    if name not in arrays or arrays[name].dtype != dtype:
+        raise CodesDamaged(f"the codes have no {name} of type {np.dtype(dtype)}")
+    return arrays[name]

@@ -1,0 +1,200 @@
+"""Find the candidates for a query among codes: near lists, then sign bits, then bytes.
+
+The order is that of approximate scores; nothing here knows whether a vector still exists. Every
+step is a numpy call over thousands of rows, so a scan lets other threads run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from tasks.storage.codes.opened import OpenCodes, Segment
+from tasks.storage.codes.space import Basis, sign_bits
+
+# Rows whose bits are compared at once: what stays in a core's cache.
+_GROUP_ROWS = 8192
+_REFINED_ROWS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """Say how much of the codes a query goes through."""
+
+    share: float
+    """Of the vectors, those in the nearest lists, whose bits are compared."""
+    num_refined: int
+    """Of these the best, whose bytes are compared."""
+    min_scanned: int = 30_000
+    """So many vectors at least, however small the share."""
+
+
+EFFORTS = (Effort(0.15, 4000), Effort(0.4, 8000), Effort(1.0, 20_000))
+"""From cheap to thorough; the audit finds the cheapest that reaches its target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Hold what may be near, nearest first; equal scores in the order of their chunk ids."""
+
+    chunk_ids: np.ndarray
+    """(n,) int64."""
+    scores: np.ndarray
+    """(n,) float32, approximate cosines."""
+    complete: bool
+    """Whether these are all the vectors that there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Hold which chunks pass a filter."""
+
+    by_id: np.ndarray
+    """(largest id + 2,) bool; the last is False and stands for every id that is not in here."""
+
+    @classmethod
+    def of(cls, chunk_ids: np.ndarray) -> Allowed:
+        """Return what lets through exactly these, none of which is negative."""
+        by_id = np.zeros(int(chunk_ids.max(initial=-1)) + 2, dtype=bool)
+        by_id[chunk_ids] = True
+        return cls(by_id)
+
+    def among(self, chunk_ids: np.ndarray) -> np.ndarray:
+        """Return (n,) bool for (n,) int64 ids."""
+        last = len(self.by_id) - 1
+        inside = (chunk_ids >= 0) & (chunk_ids < last)
+        return np.asarray(self.by_id[np.where(inside, chunk_ids, last)])
+
+
+def candidates(
+    codes: OpenCodes, query: np.ndarray, effort: Effort, allowed: Allowed | None = None
+) -> Candidates:
+    """Return up to ``effort.num_refined`` of the nearest vectors to a (dim,) float32 query."""
+    basis = codes.basis
+    gaps = (query - basis.mean) @ basis.rotation - basis.centres
+    masks = [_mask(segment, allowed) for segment in codes.segments]
+    sizes = [_sizes(s, mask) for s, mask in zip(codes.segments, masks, strict=True)]
+    lists = _nearest_lists(gaps, np.sum(sizes, axis=0), effort)
+    found = [
+        _scan(segment, mask, lists, _Estimate.of(basis, gaps[lists]))
+        for segment, mask in zip(codes.segments, masks, strict=True)
+    ]
+    chosen = _best(found, effort.num_refined)
+    complete = len(lists) == basis.num_lists and all(
+        len(rows) == len(scanned) for rows, (scanned, _) in zip(chosen, found, strict=True)
+    )
+    turned = query @ basis.rotation
+    scores = [_refine(s, rows, turned) for s, rows in zip(codes.segments, chosen, strict=True)]
+    ids = np.concatenate([s.ids[rows] for s, rows in zip(codes.segments, chosen, strict=True)])
+    score = np.concatenate(scores) + np.float32(query @ basis.mean)
+    order = np.lexsort((ids, -score))
+    return Candidates(ids[order], score[order], complete)
+
+
+@dataclass(frozen=True, slots=True)
+class _Estimate:
+    """Turn the number of differing bits into a score, for each of the lists to go through."""
+
+    bits: np.ndarray
+    """(num_words, lists) uint64, of the query as seen from each centre."""
+    base: np.ndarray
+    """(lists,) float32."""
+    slope: np.ndarray
+    """(lists,) float32."""
+
+    @classmethod
+    def of(cls, basis: Basis, gaps: np.ndarray) -> _Estimate:
+        """Return it for the (lists, dim) differences between a query and the centres."""
+        lean = 2 * basis.gain * np.abs(gaps).mean(axis=1)
+        return cls(
+            np.ascontiguousarray(sign_bits(gaps).T),
+            (basis.dim * lean - (gaps * gaps).sum(axis=1)).astype(np.float32),
+            (-2 * lean).astype(np.float32),
+        )
+
+
+def _mask(segment: Segment, allowed: Allowed | None) -> np.ndarray | None:
+    """Return (n,) bool: which rows count; None where all do."""
+    if allowed is not None:
+        return allowed.among(segment.ids)
+    return segment.ids >= 0 if segment.num_live < segment.num_rows else None
+
+
+def _sizes(segment: Segment, mask: np.ndarray | None) -> np.ndarray:
+    """Return (num_lists,) int64: how many rows of each list count."""
+    if mask is None:
+        return np.diff(segment.starts)
+    return np.diff(np.concatenate([[0], np.cumsum(mask)])[segment.starts])
+
+
+def _nearest_lists(gaps: np.ndarray, sizes: np.ndarray, effort: Effort) -> np.ndarray:
+    """Return the nearest lists that together hold enough rows, in the order of their numbers."""
+    order = np.argsort(np.einsum("ij,ij->i", gaps, gaps))
+    wanted = max(effort.share * sizes.sum(), effort.min_scanned)
+    num_lists = int(np.searchsorted(np.cumsum(sizes[order]), wanted)) + 1
+    return np.sort(order[:num_lists])
+
+
+def _scan(
+    segment: Segment, mask: np.ndarray | None, lists: np.ndarray, estimate: _Estimate
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of these lists that count, (m,) int64, and their estimates, (m,) float32."""
+    starts, ends = segment.starts[lists], segment.starts[lists + 1]
+    sizes = ends - starts
+    differing = np.empty(int(sizes.sum()), dtype=np.uint16)
+    room = len(segment.bits) * (_GROUP_ROWS + int(sizes.max(initial=0)))
+    # Fresh memory costs more than what is done in it, hence one buffer for all groups.
+    words, counts = np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.uint8)
+    at = 0
+    for group in _groups(sizes):
+        shape = (len(segment.bits), int(sizes[group].sum()))
+        xored = words[: shape[0] * shape[1]].reshape(shape)
+        column = 0
+        for i in range(group.start, group.stop):
+            stop = column + int(sizes[i])
+            bits = segment.bits[:, starts[i] : ends[i]]
+            np.bitwise_xor(bits, estimate.bits[:, i, None], out=xored[:, column:stop])
+            column = stop
+        counted = np.bitwise_count(xored, out=counts[: xored.size].reshape(shape))
+        np.add.reduce(counted, axis=0, dtype=np.uint16, out=differing[at : at + column])
+        at += column
+    scores = np.repeat(estimate.slope, sizes) * differing + np.repeat(estimate.base, sizes)
+    rows = np.arange(len(scores)) + np.repeat(starts - np.cumsum(sizes) + sizes, sizes)
+    if mask is None:
+        return rows, scores
+    counts_too = mask[rows]
+    return rows[counts_too], scores[counts_too]
+
+
+def _refine(segment: Segment, rows: np.ndarray, turned: np.ndarray) -> np.ndarray:
+    """Return (m,) float32: the products of a turned query and the bytes of these rows."""
+    products = np.empty(len(rows), dtype=np.float32)
+    block = np.empty((_REFINED_ROWS, segment.codes.shape[1]), dtype=np.float32)
+    for start in range(0, len(rows), _REFINED_ROWS):
+        part = rows[start : start + _REFINED_ROWS]
+        values = block[: len(part)]
+        np.copyto(values, segment.codes[part])
+        np.matmul(values, turned, out=products[start : start + len(part)])
+    return np.asarray(products * segment.steps[rows])
+
+
+def _groups(sizes: np.ndarray) -> Iterator[slice]:
+    """Yield runs of lists that hold about as many rows as are compared at once."""
+    group = np.cumsum(sizes) // _GROUP_ROWS
+    borders = np.flatnonzero(np.diff(group, prepend=-1, append=-2))
+    for start, stop in pairwise(borders):
+        yield slice(int(start), int(stop))
+
+
+def _best(found: list[tuple[np.ndarray, np.ndarray]], num: int) -> list[np.ndarray]:
+    """Return for each segment which rows are among the ``num`` best of all, in their order."""
+    scores = np.concatenate([scores for _, scores in found])
+    if len(scores) <= num:
+        return [rows for rows, _ in found]
+    chosen = np.sort(np.argpartition(-scores, num - 1)[:num])
+    borders = np.cumsum([0, *(len(rows) for rows, _ in found)])
+    cuts = np.searchsorted(chosen, borders)
+    return [rows[chosen[cuts[i] : cuts[i + 1]] - borders[i]] for i, (rows, _) in enumerate(found)]

@@ -1,0 +1,134 @@
+"""Learn and apply the code of a vector: a list, a sign bit and a signed byte for each dimension.
+
+Vectors are centred and turned by one fixed random rotation, which spreads what tells them apart
+evenly over the dimensions. The list is the nearest of some centres; the bits are the signs of what
+is left after the centre is taken away; the bytes hold the whole centred vector, coarsely.
+Knows nothing of files or DuckDB.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_WORD_BITS = 64
+_ROUNDS = 8
+_SAMPLES_A_LIST = 64
+_MAX_LISTS = 2048
+_MIN_LISTS = 16
+_SEED = 20_261_124
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """Hold what was learnt from a sample of the vectors."""
+
+    mean: np.ndarray
+    """(dim,) float32."""
+    rotation: np.ndarray
+    """(dim, dim) float32, orthogonal."""
+    centres: np.ndarray
+    """(num_lists, dim) float32, centred and rotated."""
+    gain: float
+    """How far a vector lies from its centre along its sign vector, a dimension; a mean."""
+
+    @property
+    def dim(self) -> int:
+        """Return the width of the vectors."""
+        return len(self.mean)
+
+    @property
+    def num_lists(self) -> int:
+        """Return how many lists there are."""
+        return len(self.centres)
+
+    @property
+    def num_words(self) -> int:
+        """Return how many 64-bit words the sign bits of one vector take."""
+        return num_words(self.dim)
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """Hold the codes of n vectors."""
+
+    lists: np.ndarray
+    """(n,) int32."""
+    bits: np.ndarray
+    """(n, num_words) uint64."""
+    steps: np.ndarray
+    """(n,) float32: what one unit of a vector's bytes stands for."""
+    codes: np.ndarray
+    """(n, dim) int8."""
+
+
+def num_words(dim: int) -> int:
+    """Return how many 64-bit words hold a bit for each dimension."""
+    return -(-dim // _WORD_BITS)
+
+
+def lists_for(num_vectors: int) -> int:
+    """Return how many lists suit so many vectors: about the square root, a power of two."""
+    wanted = 1 << round(np.log2(max(1, num_vectors)) / 2)
+    return int(np.clip(wanted, _MIN_LISTS, _MAX_LISTS))
+
+
+def sample_size(num_vectors: int) -> int:
+    """Return how many vectors it takes to learn a basis for so many."""
+    return min(num_vectors, lists_for(num_vectors) * _SAMPLES_A_LIST)
+
+
+def learn(sample: np.ndarray, num_lists: int) -> Basis:
+    """Return the basis for vectors like those of the sample, (n, dim) float32, n >= 1."""
+    rng = np.random.default_rng(_SEED)
+    dim = sample.shape[1]
+    rotation = np.linalg.qr(rng.standard_normal((dim, dim)))[0].astype(np.float32)
+    mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
+    turned = (sample - mean) @ rotation
+    centres = _cluster(turned, min(num_lists, len(sample)), rng)
+    left = turned - centres[nearest_centres(turned, centres)]
+    spread = np.abs(left).sum(axis=1)
+    gains = np.divide(
+        (left * left).sum(axis=1), spread, where=spread > 0, out=np.zeros_like(spread)
+    )
+    return Basis(mean, rotation, centres, gain=float(gains.mean()))
+
+
+def encode(basis: Basis, vectors: np.ndarray) -> Coded:
+    """Return the codes of (n, dim) float32 vectors."""
+    turned = (vectors - basis.mean) @ basis.rotation
+    lists = nearest_centres(turned, basis.centres)
+    steps = np.abs(turned).max(axis=1, initial=0) / 127
+    steps = np.where(steps > 0, steps, 1).astype(np.float32)
+    codes = np.rint(turned / steps[:, None]).astype(np.int8)
+    return Coded(lists, sign_bits(turned - basis.centres[lists]), steps, codes)
+
+
+def sign_bits(values: np.ndarray) -> np.ndarray:
+    """Return (n, num_words) uint64 for (n, dim) floats: a bit is set where the value is above 0."""
+    padded = np.zeros((len(values), num_words(values.shape[1]) * _WORD_BITS), dtype=bool)
+    np.greater(values, 0, out=padded[:, : values.shape[1]])
+    return np.packbits(padded, axis=1, bitorder="little").view(np.uint64)
+
+
+def nearest_centres(turned: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Return (n,) int32: the nearest centre of each of (n, dim) centred, rotated vectors."""
+    closeness = turned @ centres.T
+    closeness -= 0.5 * (centres * centres).sum(axis=1)
+    return np.asarray(closeness.argmax(axis=1), np.int32)
+
+
+def _cluster(turned: np.ndarray, num_lists: int, rng: np.random.Generator) -> np.ndarray:
+    """Return (num_lists, dim) float32 centres, found by k-means; none is without a member."""
+    centres = turned[rng.choice(len(turned), num_lists, replace=False)].copy()
+    for _ in range(_ROUNDS):
+        lists = nearest_centres(turned, centres)
+        sizes = np.bincount(lists, minlength=num_lists)
+        filled = np.flatnonzero(sizes)
+        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        sums = np.add.reduceat(turned[np.argsort(lists, kind="stable")], starts[filled], axis=0)
+        centres[filled] = sums / sizes[filled, None]
+        empty = np.flatnonzero(sizes == 0)
+        centres[empty] = turned[rng.choice(len(turned), len(empty), replace=False)]
+    return centres

@@ -1,0 +1,145 @@
+"""Find the chunk ids nearest to a query: exactly in SQL, or by codes and then exactly.
+
+Either way the scores are those of the stored vectors and only vectors that the connection sees come
+out, in the order of their scores and then of their ids. Sources and what a hit shows are not
+known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import duckdb
+import numpy as np
+
+from tasks.records import VectorList
+from tasks.storage.codes.folder import Ready
+from tasks.storage.codes.scan import Allowed, candidates
+from tasks.storage.filters import Where
+from tasks.storage.models import table_of
+
+# Candidates beyond those asked for, whose true scores may put them further up.
+_MARGIN = 16
+_WIDENING = 4
+
+_SIEVE = """
+SELECT c.chunk_id FROM chunk c
+SEMI JOIN (SELECT content_hash FROM source WHERE {condition}) s
+ON s.content_hash = c.content_hash
+"""
+
+_TOP = """
+SELECT chunk_id, array_inner_product(v, $query::FLOAT[{dim}]) AS score
+FROM {vectors} WHERE {which}
+ORDER BY score DESC, chunk_id LIMIT $depth
+"""
+
+_COVERED = "seq <= $covered AND chunk_id IN (SELECT unnest($ids::BIGINT[]))"
+
+
+class Nearest(NamedTuple):
+    """Hold the nearest vectors of a list, best first."""
+
+    chunk_ids: np.ndarray
+    """(n,) int64."""
+    scores: np.ndarray
+    """(n,) float32, cosines."""
+
+
+def exact(
+    con: duckdb.DuckDBPyConnection,
+    vectors: VectorList,
+    query: np.ndarray,
+    depth: int,
+    where: Where | None = None,
+) -> Nearest:
+    """Return the ``depth`` nearest, having compared all; with ``where`` all that pass it."""
+    which = f"chunk_id IN ({_SIEVE.format(condition=where.sql)})" if where else "true"
+    return _top(con, vectors, query, depth, which, where.params if where else {})
+
+
+def by_codes(
+    con: duckdb.DuckDBPyConnection,
+    vectors: VectorList,
+    query: np.ndarray,
+    depth: int,
+    ready: Ready,
+    where: Where | None = None,
+) -> Nearest | None:
+    """Return the ``depth`` nearest of what the codes suggest and of all newer vectors.
+
+    None where the codes cannot tell: more vectors are about as near as the last one than they
+    hand on.
+    """
+    allowed = Allowed.of(passing(con, where)) if where else None
+    found = _covered(con, vectors, query, depth, ready, allowed)
+    if found is None or not ready.num_newer:
+        return found
+    which = "seq > $covered"
+    params: dict[str, Any] = {"covered": ready.covered_seq}
+    if where:
+        which += f" AND chunk_id IN ({_SIEVE.format(condition=where.sql)})"
+        params |= where.params
+    newer = _top(con, vectors, query, depth, which, params)
+    ids = np.concatenate([found.chunk_ids, newer.chunk_ids])
+    scores = np.concatenate([found.scores, newer.scores])
+    order = np.lexsort((ids, -scores))[:depth]
+    return Nearest(ids[order], scores[order])
+
+
+def passing(con: duckdb.DuckDBPyConnection, where: Where) -> np.ndarray:
+    """Return (n,) int64: the ids of the chunks that have a source that passes."""
+    rows = con.execute(_SIEVE.format(condition=where.sql), where.params).fetchnumpy()
+    return np.asarray(rows["chunk_id"], np.int64)
+
+
+def _covered(
+    con: duckdb.DuckDBPyConnection,
+    vectors: VectorList,
+    query: np.ndarray,
+    depth: int,
+    ready: Ready,
+    allowed: Allowed | None,
+) -> Nearest | None:
+    """Take as many candidates, best first, as could still be among the nearest."""
+    found = candidates(ready.codes, query, ready.effort, allowed)
+    num_taken = depth + _MARGIN
+    while True:
+        taken = found.chunk_ids[:num_taken]
+        params = {"covered": ready.covered_seq, "ids": taken}
+        top = _top(con, vectors, query, len(taken), _COVERED, params)
+        is_all = num_taken >= len(found.chunk_ids)
+        if (is_all and found.complete) or _settled(top, found.scores[:num_taken], taken, depth):
+            return Nearest(top.chunk_ids[:depth], top.scores[:depth])
+        if is_all:
+            return None
+        num_taken *= _WIDENING
+
+
+def _settled(top: Nearest, approximate: np.ndarray, taken: np.ndarray, depth: int) -> bool:
+    """Say whether no further candidate can be among the ``depth`` nearest.
+
+    What is left scores at most what the last one taken does, give or take the largest error seen.
+    """
+    if len(top.chunk_ids) < depth:
+        return False
+    by_id = np.argsort(taken)
+    places = by_id[np.searchsorted(taken, top.chunk_ids, sorter=by_id)]
+    error = np.abs(approximate[places] - top.scores).max()
+    return bool(approximate[-1] + error < top.scores[depth - 1])
+
+
+def _top(
+    con: duckdb.DuckDBPyConnection,
+    vectors: VectorList,
+    query: np.ndarray,
+    depth: int,
+    which: str,
+    params: Mapping[str, Any],
+) -> Nearest:
+    """Return the ``depth`` nearest of the vectors that ``which`` lets through."""
+    statement = _TOP.format(dim=int(vectors.version.dim), vectors=table_of(vectors), which=which)
+    bound = {"query": np.ascontiguousarray(query, np.float32), "depth": depth, **params}
+    rows = con.execute(statement, bound).fetchnumpy()
+    return Nearest(np.asarray(rows["chunk_id"], np.int64), np.asarray(rows["score"], np.float32))

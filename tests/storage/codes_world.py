@@ -1,0 +1,104 @@
+"""Make collections of some thousand vectors that are quick to write and have codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.records import Hit, VectorList
+from tasks.storage import models
+from tasks.storage.codes.folder import CodesFolder
+from tasks.storage.codes.ledger import CODES_TABLES
+from tasks.storage.codes.opened import folder_of
+from tasks.storage.codes.update import CodesUpdate, update_codes
+from tasks.storage.collection import Collection
+from tasks.storage.filters import parse_where
+from tasks.storage.search import Answer, SearchRequest, answer
+from tests.storage import build
+
+DIM = 24
+
+
+def cloud(num: int, seed: int = 0, dim: int = DIM) -> np.ndarray:
+    """Return (num, dim) float32 unit vectors in clusters that share a direction."""
+    space = np.random.default_rng(99)
+    centres = space.standard_normal((30, dim)) + 2 * space.standard_normal(dim)
+    rng = np.random.default_rng(seed)
+    points = centres[rng.integers(0, 30, num)] + 0.5 * rng.standard_normal((num, dim))
+    return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+
+
+@dataclass
+class World:
+    """Hold a collection whose i-th vector belongs to the chunk i + 1 of a source of size i."""
+
+    collection: Collection
+    vectors: VectorList
+
+    @property
+    def folder(self) -> Path:
+        return folder_of(self.collection.path, self.vectors)
+
+    def add(self, points: np.ndarray) -> None:
+        with self.collection.write() as con:
+            first = build.count(con, "source")
+            add_points(con, self.vectors, points, first)
+
+    def delete(self, *chunk_ids: int) -> None:
+        with self.collection.write() as con:
+            table = models.table_of(self.vectors)
+            con.execute(f"DELETE FROM {table} WHERE list_contains(?, chunk_id)", [list(chunk_ids)])
+
+    def run(self, sql: str, *params: Any) -> list[Any]:
+        with self.collection.write() as con:
+            return list(con.execute(sql, list(params)).fetchall())
+
+    def update(self) -> CodesUpdate:
+        return update_codes(self.collection, self.vectors, min_vectors=1)
+
+    def answer(self, query: np.ndarray, *conditions: str, **wanted: Any) -> Answer:
+        """Search as a fresh process would, by codes where there are any."""
+        return self._answer(CodesFolder(self.collection.path), query, *conditions, **wanted)
+
+    def exact(self, query: np.ndarray, *conditions: str, **wanted: Any) -> list[Hit]:
+        return self._answer(None, query, *conditions, **wanted).hits
+
+    def _answer(
+        self, codes: CodesFolder | None, query: np.ndarray, *conditions: str, **wanted: Any
+    ) -> Answer:
+        where = parse_where(list(conditions)) if conditions else None
+        request = SearchRequest(self.vectors, query, where=where, **wanted)
+        with self.collection.read() as con:
+            return answer(con, request, codes)
+
+
+def add_points(con: Any, vectors: VectorList, points: np.ndarray, first: int) -> None:
+    numbers = pa.table({"i": np.arange(first, first + len(points))})
+    flat = pa.FixedSizeListArray.from_arrays(pa.array(points.reshape(-1)), points.shape[1])
+    rows = pa.table({"chunk_id": np.arange(first + 1, first + 1 + len(points)), "v": flat})
+    con.register("numbers", numbers)
+    con.register("rows", rows)
+    con.execute("""
+        INSERT INTO chunk (chunk_id, content_hash, chunker, kind, ordinal, meta, run_id)
+        SELECT i + 1, md5(i::VARCHAR), 'whole/1', 'image', 0, '{}', 'run' FROM numbers;
+        INSERT INTO source
+        SELECT '/photos/' || i, '/photos', 'image/png', i, 1000000000, md5(i::VARCHAR), 'run', now()
+        FROM numbers""")
+    table = models.table_of(vectors)
+    con.execute(f"INSERT INTO {table} (chunk_id, run_id, v) SELECT chunk_id, 'run', v FROM rows")
+    con.unregister("numbers")
+    con.unregister("rows")
+
+
+def make_world(path: Path, points: np.ndarray) -> World:
+    collection = Collection(path, lock_timeout_s=20)
+    with collection.write() as con:
+        con.execute(CODES_TABLES)
+        version = models.register(con, build.version(dim=points.shape[1]))
+    world = World(collection, VectorList(version, "image"))
+    world.add(points)
+    return world
