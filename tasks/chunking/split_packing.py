@@ -7,7 +7,7 @@ encoder's own tokenizer, is within the limit (token counts of parts do not add u
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,22 +41,31 @@ class Measured:
     strengths: npt.NDArray[np.float32]
     walls: npt.NDArray[np.int64]
     """Tokens over which no overlap reaches back."""
+    head: Callable[[int], str]
+    """What stands over a passage that begins at a character, with its line feed; or nothing."""
 
     def char(self, token: int) -> int:
         """Return where a token begins; one past the last token is the end of the text."""
         return int(self.starts[token]) if token < len(self.starts) else len(self.text)
 
+    def trimmed(self, begin: int, stop: int) -> tuple[int, int]:
+        """Return the characters of a range of tokens without the blanks at its ends."""
+        return _trim(self.text, self.char(begin), self.char(stop))
 
-def pack(measured: Measured, packing: Packing, measure: TextMeasure) -> Iterator[tuple[int, int]]:
-    """Yield the half-open ranges of characters of the passages, blank ones left out."""
+
+def pack(
+    measured: Measured, packing: Packing, measure: TextMeasure
+) -> Iterator[tuple[int, int, str]]:
+    """Yield each passage's half-open range of characters and its head; blank ones are left out."""
     begin = done = 0
     while done < len(measured.starts):
         begin, stop, fits = _fit(measured, packing, measure, begin, done)
-        first, last = _trim(measured.text, measured.char(begin), measured.char(stop))
+        first, last = measured.trimmed(begin, stop)
         if fits and first < last:
-            yield first, last
+            yield first, last, measured.head(first)
         elif first < last:
-            yield from _halves(measured.text, first, last, packing.max_tokens, measure)
+            halves = _halves(measured.text, first, last, packing.max_tokens, measure)
+            yield from ((left, right, "") for left, right in halves)
         begin, done = _step_back(measured, packing, begin, stop), stop
 
 
@@ -67,21 +76,32 @@ def _fit(
 
     The overlap is given up where it leaves no room; a single token is returned even if too long.
     """
-    size, num_tries = packing.max_tokens, 0
     while True:
-        stop = _strongest(measured, packing, done, begin + size)
-        first, last = _trim(measured.text, measured.char(begin), measured.char(stop))
-        excess = measure.count(measured.text[first:last]) - packing.max_tokens
-        if excess <= 0:
+        stop = _fitting_stop(measured, packing, measure, begin, done)
+        if stop is not None:
             return begin, stop, True
+        if begin == done:
+            return begin, _next_cut(measured, begin + 1), False
+        begin = done
+
+
+def _fitting_stop(
+    measured: Measured, packing: Packing, measure: TextMeasure, begin: int, done: int
+) -> int | None:
+    """Return the best cut after ``done`` with which a passage is within the limit, if any is."""
+    size = packing.max_tokens - measure.count(measured.head(measured.char(begin)))
+    num_tries = 0
+    while begin + size > done:
+        stop = _strongest(measured, packing, done, begin + size)
+        first, last = measured.trimmed(begin, stop)
+        passage = measured.head(first) + measured.text[first:last]
+        excess = measure.count(passage) - packing.max_tokens
+        if excess <= 0:
+            return stop
         num_tries += 1
         size = min(size, stop - begin)
         size = size - excess if num_tries <= _GENTLE_TRIES else size // 2
-        if begin + size > done:
-            continue
-        if begin == done:
-            return begin, _next_cut(measured, begin + 1), False
-        begin, size, num_tries = done, packing.max_tokens, 0
+    return None
 
 
 def _strongest(measured: Measured, packing: Packing, done: int, limit: int) -> int:

@@ -37,7 +37,8 @@ TEXTS = st.lists(
     ),
     max_size=12,
 ).map("".join)
-SECTIONS = st.lists(st.sampled_from(["Ducks", "Whales", "Tax law"]), max_size=2).map(tuple)
+HEADINGS = ["Ducks", "Whales", "Tax law"]
+SECTIONS = st.lists(st.sampled_from(HEADINGS), max_size=2).map(tuple)
 BLOCKS = st.lists(
     st.builds(lambda text, section: Block(text=text, section=section), TEXTS, SECTIONS)
 )
@@ -62,6 +63,13 @@ def cut(text: str, chunker: TextChunker, measure: TextMeasure, **rules: int) -> 
 
 def span(piece: Piece) -> range:
     return range(*piece.position["chars"])
+
+
+def bare(text: str) -> str:
+    """Return a text without blanks and headings, which stand over every passage."""
+    for heading in HEADINGS:
+        text = text.replace(heading, "")
+    return "".join(text.split())
 
 
 def assert_whole(text: str, pieces: list[Piece], limit: int, measure: TextMeasure) -> None:
@@ -111,14 +119,14 @@ def test_words_and_headings_of_every_block_are_in_some_passage(blocks, chunker):
     measure = wordpiece_measure()
     rules = ChunkRules(text_chunker=chunker, chunk_tokens=40, overlap_tokens=0)
     pieces = list(passages(blocks, rules, tools(measure)))
-    found = "".join("".join(piece.text.split()) for piece in pieces)
+    found = bare("".join(piece.text for piece in pieces))
     place = 0
     for block in blocks:
-        words = "".join(block.text.split())
+        words = bare(block.text)
         place = found.find(words, place)
         assert place >= 0
         place += len(words)
-        assert not words or all("".join(heading.split()) in found for heading in block.section)
+        assert not words or all(any(h in p.text for p in pieces) for h in block.section)
     assert all(measure.count(piece.text) <= 40 for piece in pieces)
 
 

@@ -23,7 +23,7 @@ def test_sections_are_not_mixed_by_heading_and_small_ones_are_by_recursive():
     by_heading = cut(blocks, ChunkRules(text_chunker="heading"))
     assert [(p.section[-1], p.text) for p in by_heading] == [
         ("Ducks", "Animals\nDucks\nThe duck dive."),
-        ("Whales", "Whales\nThe whale is in the sea."),
+        ("Whales", "Animals\nWhales\nThe whale is in the sea."),
     ]
     (merged,) = cut(blocks, ChunkRules())
     assert merged.section == ("Animals", "Ducks")
@@ -46,6 +46,16 @@ def test_long_section_is_split_and_keeps_its_path():
     pieces = cut([block], rules)
     assert len(pieces) > 5
     assert {piece.section for piece in pieces} == {("Sea",)}
+    assert all(piece.text.startswith("Sea\n") for piece in pieces)
+    assert max(wordpiece_measure().count(piece.text) for piece in pieces) <= 60
+
+
+def test_only_the_innermost_headings_that_leave_room_are_repeated():
+    section = ("The whale and the sea " * 5, "Ducks", "Bread")
+    rules = ChunkRules(text_chunker="heading", chunk_tokens=30, overlap_tokens=0)
+    pieces = cut([Block(text=SENTENCES * 5, section=section)], rules)
+    assert pieces[0].text.startswith("The whale and the sea The whale")
+    assert all(piece.text.startswith("Ducks\nBread\n") for piece in pieces[2:])
 
 
 def test_block_that_repeats_its_heading_does_not_get_it_twice():
