@@ -59,7 +59,7 @@ def search_many(
     check_query(con, vectors, queries)
     ready = codes.ready(con, vectors) if codes else None
     use = ready if isinstance(ready, Ready) else None
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     # A thousand small products: on a busy machine a team of threads mostly waits for its last one.
     with threadpool_limits(1, "blas"):

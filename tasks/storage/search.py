@@ -28,48 +28,18 @@ _SLACK = 100
 # Below this share of the sources, to compare every vector that passes a filter is quicker.
 _SELECTIVE = 0.05
 
-_HITS = """
-WITH top AS MATERIALIZED (
-    SELECT unnest($ids::BIGINT[]) AS chunk_id, unnest($scores::FLOAT[]) AS score
-),
-hit AS MATERIALIZED (
-    SELECT t.score, c.*
-    FROM (SELECT * FROM chunk WHERE chunk_id IN (SELECT chunk_id FROM top)) c
-    JOIN top t ON t.chunk_id = c.chunk_id
-),
-held AS MATERIALIZED (
-    SELECT content_hash, uri, media_type, size_bytes, mtime_ns, ({condition}) AS passes
-    FROM source WHERE content_hash IN (SELECT content_hash FROM hit)
-),
-shown AS (
-    SELECT content_hash, count(*) AS num_copies,
-        arg_min(struct_pack(uri, media_type, size_bytes, mtime_ns), uri) FILTER (passes) AS s
-    FROM held GROUP BY content_hash
-)
-SELECT h.score, s.uri, h.chunk_id, h.kind, h.ordinal, h.modality,
-    coalesce(s.media_type, '') AS media_type, s.size_bytes, s.mtime_ns, n.num_copies, h.text,
-    h.section, h.parent, h.meta
-FROM hit h JOIN shown n ON n.content_hash = h.content_hash
-WHERE s IS NOT NULL
-ORDER BY h.score DESC, h.chunk_id LIMIT $k OFFSET $offset
+# Two statements with bound lists, since a list that a subquery yields is not looked up by index.
+_CHUNKS = """
+SELECT chunk_id, content_hash, kind, ordinal, modality, text, section, parent, meta
+FROM chunk WHERE chunk_id IN (SELECT unnest($ids::BIGINT[]))
 """
 
-_COLUMNS = (
-    "score",
-    "uri",
-    "chunk_id",
-    "kind",
-    "ordinal",
-    "modality",
-    "media_type",
-    "size_bytes",
-    "mtime_ns",
-    "num_copies",
-    "text",
-    "section",
-    "parent",
-    "meta",
-)
+_SOURCES = """
+SELECT content_hash, count(*) AS num_copies,
+    arg_min(struct_pack(uri, media_type, size_bytes, mtime_ns), uri) FILTER ({condition}) AS shown
+FROM source WHERE content_hash IN (SELECT unnest($hashes::VARCHAR[]))
+GROUP BY content_hash
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,25 +181,40 @@ def _hits(
 ) -> list[Hit]:
     """Return the page of hits among the ``depth`` nearest chunks."""
     where = request.where or Where()
-    params = {
-        "ids": nearest.chunk_ids[:depth],
-        "scores": nearest.scores[:depth],
-        "k": request.k,
-        "offset": request.offset,
-        **where.params,
-    }
-    rows = con.execute(_HITS.format(condition=where.sql), params).fetchall()
-    return [_hit(request.offset + i, row) for i, row in enumerate(rows, start=1)]
+    ids = nearest.chunk_ids[:depth]
+    chunks = {row[0]: row for row in con.execute(_CHUNKS, {"ids": ids}).fetchall()}
+    hashes = sorted({row[1] for row in chunks.values()})
+    sql = _SOURCES.format(condition=where.sql)
+    held = con.execute(sql, {"hashes": hashes, **where.params}).fetchall()
+    shown = {row[0]: row[1:] for row in held if row[2] is not None}
+    found = [
+        (float(score), chunks[chunk_id], shown[chunks[chunk_id][1]])
+        for chunk_id, score in zip(ids.tolist(), nearest.scores, strict=False)
+        if chunk_id in chunks and chunks[chunk_id][1] in shown
+    ]
+    page = found[request.offset : request.offset + request.k]
+    return [_hit(request.offset + i, *parts) for i, parts in enumerate(page, start=1)]
 
 
-def _hit(rank: int, row: tuple[Any, ...]) -> Hit:
-    cells = dict(zip(_COLUMNS, row, strict=True))
-    mtime_ns = cells.pop("mtime_ns")
+def _hit(rank: int, score: float, chunk: tuple[Any, ...], sources: tuple[Any, ...]) -> Hit:
+    chunk_id, _, kind, ordinal, modality, text, section, parent, meta = chunk
+    num_copies, source = sources
+    mtime_ns = source["mtime_ns"]
     return Hit(
         rank=rank,
         # A product of rounded unit vectors may be a little more than 1.
-        score=max(-1.0, min(1.0, cells.pop("score"))),
+        score=max(-1.0, min(1.0, score)),
+        uri=source["uri"],
+        chunk_id=chunk_id,
+        kind=kind,
+        ordinal=ordinal,
+        modality=modality,
+        media_type=source["media_type"] or "",
+        size_bytes=source["size_bytes"],
         modified=datetime.fromtimestamp(mtime_ns / 1e9, UTC) if mtime_ns else None,
-        meta=json.loads(cells.pop("meta")),
-        **cells,
+        num_copies=num_copies,
+        text=text,
+        section=section,
+        parent=parent,
+        meta=json.loads(meta),
     )
