@@ -2,7 +2,7 @@
 
 Documents: for each text chunker, the share of hand-written questions whose document is the first,
 or among the first three. Films: for each way of sampling, the share of captions whose moment is
-among the first three frames. Early fusion: recall of photos by one caption when another caption is
+among the first three. Early fusion: recall of photos by one caption when another caption is
 mixed into their vectors. Everything but the last goes through ``crossmodal index`` and the search.
 
     python -m benchmarks.quality MODEL ../shared/data benchmarks/results/today-quality
@@ -35,7 +35,15 @@ from tasks.retrieval.options import QueryOptions
 from tasks.retrieval.query import answer
 from tasks.storage.collection import Collection
 
-CHUNKERS = ("fixed", "recursive", "sentence", "heading", "semantic")
+_WORDS = ("--no-figures", "--page-images", "never", "--min-coverage", "0.8")
+_WAYS = (
+    *(
+        (f"passages, {chunker}", "--text-chunker", chunker, *_WORDS)
+        for chunker in ("fixed", "recursive", "sentence", "heading", "semantic")
+    ),
+    ("passages, recursive, 75 tokens", "--chunk-tokens", "75", *_WORDS),
+    ("passages, figures and scanned pages",),
+)
 FRAMES = ("keyframes", "interval", "scenes")
 WEIGHTS = (0.0, 0.25, 0.5, 0.75)
 CROSSMODAL = Path(sys.executable).with_name("crossmodal")
@@ -66,26 +74,17 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 def documents(data: Path, work: Path, models: list[str]) -> list[dict[str, Any]]:
     """Return hit@1 and hit@3 of the document questions for each text chunker."""
     queries = rows_of(data / "documents" / "queries.csv")
+    wanted = [str(data / row["path"]) for row in queries]
     found = []
-    for chunker in CHUNKERS:
-        collection = work / f"{chunker}.duckdb"
-        report = index(data / "documents", collection, *models, "--text-chunker", chunker)
-        ranks = []
-        for modalities in (("text",), ()):
-            options = QueryOptions(collection=str(collection), k=3, modalities=modalities)
-            answers = answer(options, [row["query"] for row in queries], [])
-            wanted = [str(data / row["path"]) for row in queries]
-            ranks.append([_rank(a.hits, w) for a, w in zip(answers, wanted, strict=True)])
-        found.append(
-            {
-                "chunker": chunker,
-                "chunks": report["num_embedded"],
-                "hit@1": _share(ranks[0], 1),
-                "hit@3": _share(ranks[0], 3),
-                "all modalities hit@1": _share(ranks[1], 1),
-                "all modalities hit@3": _share(ranks[1], 3),
-            }
-        )
+    for name, *chosen in _WAYS:
+        collection = work / "documents.duckdb"
+        report = index(data / "documents", collection, *models, *chosen)
+        options = QueryOptions(collection=str(collection), k=3)
+        answers = answer(options, [row["query"] for row in queries], [])
+        ranks = [_rank(a.hits, uri) for a, uri in zip(answers, wanted, strict=True)]
+        cells = {"way": name, "chunks": report["num_embedded"]}
+        found.append(cells | {"hit@1": _share(ranks, 1), "hit@3": _share(ranks, 3)})
+        collection.unlink()
     return found
 
 

@@ -17,7 +17,7 @@ from tasks.dispatch.task import dispatch, report_dispatch
 from tasks.embedding.task import choose_models, embed_partitions
 from tasks.profiling.task import open_run, report
 from tasks.retrieval.task import sample_thumbnails
-from tasks.storage.task import report_partitions, settle, verify
+from tasks.storage.task import report_partitions, settle, update_codes, verify
 
 
 @flow(name="backfill", flow_run_name="{params.run_name}")
@@ -40,6 +40,7 @@ def backfill(params: BackfillParams) -> dict[str, Any]:
         for group in work.groups:
             embed_partitions(run, lineup, work, group, params.embed_options())
         settle(run, plan, lineup)
+        update_codes(run, lineup)
         report_partitions(run, work, lineup)
         verification = verify(run, lineup)
         thumbnails = sample_thumbnails(run, plan)

@@ -66,6 +66,8 @@ def search(
         print_json([a.to_dict() for a in answers])
         return
     print_grids([a.to_grid() for a in answers])
+    for notice in dict.fromkeys(notice for a in answers for notice in a.notices):
+        typer.echo(f"note: {notice}", err=True)
     if contact_sheet:
         typer.echo(f"contact sheet: {contact_sheet}")
 

@@ -15,7 +15,7 @@ from tasks.discovery.task import discover, plan_changes, preview
 from tasks.embedding.task import choose_models, embed
 from tasks.profiling.task import open_run, report
 from tasks.retrieval.task import sample_thumbnails
-from tasks.storage.task import settle, verify
+from tasks.storage.task import settle, update_codes, verify
 
 
 @flow(name="index", flow_run_name="{params.run_name}")
@@ -31,6 +31,7 @@ def index(params: IndexParams) -> dict[str, Any]:
         for batch in plan.batches:
             embed(run, lineup, batch, params.embed_options())
         settle(run, plan, lineup)
+        update_codes(run, lineup)
         verification = verify(run, lineup)
         thumbnails = sample_thumbnails(run, plan)
         return report(run, plan, verification, thumbnails, params.min_coverage)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tasks.grid import Grid
 from tasks.plain import human_bytes, human_seconds
+from tasks.storage.codes.ledger import Audit
 from tasks.storage.quarantine import QuarantineRow
 from tasks.storage.runs import RunRecord
 from tasks.storage.status import Status
@@ -53,11 +54,18 @@ def _models(found: Status) -> Grid:
             "live for " + ", ".join(m.live) if m.live else "",
             f"{m.model.dim:,}",
             ", ".join(f"{num:,} {modality}" for modality, num in m.vectors.items() if num) or "0",
+            ", ".join(_searched(modality, audit) for modality, audit in m.audits.items())
+            or "exact",
         )
         for m in found.models
     ]
-    header = ("id", "model version", "name", "", "dim", "vectors")
+    header = ("id", "model version", "name", "", "dim", "vectors", "searched")
     return Grid("model versions", header, rows, num_words=4)
+
+
+def _searched(modality: str, audit: Audit) -> str:
+    how = "by codes" if audit.passed else "exact, codes find too little"
+    return f"{modality} {how}, recall@{audit.k} {audit.recall:.3f}"
 
 
 def _runs(runs: list[RunRecord]) -> Grid:

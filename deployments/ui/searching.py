@@ -21,6 +21,7 @@ from tasks.retrieval.lists import QueryVectors, choose_lists, encode_image, enco
 from tasks.retrieval.merging import merged
 from tasks.retrieval.options import QueryOptions
 from tasks.retrieval.previews import small_picture
+from tasks.retrieval.query import codes_beside
 from tasks.retrieval.similar import vectors_of
 from tasks.storage.collection import Collection
 from tasks.storage.filters import parse_where
@@ -130,7 +131,7 @@ class Searcher:
                 f"this picture cannot be used ({refused.reason}): {refused.detail}",
                 "send a JPEG, PNG, WebP, GIF, AVIF, HEIC or TIFF picture",
             ) from refused
-        with tempfile.NamedTemporaryFile(suffix=".jpg") as file:
+        with tempfile.NamedTemporaryFile(suffix=".png") as file:
             file.write(picture)
             file.flush()
             return encode_image(lists, file.name, self._settings.device)
@@ -148,6 +149,7 @@ class Searcher:
             for found, vector in vectors.items()
             if not ask.modalities or found.modality in ask.modalities
         }
+        codes = codes_beside(self._collection.path)
         with self._collection.read() as con:
             # One more than the page, to know whether there is another.
             options = QueryOptions(
@@ -158,10 +160,11 @@ class Searcher:
             )
             hits: list[Hit] = []
             if searched and is_wanted is None:
-                hits = merged(con, searched, options, where)
+                hits = merged(con, searched, options, where, codes).hits
             elif searched and is_wanted:
                 whole = replace(options, k=ask.offset + ask.k + 2, offset=0)
-                others = [hit for hit in merged(con, searched, whole, where) if is_wanted(hit)]
+                near = merged(con, searched, whole, where, codes).hits
+                others = [hit for hit in near if is_wanted(hit)]
                 hits = others[ask.offset : ask.offset + ask.k + 1]
             page = [replace(hit, rank=i) for i, hit in enumerate(hits[: ask.k], ask.offset + 1)]
             plays = played_by(con, page)

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tasks.records import Hit
 from tasks.retrieval.fusion import best_of_each_source, fuse
 from tasks.retrieval.options import QueryOptions
 from tasks.storage.filters import Where
-from tasks.storage.search import SearchRequest, search
+from tasks.storage.search import SearchRequest, answer
 
 if TYPE_CHECKING:
     import duckdb
 
     from tasks.retrieval.lists import QueryVectors
+    from tasks.storage.codes.folder import CodesFolder
 
 _GROUP_DEPTH = 4
 # Deep enough that the first pages of an answer are all cut from the same lists.
 _MIN_DEPTH = 100
+
+
+class Page(NamedTuple):
+    """Hold the hits of a page, and what a person should know of how they were found."""
+
+    hits: list[Hit]
+    notices: list[str]
 
 
 def merged(
@@ -26,7 +34,8 @@ def merged(
     vectors: QueryVectors,
     options: QueryOptions,
     where: Where | None,
-) -> list[Hit]:
+    codes: CodesFolder,
+) -> Page:
     """Return the hits of the page, numbered from the offset on.
 
     Grouped by source the lists are read deeper, until there are enough sources or no more chunks.
@@ -34,14 +43,15 @@ def merged(
     end = options.offset + options.k
     depth = end if len(vectors) == 1 and not options.group else max(end * _GROUP_DEPTH, _MIN_DEPTH)
     while True:
-        lists = [
-            search(con, SearchRequest(found, vector, k=depth, where=where))
+        answers = [
+            answer(con, SearchRequest(found, vector, k=depth, where=where), codes)
             for found, vector in vectors.items()
         ]
-        hits = fuse(lists)
+        hits = fuse([found.hits for found in answers])
         if options.group:
             hits = best_of_each_source(hits)
-        if len(hits) >= end or all(len(found) < depth for found in lists):
-            page = hits[options.offset : end]
-            return [replace(hit, rank=i) for i, hit in enumerate(page, options.offset + 1)]
+        if len(hits) >= end or all(len(found.hits) < depth for found in answers):
+            shown = enumerate(hits[options.offset : end], options.offset + 1)
+            notices = {found.notice.reason: None for found in answers if found.notice.reason}
+            return Page([replace(hit, rank=rank) for rank, hit in shown], list(notices))
         depth *= _GROUP_DEPTH

@@ -7,6 +7,8 @@ milliseconds. A query is only ever compared with vectors of the model version th
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import FilterError
@@ -17,6 +19,7 @@ from tasks.retrieval.lists import QueryVectors, choose_lists, encode_image, enco
 from tasks.retrieval.merging import merged
 from tasks.retrieval.options import QueryOptions
 from tasks.retrieval.places import place_of, snippet
+from tasks.storage.codes.folder import CodesFolder
 from tasks.storage.collection import Collection
 from tasks.storage.filters import Where, parse_where
 from tasks.storage.surroundings import Surroundings, recordings, surroundings
@@ -36,6 +39,8 @@ class Answer:
     """By chunk id, what stands beside a hit and what it is a part of; where it was asked for."""
     plays: dict[str, str] = field(default_factory=dict)
     """By source, the film or sound that these subtitles or this transcript belong to."""
+    notices: list[str] = field(default_factory=list)
+    """What a person should know of how the hits were found."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -88,11 +93,18 @@ def answer(options: QueryOptions, texts: list[str], images: list[str]) -> list[A
     lists = choose_lists(collection, options)
     encoded = [encode_text(lists, text, options.device) for text in queries]
     encoded += [encode_image(lists, uri, options.device) for uri in images]
+    codes = codes_beside(collection.path)
     with collection.read() as con:
         return [
-            _answer(con, title, vectors, options, where)
+            _answer(con, title, vectors, options, where, codes)
             for title, vectors in zip([*queries, *images], encoded, strict=True)
         ]
+
+
+@lru_cache(maxsize=4)
+def codes_beside(collection: Path) -> CodesFolder:
+    """Return the codes of a collection, kept open across the searches of this process."""
+    return CodesFolder(collection)
 
 
 def _answer(
@@ -101,8 +113,9 @@ def _answer(
     vectors: QueryVectors,
     options: QueryOptions,
     where: Where | None,
+    codes: CodesFolder,
 ) -> Answer:
-    hits = merged(con, vectors, options, where)
+    hits, notices = merged(con, vectors, options, where, codes)
     ids = [hit.chunk_id for hit in hits]
     return Answer(
         query=title,
@@ -110,6 +123,7 @@ def _answer(
         hits=hits,
         around=surroundings(con, ids, options.expand) if options.expand else {},
         plays=recordings(con, hits),
+        notices=notices,
     )
 
 

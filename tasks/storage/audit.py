@@ -26,6 +26,7 @@ from tasks.storage.codes.ledger import (
 from tasks.storage.codes.opened import folder_of, open_codes
 from tasks.storage.codes.reading import vector_blocks
 from tasks.storage.codes.scan import EFFORTS
+from tasks.storage.codes.update import update_codes
 from tasks.storage.collection import Collection
 from tasks.storage.models import table_of
 from tasks.storage.nearest import by_codes
@@ -76,6 +77,18 @@ def audit_list(
             else:
                 drop_codes(con, vectors)
     return audited
+
+
+def keep_codes(collection: Collection, vectors: VectorList) -> int:
+    """Bring a list's codes up to date and measure them; return how many vectors they speak for.
+
+    Raises:
+        CollectionBusy, CollectionMissing
+    """
+    if update_codes(collection, vectors).action == "none":
+        return 0
+    measured = audit_list(collection, vectors)
+    return measured.num_vectors if isinstance(measured, Audit) else 0
 
 
 def audit(

@@ -132,6 +132,20 @@ def m009_refused_parts(con: duckdb.DuckDBPyConnection) -> None:
         DROP TABLE whole_quarantine""")
 
 
+def m010_codes(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the register of the codes beside the collection, and of how well they find."""
+    con.execute("""
+        CREATE TABLE search_codes (
+            model_version_id INTEGER NOT NULL, modality VARCHAR NOT NULL, token VARCHAR NOT NULL,
+            covered_seq BIGINT NOT NULL, num_vectors BIGINT NOT NULL,
+            built_at TIMESTAMPTZ NOT NULL, PRIMARY KEY (model_version_id, modality));
+        CREATE TABLE search_audit (
+            model_version_id INTEGER NOT NULL, modality VARCHAR NOT NULL,
+            covered_seq BIGINT NOT NULL, num_vectors BIGINT NOT NULL, num_queries INTEGER NOT NULL,
+            k INTEGER NOT NULL, recall DOUBLE NOT NULL, target DOUBLE NOT NULL,
+            effort INTEGER NOT NULL, wall_s DOUBLE NOT NULL, audited_at TIMESTAMPTZ NOT NULL)""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -142,6 +156,7 @@ STEPS: tuple[Step, ...] = (
     m007_chunks_in_context,
     m008_vectors_by_modality,
     m009_refused_parts,
+    m010_codes,
 )
 LATEST = len(STEPS)
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import duckdb
 
-from tasks.records import ModelVersion
+from tasks.records import ModelVersion, VectorList
+from tasks.storage.codes.ledger import Audit, last_audit, valid_codes
 from tasks.storage.collection import Collection
 from tasks.storage.models import all_versions, live, table_of, vector_lists
 from tasks.storage.quarantine import QuarantineRow, count_by_reason, quarantine_rows
@@ -27,6 +28,8 @@ class ModelStatus:
     """By modality."""
     live: list[str]
     """Modalities that it serves at present."""
+    audits: dict[str, Audit]
+    """By modality, how well its codes find what exact search finds; no entry where none are."""
 
     @property
     def num_vectors(self) -> int:
@@ -80,6 +83,10 @@ def status(con: duckdb.DuckDBPyConnection, collection: Collection) -> Status:
     )
 
 
+def _audit(con: duckdb.DuckDBPyConnection, vectors: VectorList) -> Audit | None:
+    return last_audit(con, vectors) if valid_codes(con, vectors) else None
+
+
 def _models(con: duckdb.DuckDBPyConnection) -> list[ModelStatus]:
     current = live(con)
     serving = current.serving if current else {}
@@ -90,6 +97,11 @@ def _models(con: duckdb.DuckDBPyConnection) -> list[ModelStatus]:
                 modality: one_number(con, f"SELECT count(*) FROM {table_of(vectors)}")
                 for vectors in vector_lists(version)
                 for modality in (vectors.modality,)
+            },
+            audits={
+                vectors.modality: audit
+                for vectors in vector_lists(version)
+                if (audit := _audit(con, vectors))
             },
             live=[m for m, served_by in serving.items() if served_by.id == version.id],
         )

@@ -13,6 +13,7 @@ from tasks.run import Run
 from tasks.storage import backfills, models, promotion
 from tasks.storage import status as counts
 from tasks.storage import verify as checks
+from tasks.storage.audit import keep_codes
 from tasks.storage.backfill_records import Backfill, PartitionRecord
 from tasks.storage.backfill_tables import partition_rows, partitions_grid
 from tasks.storage.collection import Collection
@@ -28,6 +29,16 @@ def settle(run: Run, plan: Plan, lineup: Lineup) -> None:
             return
     with run.recorder.span("settle") as span, run.collection.write() as con:
         span.num_items = settle_run(con, run.id, plan, lineup)
+
+
+@stage("update codes")
+def update_codes(run: Run, lineup: Lineup) -> None:
+    """Bring the codes by which large lists are searched up to date, and measure what they find."""
+    with run.recorder.span("update codes") as span:
+        with run.collection.read() as con:
+            known = models.numbered(con, lineup)
+        if known.id is not None:
+            span.num_items = sum(keep_codes(run.collection, found) for found in known.all_lists)
 
 
 @stage("verify")

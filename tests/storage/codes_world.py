@@ -12,7 +12,6 @@ import pyarrow as pa
 from tasks.records import Hit, VectorList
 from tasks.storage import models
 from tasks.storage.codes.folder import CodesFolder
-from tasks.storage.codes.ledger import CODES_TABLES
 from tasks.storage.codes.opened import folder_of
 from tasks.storage.codes.update import CodesUpdate, update_codes
 from tasks.storage.collection import Collection
@@ -97,7 +96,6 @@ def add_points(con: Any, vectors: VectorList, points: np.ndarray, first: int) ->
 def make_world(path: Path, points: np.ndarray) -> World:
     collection = Collection(path, lock_timeout_s=20)
     with collection.write() as con:
-        con.execute(CODES_TABLES)
         version = models.register(con, build.version(dim=points.shape[1]))
     world = World(collection, VectorList(version, "image"))
     world.add(points)

@@ -16,18 +16,6 @@ from tasks.storage.codes.files import Manifest
 from tasks.storage.models import table_of
 from tasks.storage.tables import first_row
 
-CODES_TABLES = """
-CREATE TABLE IF NOT EXISTS search_codes (
-    model_version_id INTEGER NOT NULL, modality VARCHAR NOT NULL, token VARCHAR NOT NULL,
-    covered_seq BIGINT NOT NULL, num_vectors BIGINT NOT NULL, built_at TIMESTAMPTZ NOT NULL,
-    PRIMARY KEY (model_version_id, modality));
-CREATE TABLE IF NOT EXISTS search_audit (
-    model_version_id INTEGER NOT NULL, modality VARCHAR NOT NULL, covered_seq BIGINT NOT NULL,
-    num_vectors BIGINT NOT NULL, num_queries INTEGER NOT NULL, k INTEGER NOT NULL,
-    recall DOUBLE NOT NULL, target DOUBLE NOT NULL, effort INTEGER NOT NULL, wall_s DOUBLE NOT NULL,
-    audited_at TIMESTAMPTZ NOT NULL)
-"""
-
 _AUDIT_COLUMNS = "recall, target, effort, covered_seq, num_vectors, num_queries, k, wall_s"
 
 
