@@ -23,12 +23,16 @@ from tasks.errors import ModelUnsupported
 if TYPE_CHECKING:
     from PIL import Image
 
-PREPROCESS_REVISION = 1
+PREPROCESS_REVISION = 2
 """Raised when the same settings would give other pixels; part of the fingerprint."""
 
 # A JPEG decoded at just the model's input size leaves nothing to smooth: cosine with the vector of
 # the full decode fell to 0.93; with a quarter more it stays above 0.996, and as fast on photos.
 _DECODE_MARGIN = 1.25
+
+# A much larger picture is first averaged down in whole steps to this many times its target: four
+# times as fast, and the pixels differ by a fifth of a grey level on average.
+_REDUCING_GAP = 3.0
 
 _CLIP_MEAN = [0.48145466, 0.4578275, 0.40821073]
 _CLIP_STD = [0.26862954, 0.26130258, 0.27577711]
@@ -156,7 +160,12 @@ class ImagePreprocess:
             min((left + self.width) * across, image.width),
             min((top + self.height) * down, image.height),
         )
-        pixels = image.resize((self.width, self.height), resample=self.resample, box=window)
+        pixels = image.resize(
+            (self.width, self.height),
+            resample=self.resample,
+            box=window,
+            reducing_gap=_REDUCING_GAP,
+        )
         return np.asarray(pixels)
 
     def _resized(self, width: int, height: int) -> tuple[int, int]:

@@ -19,7 +19,8 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.chunking.registry import chunker_for
-from tasks.embedding.items import ITEM_TYPE, Item, from_arrow, to_arrow
+from tasks.embedding.item_columns import to_columns
+from tasks.embedding.items import ITEM_TYPE, Item, from_arrow
 from tasks.embedding.operators import ShardOperators
 from tasks.embedding.options import EmbedOptions
 from tasks.records import CHUNK_SCHEMA, Span, VectorList, vector_schema
@@ -113,7 +114,7 @@ class _ShardQuery:
         done = getattr(self._operators, operator)(items)
         # Daft would silently repeat a single row for all.
         assert len(done) == len(items), f"{operator} gave {len(done)} rows for {len(items)}"
-        return _nested(done) if operator == "decode" else to_arrow(done)
+        return _nested(done) if operator == "decode" else to_columns(done)
 
     def _operator(self, daft: Any, name: str, returns: pa.DataType) -> Any:
         query = self
@@ -143,13 +144,13 @@ def _import_daft() -> Any:
 
 def _nested(groups: list[list[Item]]) -> pa.Array:
     offsets = pa.array(np.cumsum([0, *map(len, groups)]), pa.int64())
-    flat = to_arrow([item for group in groups for item in group])
+    flat = to_columns([item for group in groups for item in group])
     return pa.LargeListArray.from_arrays(offsets, flat)
 
 
 def _to_items(planned: pa.Table) -> pa.Table:
     columns = planned.select(["uri", "content_hash", "size_bytes", "media_type"]).to_pylist()
-    return pa.table({"item": to_arrow([Item(**row) for row in columns])})
+    return pa.table({"item": to_columns([Item(**row) for row in columns])})
 
 
 def _to_tables(items: list[Item], encoders: Encoders, options: EmbedOptions) -> EmbeddedShard:
