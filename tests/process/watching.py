@@ -44,16 +44,24 @@ def ledger_rows(collection: Path) -> tuple[int, int, int]:
         return tuple(number(f"SELECT count(*) FROM {table}") for table in tables)
 
 
+def num_vectors(collection: Path) -> int:
+    """Return the number of vectors while others may be writing."""
+    if not collection.exists():
+        return 0
+    with Collection(collection, lock_timeout_s=PATIENCE_S).read() as con:
+        if con.execute(_HAS_VECTORS).fetchall() == [(0,)]:
+            return 0
+        return con.execute("SELECT count(*) FROM vector_1_image").fetchall()[0][0]
+
+
 def wait_for_vectors(process: subprocess.Popen[str], collection: Path, at_least: int) -> None:
     """Wait until the process has committed so many vectors."""
 
     def committed() -> bool:
+        # Look before asking after the process: it may have ended with what is waited for.
+        if num_vectors(collection) >= at_least:
+            return True
         assert process.poll() is None, process.communicate()
-        if not collection.exists():
-            return False
-        with Collection(collection, lock_timeout_s=PATIENCE_S).read() as con:
-            if con.execute(_HAS_VECTORS).fetchall() == [(0,)]:
-                return False
-            return con.execute("SELECT count(*) FROM vector_1_image").fetchall()[0][0] >= at_least
+        return False
 
     eventually(committed, PATIENCE_S, f"{at_least} vectors in {collection.name}", pause_s=0.02)
