@@ -1,0 +1,245 @@
+"""Time search by codes against exact search and against vector libraries, on the same vectors.
+
+    python -m benchmarks.search 100000 --out benchmarks/results/search
+    python -m benchmarks.search 1000000 --slow-builds no
+
+Made-up vectors (see ``vectors``), queries held out, half of them from another modality's cone.
+Every method answers one query in turn, so that what else the machine does hits all alike; ratios
+are of medians. A library that is not installed is named and left out; none is a dependency of
+crossmodal: ``pip install faiss-cpu usearch hnswlib lancedb`` beside it. On a machine that others
+use, set OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1: teams of threads wait for their last one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.rivals import RIVALS, Missing
+from benchmarks.search_collection import batch, cold, fill, maintenance
+from benchmarks.vectors import Space, blocks, draw, make_space
+from tasks.records import VectorList
+from tasks.storage import models
+from tasks.storage.codes.folder import CodesFolder, Ready
+from tasks.storage.codes.scan import candidates
+from tasks.storage.codes.update import update_codes
+from tasks.storage.collection import Collection
+from tasks.storage.nearest import by_codes, exact
+from tasks.storage.search import SearchRequest, answer
+
+K = 10
+_BLAS_THREADS = "OPENBLAS_NUM_THREADS"
+
+
+@dataclass
+class Row:
+    """Hold one method's figures."""
+
+    method: str
+    recall: float = 0.0
+    recall_foreign: float = 0.0
+    build_s: float = 0.0
+    size_mb: float = 0.0
+    times_ms: list[float] = field(default_factory=list)
+
+    @property
+    def p50_ms(self) -> float:
+        """Return the median latency."""
+        return float(np.median(self.times_ms))
+
+    @property
+    def p95_ms(self) -> float:
+        """Return the latency that 95 % stay below."""
+        return float(np.percentile(self.times_ms, 95))
+
+
+Search = Callable[[np.ndarray], np.ndarray]
+
+
+def main() -> None:
+    """Run the benchmark and write its results."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("num", type=int, help="vectors")
+    parser.add_argument("--dim", type=int, default=512)
+    parser.add_argument("--queries", type=int, default=60)
+    parser.add_argument("--work", type=Path, default=Path("/tmp/crossmodal-bench-search"))
+    parser.add_argument("--slow-builds", choices=("yes", "no"), default="yes")
+    parser.add_argument("--out", type=Path, help="write OUT-<num>.json and .md")
+    options = parser.parse_args()
+    work = options.work / f"{options.num}x{options.dim}"
+    work.mkdir(parents=True, exist_ok=True)
+    space = make_space(options.dim)
+    stored = _stored(space, options.num, work)
+    queries = np.concatenate(
+        [draw(space, options.queries // 2, stream=1 + i, foreign=bool(i)) for i in range(2)]
+    )
+    np.save(work / "queries.npy", queries)
+    facts, result = _run(stored, queries, work, slow=options.slow_builds == "yes")
+    text = _markdown(options.num, options.dim, facts, result)
+    print(text)
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        base = f"{options.out}-{options.num}"
+        rows = [asdict(row) | {"p50_ms": row.p50_ms, "p95_ms": row.p95_ms} for row in result]
+        for row in rows:
+            del row["times_ms"]
+        Path(f"{base}.json").write_text(json.dumps({"facts": facts, "rows": rows}, indent=1) + "\n")
+        Path(f"{base}.md").write_text(text)
+
+
+def _stored(space: Space, num: int, work: Path) -> np.ndarray:
+    """Return the vectors, memory-mapped; made once for a work folder."""
+    path, dim = work / "vectors.npy", len(space.mean)
+    if not path.exists():
+        part = work / "vectors.part"
+        out = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=(num, dim))
+        at = 0
+        for block in blocks(space, num):
+            out[at : at + len(block)] = block
+            at += len(block)
+        out.flush()
+        os.replace(part, path)
+    return np.load(path, mmap_mode="r")
+
+
+def _run(
+    stored: np.ndarray, queries: np.ndarray, work: Path, *, slow: bool
+) -> tuple[dict[str, Any], list[Row]]:
+    truth = _truth(stored, queries)
+    collection = Collection(work / "c.duckdb")
+    if not collection.exists:
+        fill(collection, stored)
+    with collection.read() as con:
+        vectors = VectorList(models.all_versions(con)[0], "image")
+    threads = {name: os.environ.get(name, "") for name in ("OMP_NUM_THREADS", _BLAS_THREADS)}
+    facts: dict[str, Any] = {"machine": _machine(), "load_before": os.getloadavg()} | threads
+    update = update_codes(collection, vectors, min_vectors=1)
+    facts |= {"codes": asdict(update)} | maintenance(collection, vectors, stored)
+    facts["cold_s"] = [cold(collection, work) for _ in range(3)]
+    methods: dict[str, tuple[Row, Search]] = {}
+    for name, (build, is_slow) in RIVALS.items():
+        row = Row(name)
+        if is_slow and not slow:
+            facts[name] = "left out: it takes too long to build at this size"
+            continue
+        started = time.perf_counter()
+        try:
+            search, row.size_mb = build(stored, work)
+        except Missing as missing:
+            facts[name] = str(missing)
+            continue
+        row.build_s = time.perf_counter() - started
+        methods[name] = (row, search)
+        print(f"built {name} in {row.build_s:.1f} s", file=sys.stderr, flush=True)
+    with collection.read() as con:
+        for name, search in _ours(con, collection, vectors):
+            methods[name] = (Row(name), search)
+        facts["batch"] = batch(con, collection, vectors, queries, K)
+        _interleave(methods, queries, truth)
+    facts["load_after"] = os.getloadavg()
+    return facts, [row for row, _ in methods.values()]
+
+
+def _ours(con: Any, collection: Collection, vectors: VectorList) -> Iterator[tuple[str, Search]]:
+    folder = CodesFolder(collection.path)
+    ready = folder.ready(con, vectors)
+    assert isinstance(ready, Ready), ready
+    bits = [segment.bits for segment in ready.codes.segments]
+
+    def read_bits(query: np.ndarray) -> np.ndarray:
+        return np.array([part.max() for part in bits])
+
+    def suggest(query: np.ndarray) -> np.ndarray:
+        return candidates(ready.codes, query, ready.effort).chunk_ids[:K]
+
+    def nearest(query: np.ndarray) -> np.ndarray:
+        found = by_codes(con, vectors, query, K, ready)
+        assert found is not None
+        return found.chunk_ids
+
+    def hits(query: np.ndarray) -> np.ndarray:
+        found = answer(con, SearchRequest(vectors, query, k=K), folder)
+        return np.array([hit.chunk_id for hit in found.hits])
+
+    yield "crossmodal: reading all sign bits once", read_bits
+    yield "crossmodal: codes alone", suggest
+    yield "crossmodal: codes, then exact scores in DuckDB", nearest
+    yield "crossmodal: the same with whole hits", hits
+    yield "DuckDB, plain SQL", lambda query: exact(con, vectors, query, K).chunk_ids
+
+
+def _interleave(
+    methods: dict[str, tuple[Row, Search]], queries: np.ndarray, truth: np.ndarray
+) -> None:
+    """Let each method answer each query in turn; the first three queries only warm up."""
+    found: dict[str, list[float]] = {name: [] for name in methods}
+    for i in [0, len(queries) // 2, len(queries) - 1, *range(len(queries))]:
+        for name, (row, search) in methods.items():
+            started = time.perf_counter()
+            ids = search(queries[i])
+            row.times_ms.append((time.perf_counter() - started) * 1000)
+            found[name].append(len(np.intersect1d(ids, truth[i])) / K)
+    for name, (row, _) in methods.items():
+        half = len(queries) // 2
+        row.times_ms = row.times_ms[3:]
+        row.recall = float(np.mean(found[name][3 : 3 + half]))
+        row.recall_foreign = float(np.mean(found[name][3 + half :]))
+
+
+def _truth(stored: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """Return (n, K) int64 chunk ids: position in ``stored`` plus one."""
+    scores = np.empty((len(queries), len(stored)), dtype=np.float32)
+    for start in range(0, len(stored), 50_000):
+        scores[:, start : start + 50_000] = queries @ stored[start : start + 50_000].T
+    return np.argpartition(-scores, K, axis=1)[:, :K] + 1
+
+
+def _machine() -> str:
+    model = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    free = shutil.disk_usage("/tmp").free >> 30
+    return f"{os.cpu_count()} cores, {model}, numpy {np.__version__}, {free} GB free"
+
+
+def _markdown(num: int, dim: int, facts: dict[str, Any], rows: list[Row]) -> str:
+    ours = next(row for row in rows if row.method.endswith("exact scores in DuckDB"))
+    lines = [
+        f"# Search of {num:,} x {dim}",
+        "",
+        f"{time.strftime('%Y-%m-%d')}. Single queries, warm, each method in turn. Recall@{K} "
+        "against exact search, of queries like the vectors / from another modality's cone.",
+        "",
+        "| method | p50 ms | p95 ms | p50 / ours | recall | build s | MB |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in sorted(rows, key=lambda row: row.p50_ms):
+        recall = f"{row.recall:.3f} / {row.recall_foreign:.3f}"
+        if "reading all" in row.method:
+            recall = "-"
+        lines.append(
+            f"| {row.method} | {row.p50_ms:.2f} | {row.p95_ms:.2f} | "
+            f"{row.p50_ms / ours.p50_ms:.2f} | {recall} | {row.build_s:.1f} | {row.size_mb:.0f} |"
+        )
+    lines += ["", *(f"- {name}: {value}" for name, value in facts.items()), ""]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
