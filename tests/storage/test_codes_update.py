@@ -121,7 +121,8 @@ def test_a_list_that_doubled_is_learnt_anew(coded: World) -> None:
 
 def test_a_list_that_shrank_gives_up_its_codes(coded: World) -> None:
     coded.delete(*range(1, 1400))
-    assert updating.update_codes(coded.collection, coded.vectors, 200).action == "none"
+    assert updating.update_codes(coded.collection, coded.vectors, 200).action == "updated"
+    assert updating.update_codes(coded.collection, coded.vectors, 300).action == "none"
     assert not list(coded.folder.glob("*.bin"))
     assert_found_exactly(coded, "")
 
@@ -182,6 +183,59 @@ def test_a_folder_that_cannot_be_written_is_no_error(world: World) -> None:
     assert updated.action == "failed"
     assert str(world.folder) in updated.detail
     assert_found_exactly(world, "")
+
+
+def test_equal_vectors_have_codes_too(tmp_path: Path) -> None:
+    world = make_world(tmp_path / "c.duckdb", np.repeat(POINTS[:1], 300, axis=0))
+    assert world.update().action == "built"
+    hits = world.answer(POINTS[0], k=5).hits
+    assert [hit.chunk_id for hit in hits] == [1, 2, 3, 4, 5]
+    assert hits == world.exact(POINTS[0], k=5)
+
+
+_SEARCHER = """
+import sys
+import numpy as np
+from tasks.records import VectorList
+from tasks.storage import models
+from tasks.storage.codes.folder import CodesFolder
+from tasks.storage.collection import Collection
+from tasks.storage.search import SearchRequest, answer
+
+collection = Collection(sys.argv[1])
+codes = CodesFolder(collection.path)
+queries = np.load(sys.argv[2])
+methods, wrong = [], 0
+print("ready", flush=True)
+while len(methods) < 500:
+    with collection.read() as con:
+        vectors = VectorList(models.all_versions(con)[0], "image")
+        request = SearchRequest(vectors, queries[len(methods) % len(queries)], k=12)
+        found = answer(con, request, codes)
+        wrong += found.hits != answer(con, request).hits
+        methods.append(found.notice.method)
+    if (collection.path.parent / "stop").exists():
+        break
+print(wrong, methods.count("codes"), methods.count("exact"))
+"""
+
+
+def test_another_process_finds_the_right_hits_while_codes_are_updated(coded: World) -> None:
+    queries = coded.collection.path.parent / "queries.npy"
+    np.save(queries, QUERIES)
+    command = [sys.executable, "-c", _SEARCHER, str(coded.collection.path), str(queries)]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as searcher:
+        assert searcher.stdout is not None
+        assert searcher.stdout.readline() == "ready\n"
+        for turn in range(4):
+            coded.add(cloud(30, seed=turn))
+            coded.delete(*range(1 + 20 * turn, 21 + 20 * turn))
+            assert coded.update().action == "updated"
+        (coded.collection.path.parent / "stop").touch()
+        wrong, by_codes, exactly = map(int, searcher.stdout.read().split())
+    assert (wrong, exactly) == (0, 0)
+    assert by_codes > 0
 
 
 _KILLED = """

@@ -70,7 +70,8 @@ def update_codes(
     with collection.read() as con:
         num_vectors = one_number(con, f"SELECT count(*) FROM {table_of(vectors)}")
         valid = valid_codes(con, vectors)
-    if num_vectors < max(1, min_vectors):
+    # Those that a list has are kept until it is half as long, lest they come and go.
+    if num_vectors < max(1, min_vectors if valid is None else min_vectors // 2):
         if valid is not None:
             _drop(collection, vectors, folder)
         return CodesUpdate(action="none")
