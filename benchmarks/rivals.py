@@ -40,11 +40,14 @@ def numpy_flat(stored: np.ndarray, work: Path) -> Built:
 def _faiss(spec: str, **params: Any) -> Callable[[np.ndarray, Path], Built]:
     def build(stored: np.ndarray, work: Path) -> Built:
         faiss = _library("faiss")
-        faiss.omp_set_num_threads(os.cpu_count() or 1)
+        faiss.omp_set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
         lists = 1 << round(np.log2(len(stored)) / 2)
         index = faiss.index_factory(
             stored.shape[1], spec.format(lists=lists), faiss.METRIC_INNER_PRODUCT
         )
+        if "PQ" in spec:
+            # Otherwise learning alone takes minutes.
+            index.pq.cp.niter, index.pq.cp.max_points_per_centroid = 6, 64
         step = max(1, len(stored) // (lists * 64))
         index.train(np.ascontiguousarray(stored[::step]))
         for start in range(0, len(stored), 100_000):
