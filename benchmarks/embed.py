@@ -1,0 +1,250 @@
+"""Measure how close the way from file to vector comes to what the machine can do, and to others.
+
+Limits (the model alone, decoding alone, reading alone) and contenders (the pipeline, a tutorial's
+Daft UDF in float32, a threaded loop in bfloat16) take turns over the same pictures, so that what
+else the machine does meets them all; ratios are taken round by round. Times are given twice: by the
+clock, and as processor time, which neighbours disturb less.
+
+    python -m benchmarks.embed MODEL --captions ../shared/data/captions/flickr8k \
+        --hires ../shared/data/hires --out benchmarks/results/today-embed
+
+Writes ``.json`` and ``.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import embed_sets
+from benchmarks.embed_contenders import Child, Timed, Vectors
+from benchmarks.embed_sets import PictureSet
+
+_CONTENDERS = ("tutorial", "loop", "pipeline")
+_BATCHES = (4, 8, 16, 32)
+_MODEL_IMAGES = 64
+
+
+@dataclass(slots=True)
+class Sums:
+    """Add up what a contender or a limit took, round by round."""
+
+    rounds: list[Timed] = field(default_factory=list)
+
+    @property
+    def per_s(self) -> float:
+        """Return items a second by the clock."""
+        return self._items / sum(r.wall_s for r in self.rounds)
+
+    @property
+    def cpu_ms(self) -> float:
+        """Return processor milliseconds an item."""
+        return 1000 * sum(r.cpu_s for r in self.rounds) / self._items
+
+    @property
+    def _items(self) -> int:
+        return sum(r.num_items for r in self.rounds)
+
+
+def best_batch(limits: Child) -> dict[str, Any]:
+    """Return processor time and rate of the model on random pixels, by batch size."""
+    found = {}
+    for one_core_each in (True, False):
+        for batch in _BATCHES:
+            took = limits.do("model", [], batch, _MODEL_IMAGES, one_core_each)
+            way = "a pass a core" if one_core_each else "all cores a pass"
+            found[f"{way}, batch {batch}"] = {
+                "images_per_s": round(_MODEL_IMAGES / took.wall_s, 1),
+                "cpu_ms": round(1000 * took.cpu_s / _MODEL_IMAGES, 1),
+            }
+            print(list(found.items())[-1], flush=True)
+    return found
+
+
+def measure(pictures: PictureSet, children: dict[str, Child], num_rounds: int) -> dict[str, Any]:
+    """Let limits and contenders take turns over a set and return the figures."""
+    sums: dict[str, Sums] = {}
+    vectors: dict[str, list[Vectors]] = {name: [] for name in _CONTENDERS}
+    for paths in _slices(pictures.paths, num_rounds):
+        for name in _CONTENDERS:
+            took = children[name].do("images", paths)
+            vectors[name].append(took.result)
+            sums.setdefault(name, Sums()).rounds.append(took)
+            print(pictures.name, name, round(took.wall_s, 1), round(took.cpu_s, 1), flush=True)
+        limits = children["limits"]
+        model = limits.do("model", [], 8, len(paths) // 8 * 8 or 8, True)
+        for limit, took in {
+            "model alone": Timed(
+                len(paths) // 8 * 8 or 8, model.wall_s, model.cpu_s, model.peak_rss_bytes, None
+            ),
+            "decode alone": limits.do("decode", paths),
+            "read alone": limits.do("read", paths),
+        }.items():
+            sums.setdefault(limit, Sums()).rounds.append(took)
+    return _figures(pictures, sums, {name: np.concatenate(v) for name, v in vectors.items()})
+
+
+def recall_at_10(images: Vectors, texts: Vectors, captions: Sequence[tuple[str, int]]) -> float:
+    """Return how often a caption's picture is among the ten nearest."""
+    nearest = np.argsort(-(texts @ images.T), axis=1)[:, :10]
+    return float(np.mean([row in found for (_, row), found in zip(captions, nearest, strict=True)]))
+
+
+def conditions(model: Path) -> dict[str, Any]:
+    """Return what the figures depend on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = next((line.partition(":")[2].strip() for line in lines if "model name" in line), "")
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    names = ("torch", "transformers", "daft", "pillow", "numpy", "pyarrow")
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "cpu": cpu or platform.processor(),
+        "cores": os.cpu_count(),
+        "amx_bf16": "amx_bf16" in flags,
+        "load_at_start": [round(value, 1) for value in os.getloadavg()],
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in names},
+        "model": json.loads((model / "config.json").read_text())["model_type"] + ", ViT-B/16, 224",
+    }
+
+
+def _figures(
+    pictures: PictureSet, sums: dict[str, Sums], vectors: dict[str, Vectors]
+) -> dict[str, Any]:
+    rows = {
+        name: {"images_per_s": round(s.per_s, 2), "cpu_ms": round(s.cpu_ms, 2)}
+        for name, s in sums.items()
+    }
+    for name in _CONTENDERS:
+        cosines = np.sum(vectors[name] * vectors["tutorial"], axis=1)
+        rows[name] |= {
+            "peak_rss_mb": round(max(r.peak_rss_bytes for r in sums[name].rounds) / 1e6),
+            "cosine_mean": round(float(cosines.mean()), 4),
+            "cosine_min": round(float(cosines.min()), 4),
+        }
+    together = 1 / (1 / sums["model alone"].per_s + 1 / sums["decode alone"].per_s)
+    cpu_together = sums["model alone"].cpu_ms + sums["decode alone"].cpu_ms
+    return {
+        "num_images": len(pictures.paths),
+        "rows": rows,
+        "times_faster": {
+            name: _ratios(sums[name], sums["pipeline"]) for name in ("tutorial", "loop")
+        },
+        "of_the_limit": {
+            "by_clock": round(sums["pipeline"].per_s / together, 3),
+            "by_cpu": round(cpu_together / sums["pipeline"].cpu_ms, 3),
+        },
+        "vectors": vectors,
+    }
+
+
+def _ratios(other: Sums, ours: Sums) -> dict[str, Any]:
+    pairs = list(zip(other.rounds, ours.rounds, strict=True))
+    walls = [theirs.wall_s / mine.wall_s for theirs, mine in pairs]
+    cpus = [theirs.cpu_s / mine.cpu_s for theirs, mine in pairs]
+    return {
+        "by_clock": round(statistics.median(walls), 2),
+        "by_clock_rounds": [round(value, 2) for value in walls],
+        "by_cpu": round(statistics.median(cpus), 2),
+    }
+
+
+def _slices(paths: list[str], num: int) -> Iterator[list[str]]:
+    size = -(-len(paths) // num)
+    yield from (paths[i : i + size] for i in range(0, len(paths), size))
+
+
+def _score(pictures: PictureSet, found: dict[str, Any], children: dict[str, Child]) -> None:
+    vectors = found.pop("vectors")
+    if pictures.captions:
+        texts = [text for text, _ in pictures.captions]
+        for name in _CONTENDERS:
+            words = children[name].do("texts", texts).result
+            found["rows"][name]["recall_at_10"] = round(
+                recall_at_10(vectors[name], words, pictures.captions), 4
+            )
+
+
+def _table(name: str, found: dict[str, Any]) -> str:
+    columns = ("images_per_s", "cpu_ms", "peak_rss_mb", "cosine_mean", "cosine_min", "recall_at_10")
+    lines = [f"## {name} ({found['num_images']} pictures)\n", f"| | {' | '.join(columns)} |"]
+    lines.append(f"|{'---|' * (len(columns) + 1)}")
+    for row, figures in found["rows"].items():
+        lines.append(f"| {row} | {' | '.join(str(figures.get(c, '')) for c in columns)} |")
+    for other, ratio in found["times_faster"].items():
+        lines.append(
+            f"\nAgainst {other}: {ratio['by_clock']} times as fast by the clock "
+            f"(rounds {ratio['by_clock_rounds']}), {ratio['by_cpu']} times by processor time."
+        )
+    limit = found["of_the_limit"]
+    lines.append(
+        f"\nOf 1/(1/model + 1/decode): {limit['by_clock']} by the clock, {limit['by_cpu']} by "
+        "processor time."
+    )
+    return "\n".join(lines)
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measure, and write the results."""
+    told = conditions(options.model)
+    with tempfile.TemporaryDirectory() as scratch:
+        sets = [embed_sets.made(options.made or Path(scratch), options.num_large)]
+        if options.hires:
+            sets.append(embed_sets.given("hires, all", options.hires, options.num_large))
+            photos = embed_sets.given("hires, photos", options.hires, options.num_large, {".jpg"})
+            sets.append(photos)
+        if options.captions:
+            sets.append(embed_sets.captioned("captions", options.captions, options.num_small))
+        chosen = [s for s in sets if not options.only or s.name in options.only]
+        children = {name: Child(name, options.model) for name in (*_CONTENDERS, "limits")}
+        for name in _CONTENDERS:
+            children[name].do("images", chosen[0].paths[:8])
+        batches = best_batch(children["limits"]) if options.batches else {}
+        results = {}
+        for pictures in chosen:
+            found = measure(pictures, children, options.rounds)
+            _score(pictures, found, children)
+            results[pictures.name] = found
+            print(json.dumps(found, indent=1), flush=True)
+        for child in children.values():
+            child.end()
+    told["load_at_end"] = [round(value, 1) for value in os.getloadavg()]
+    report = {"conditions": told, "model_by_batch": batches, "sets": results}
+    options.out.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
+    tables = "\n\n".join(_table(name, found) for name, found in results.items())
+    by_batch = "\n".join(f"- {way}: {figures}" for way, figures in batches.items())
+    options.out.with_suffix(".md").write_text(
+        f"# From file to vector\n\n{json.dumps(told)}\n\n"
+        f"## The model alone\n\n{by_batch}\n\n{tables}\n"
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--captions", type=Path, help="folder with captions.jsonl above it")
+    parser.add_argument("--hires", type=Path, help="folder of large pictures")
+    parser.add_argument("--made", type=Path, help="keep the generated pictures here")
+    parser.add_argument("--num-small", type=int, default=400)
+    parser.add_argument("--num-large", type=int, default=24)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", action="append", help="name of a set; by default all")
+    parser.add_argument("--batches", action="store_true", help="try batch sizes of the model too")
+    parser.add_argument("--out", type=Path, required=True)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main(_options())

@@ -1,0 +1,137 @@
+"""Say where the seconds of a run with nothing to do go: imports, Prefect's server, the flow, exit.
+
+Indexes a few pictures once, then runs the same command again and again in fresh processes, with
+marks at the seams; also ``crossmodal --help``. Where none is named (PREFECT_API_URL)
+a command starts a Prefect server, which is most of what it takes.
+
+    python -m benchmarks.startup MODEL --out benchmarks/results/today-startup
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+_SUMS = ("all", "processor time")
+
+# Runs in the child: the command line as it is, with a clock at the seams.
+_MARKED = """
+import json, os, sys, time
+marks = {}
+def mark(name):
+    marks.setdefault(name, time.time())
+from deployments.cli import main
+import flows.index
+from prefect.server.api import server
+mark('python and imports')
+start = server.SubprocessASGIServer.start
+def started(self, *args, **kwargs):
+    mark('server asked')
+    try:
+        return start(self, *args, **kwargs)
+    finally:
+        marks['server there'] = time.time()
+server.SubprocessASGIServer.start = started
+index = flows.index.index
+body = index.fn
+def timed(params):
+    mark('flow begins')
+    try:
+        return body(params)
+    finally:
+        mark('flow ends')
+index.fn = timed
+sys.argv = ['crossmodal', *sys.argv[2:]]
+try:
+    main()
+finally:
+    mark('report is out')
+    with open(os.environ['MARKS'], 'w') as file:
+        json.dump(marks, file)
+"""
+
+
+def run(arguments: list[str], environment: dict[str, str]) -> tuple[float, float]:
+    """Run a command and return what it took by the clock and of the processor, children's too."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.time()
+    subprocess.run(arguments, env=environment, check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.time() - began, cpu_s
+
+
+def marked(arguments: list[str], environment: dict[str, str], scratch: Path) -> dict[str, float]:
+    """Run a command with marks at its seams and return the seconds between them."""
+    path = scratch / "marks.json"
+    began = time.time()
+    command = [sys.executable, "-c", _MARKED, "-", *arguments]
+    wall_s, cpu_s = run(command, environment | {"MARKS": str(path)})
+    at = json.loads(path.read_text())
+    asked = at.get("server asked", at["flow begins"])
+    there = at.get("server there", asked)
+    edges = [began, at["python and imports"], asked, there, at["flow begins"], at["flow ends"]]
+    edges += [at["report is out"], began + wall_s]
+    names = ("python and imports", "to the server", "Prefect's server", "to the flow", "the flow")
+    names += ("end of the flow run", "exit")
+    pairs = zip(names, itertools.pairwise(edges), strict=True)
+    spans = {name: stop - start for name, (start, stop) in pairs}
+    return {**spans, **dict(zip(_SUMS, (wall_s, cpu_s), strict=True))}
+
+
+def median(runs: list[dict[str, float]]) -> dict[str, float]:
+    """Return the median of each figure."""
+    return {name: round(statistics.median(run[name] for run in runs), 2) for name in runs[0]}
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measure, and write the results."""
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        pictures = scratch / "pictures"
+        pictures.mkdir()
+        for number in range(12):
+            Image.new("RGB", (64, 64), (20 * number, 99, 9)).save(pictures / f"{number}.png")
+        environment = os.environ | {
+            "PREFECT_HOME": str(scratch / "prefect"),
+            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+        }
+        collection = ["--collection", str(scratch / "c.duckdb")]
+        command = [str(Path(sys.executable).with_name("crossmodal"))]
+        index = ["index", str(pictures), "--model", str(options.model), *collection]
+        run([*command, *index], environment)
+        noop = [marked(index, environment, scratch) for _ in range(options.runs)]
+        helped = [
+            dict(
+                zip(("all", "processor time"), run([*command, "--help"], environment), strict=True)
+            )
+            for _ in range(options.runs)
+        ]
+    report: dict[str, Any] = {
+        "date": time.strftime("%Y-%m-%d"),
+        "load": [round(value, 1) for value in os.getloadavg()],
+        "runs": options.runs,
+        "index, nothing to do (median, s)": median(noop),
+        "--help (median, s)": median(helped),
+    }
+    print(json.dumps(report, indent=1))
+    options.out.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--out", type=Path, required=True)
+    main(parser.parse_args())
