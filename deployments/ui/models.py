@@ -70,6 +70,7 @@ class SearchAnswer(_Described):
     k: int
     next_offset: int | None = Field(description="Where the next page begins; null on the last.")
     took_ms: float
+    notices: list[str] = Field(description="What to know of how the hits were found.")
     hits: list[FoundHit]
 
 

@@ -10,6 +10,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from deployments.ui.catalog import SourceRow, known_chunk, played_by
 from deployments.ui.errors import ApiError
@@ -18,13 +19,16 @@ from deployments.ui.settings import UPLOAD_SIDE, UiSettings
 from tasks.chunking.refusal import Refused
 from tasks.records import Hit, VectorList
 from tasks.retrieval.lists import QueryVectors, choose_lists, encode_image, encode_text
-from tasks.retrieval.merging import merged
+from tasks.retrieval.merging import Page, merged
 from tasks.retrieval.options import QueryOptions
 from tasks.retrieval.previews import small_picture
 from tasks.retrieval.query import codes_beside
 from tasks.retrieval.similar import vectors_of
 from tasks.storage.collection import Collection
-from tasks.storage.filters import parse_where
+from tasks.storage.filters import Where, parse_where
+
+if TYPE_CHECKING:
+    import duckdb
 
 _NUM_REMEMBERED = 2000
 _ID_CHARS = 32
@@ -51,6 +55,8 @@ class Found:
     has_more: bool
     plays: dict[str, SourceRow]
     """By source, the film or sound that these subtitles belong to."""
+    notices: list[str]
+    """What a person should know of how the hits were found; mostly nothing."""
 
 
 class Searcher:
@@ -149,27 +155,34 @@ class Searcher:
             for found, vector in vectors.items()
             if not ask.modalities or found.modality in ask.modalities
         }
-        codes = codes_beside(self._collection.path)
         with self._collection.read() as con:
-            # One more than the page, to know whether there is another.
-            options = QueryOptions(
-                collection=self._settings.collection,
-                k=ask.k + 1,
-                offset=ask.offset,
-                group=ask.group,
-            )
-            hits: list[Hit] = []
-            if searched and is_wanted is None:
-                hits = merged(con, searched, options, where, codes).hits
-            elif searched and is_wanted:
-                whole = replace(options, k=ask.offset + ask.k + 2, offset=0)
-                near = merged(con, searched, whole, where, codes).hits
-                others = [hit for hit in near if is_wanted(hit)]
-                hits = others[ask.offset : ask.offset + ask.k + 1]
+            hits, notices = self._hits(con, searched, ask, where, is_wanted)
             page = [replace(hit, rank=i) for i, hit in enumerate(hits[: ask.k], ask.offset + 1)]
             plays = played_by(con, page)
         model = " + ".join(dict.fromkeys(found.version.label for found in vectors))
-        return Found(query_id, model, page, len(hits) > ask.k, plays)
+        return Found(query_id, model, page, len(hits) > ask.k, plays, notices)
+
+    def _hits(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        vectors: QueryVectors,
+        ask: Ask,
+        where: Where | None,
+        is_wanted: Callable[[Hit], bool] | None,
+    ) -> Page:
+        """Return the hits of the page and one more, to know whether there is another page."""
+        if not vectors:
+            return Page([], [])
+        codes = codes_beside(self._collection.path)
+        options = QueryOptions(
+            collection=self._settings.collection, k=ask.k + 1, offset=ask.offset, group=ask.group
+        )
+        if is_wanted is None:
+            return merged(con, vectors, options, where, codes)
+        whole = replace(options, k=ask.offset + ask.k + 2, offset=0)
+        found = merged(con, vectors, whole, where, codes)
+        others = [hit for hit in found.hits if is_wanted(hit)]
+        return Page(others[ask.offset : ask.offset + ask.k + 1], found.notices)
 
 
 def _query_id(kind: str, content: bytes, lists: Sequence[VectorList]) -> str:

@@ -6,8 +6,12 @@ Invariant: whichever signal it was, the process ends by itself, with exit code 0
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -20,6 +24,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _FINISH_S = 8
 _MAX_CONNECTIONS = 1000
 _KEEP_ALIVE_S = 20
+_LEAVE_S = 1.0
+_WORKER = "AnyIO worker thread"
 
 
 class _Server(uvicorn.Server):
@@ -60,6 +66,19 @@ def serve(settings: UiSettings, say: Callable[[str], None]) -> None:
     say(f"searching {settings.collection} at {settings.address}   (Ctrl-C ends it)")
     with listening:
         _Server(config).run(sockets=[listening])
+    _leave()
+
+
+def _leave() -> None:
+    """End now where threads still work: a model that loads cannot be interrupted, only left."""
+    deadline = time.monotonic() + _LEAVE_S
+    working = [thread for thread in threading.enumerate() if thread.name == _WORKER]
+    for thread in working:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    if any(thread.is_alive() for thread in working):
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def _listen(settings: UiSettings) -> socket.socket:

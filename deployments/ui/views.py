@@ -56,6 +56,7 @@ def search_answer(found: Found, k: int, offset: int, took_ms: float) -> SearchAn
         k=k,
         next_offset=offset + k if found.has_more else None,
         took_ms=round(took_ms, 1),
+        notices=found.notices,
         hits=[
             FoundHit(**_chunk(hit, found.plays.get(hit.uri)), rank=hit.rank, score=hit.score)
             for hit in found.hits

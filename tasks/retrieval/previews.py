@@ -72,12 +72,12 @@ def preview(subject: Subject, content: Content, lineup: Lineup, side_px: int) ->
 
 
 def small_picture(data: bytes, side_px: int) -> bytes:
-    """Return a picture that somebody sent, decoded in a child and made small, as JPEG.
+    """Return a picture that somebody sent, decoded in a child and made small, as PNG.
 
     Raises:
         Refused: The bytes are no whole image, or one that is too large.
     """
-    return _drawn("draw_picture", data, side_px)
+    return _drawn("draw_query", data, side_px)
 
 
 def _drawn(function: str, *args: Any) -> bytes:

@@ -70,7 +70,8 @@ function showAnswer() {
   $("results").replaceChildren(...hits.map((hit) => card(hit, (chosen) => open(chosen))));
   const first = answer.offset + 1;
   const took = answer.took_ms < 1000 ? `${Math.round(answer.took_ms)} ms` : `${(answer.took_ms / 1000).toFixed(1)} s`;
-  say(hits.length ? `Results ${first} to ${first + hits.length - 1}, in ${took}` : "");
+  const range = hits.length ? `Results ${first} to ${first + hits.length - 1}, in ${took}` : "";
+  say([range, ...answer.notices].filter(Boolean).join(". "));
   $("pages").hidden = !hits.length || (state.page === 1 && answer.next_offset === null);
   $("previous").disabled = state.page === 1;
   $("next").disabled = answer.next_offset === null;
@@ -79,7 +80,7 @@ function showAnswer() {
   const filtered = numFilters(state) > 0;
   notice(
     state.page > 1 ? "There are no more results" : "Nothing found",
-    filtered ? "No chunk passes these filters." : "The collection holds nothing to compare with.",
+    filtered ? "Nothing passes these filters." : "The collection holds nothing to compare with.",
     filtered ? ["Clear filters", () => search(cleared())] : state.page > 1 ? ["First page", () => search({})] : null,
   );
 }

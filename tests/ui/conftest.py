@@ -1,0 +1,123 @@
+"""One small collection of every kind of source, indexed once by the real command, and its page."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from starlette.testclient import TestClient
+
+from deployments.ui.app import make_app
+from deployments.ui.settings import UiSettings
+from tests.chunking.clips import film, scenes
+from tests.chunking.document_makers import Pdf, docx, drawing, paragraph, picture, sentences
+from tests.pictures import draw_picture, draw_pictures
+from tests.shell import Shell
+from tests.waiting import eventually
+
+HOME = "http://localhost:8420"
+HTML = (
+    "<!doctype html><title>Page</title><h1>Gardens</h1><p>Roses grow.</p><script>alert(1)</script>"
+)
+NOTES = "# Harbour\n\nThe ferry leaves at noon.\n\n## Tides\n\nHigh water comes twice a day.\n"
+CUES = "1\n00:00:00,000 --> 00:00:01,500\nWelcome aboard.\n"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Know the folder, the collection and its ids."""
+
+    folder: Path
+    outside: Path
+    collection: Path
+    shell: Shell
+    settings: UiSettings
+
+
+@pytest.fixture(scope="session")
+def site(
+    session_shell: Callable[[str], Shell],
+    tiny_clip: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Site:
+    base = tmp_path_factory.mktemp("ui")
+    folder, outside = base / "indexed", base / "outside"
+    outside.mkdir()
+    make_sources(folder)
+    draw_picture(77).save(outside / "secret.png")
+    (folder / "link.png").symlink_to(outside / "secret.png")
+    shell = session_shell("ui")
+    shell.run("index", folder, "--model", tiny_clip)
+    settings = UiSettings(collection=str(shell.collection), rate_per_s=1e6, burst=1e6)
+    return Site(folder, outside, shell.collection, shell, settings)
+
+
+def make_sources(folder: Path) -> None:
+    draw_pictures(folder / "pictures", 30)
+    draw_picture(3).save(folder / "copy of three.png")
+    (folder / "harbour.md").write_text(NOTES)
+    (folder / "garden.html").write_text(HTML)
+    clip = film(scenes([2, 2]), index_first=True)
+    (folder / "trip.mp4").write_bytes(clip)
+    (folder / "trip.srt").write_text(CUES)
+    pdf = (
+        Pdf()
+        .page()
+        .lines(50, 750, list(sentences("page one", 6)))
+        .image(150, 200, 240, 180, "green")
+    )
+    (folder / "report.pdf").write_bytes(pdf.page().text(50, 750, "The second page.", 20).build())
+    text = paragraph("A letter about a boat.") + f"<w:p>{drawing('r1')}</w:p>"
+    (folder / "letter.docx").write_bytes(docx(text, images={"r1": picture("red")}))
+
+
+@pytest.fixture(scope="session")
+def client(site: Site) -> Iterator[TestClient]:
+    """Return a client of the page, its model loaded, without limits on how often it may ask."""
+    with TestClient(make_app(site.settings), base_url=HOME) as client:
+        until_ready(client)
+        yield client
+
+
+def until_ready(client: Any) -> None:
+    eventually(lambda: client.get("/health/ready").status_code == 200, 120, "a loaded model", 0.05)
+
+
+@pytest.fixture
+def open_client(site: Site) -> Callable[..., TestClient]:
+    """Return a maker of clients whose app has other settings; no model is waited for."""
+    return lambda **changes: TestClient(
+        make_app(replace(site.settings, **changes)), base_url=HOME, raise_server_exceptions=False
+    )
+
+
+@pytest.fixture
+def own_site(site: Site, tmp_path: Path) -> Site:
+    """Return a copy of the collection whose files may be changed."""
+    collection, folder = tmp_path / "own.duckdb", tmp_path / "indexed"
+    shutil.copy(site.collection, collection)
+    shutil.copytree(site.folder, folder, symlinks=True)
+    with duckdb.connect(str(collection)) as con:
+        con.execute(
+            "UPDATE source SET uri = replace(uri, $old, $new), root = replace(root, $old, $new)",
+            {"old": str(site.folder), "new": str(folder)},
+        )
+    shell = Shell(collection, site.shell.environment)
+    settings = replace(site.settings, collection=str(collection))
+    return Site(folder, site.outside, collection, shell, settings)
+
+
+@pytest.fixture(scope="session")
+def chunks(site: Site) -> dict[tuple[str, str], int]:
+    """Return a chunk's id by its file's name and its kind; the first of each."""
+    with duckdb.connect(str(site.collection), read_only=True) as con:
+        rows = con.execute(
+            "SELECT s.uri, c.kind, min(c.chunk_id) FROM chunk c JOIN source s USING (content_hash) "
+            "GROUP BY ALL"
+        ).fetchall()
+    return {(Path(uri).name, kind): chunk_id for uri, kind, chunk_id in rows}
