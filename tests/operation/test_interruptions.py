@@ -60,18 +60,20 @@ def test_killed_flow_is_marked_crashed_by_its_worker(
     assert ledger.states == ["interrupted", "completed"]
 
 
-def test_stopping_the_service_crashes_its_run_at_once(
-    site: Site, index: Callable[..., FlowRun], ledger: Ledger
+def test_stopping_the_service_crashes_its_run(
+    site: Site, index: Callable[..., FlowRun], ledger: Ledger, heartbeat_automation: timedelta
 ) -> None:
     run = index()
     ledger.wait_for_vectors()
     stop(site, everybody=True, grace_s=120)
-    assert run.ended() == "CRASHED"
+    # The run says so itself, unless its worker ends, and kills it, before it has.
+    assert run.ended(heartbeat_automation.total_seconds() + PATIENCE_S) == "CRASHED"
     num_before = ledger.num_vectors
     assert num_before % SHARD_SIZE == 0
-    assert ledger.states == ["interrupted"]
+    assert ledger.states in (["interrupted"], ["running"])
     site.start_worker()
     finish_the_rest(index, ledger, num_before)
+    assert ledger.states == ["interrupted", "completed"]
 
 
 def stop(site: Site, *, everybody: bool, grace_s: float) -> None:
