@@ -144,12 +144,11 @@ class Limits(Pipeline):
 
     def decode(self, paths: Sequence[str]) -> None:
         """Read, check and decode files down to the model's pixels."""
-        from tasks.embedding.items import from_arrow
         from tasks.embedding.operators import ShardOperators
         from tasks.embedding.query import _to_items
 
         operators = ShardOperators(self.encoders, self.options, _drop, _drop)
-        items = from_arrow(_to_items(planned(paths))["item"])
+        items = _to_items(planned(paths))
         with ThreadPoolExecutor() as pool:
             done = list(pool.map(lambda item: operators.decode(operators.read([item])), items))
         assert all(item.reason is None for [[item]] in done)

@@ -81,7 +81,7 @@ def started_elsewhere(code: str, folder: Path, *, path: Path) -> str:
         check=True,
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(path)},
-        timeout=60,
+        timeout=300,
     ).stdout
 
 
@@ -141,14 +141,14 @@ def test_looping_parser_is_stopped_in_time_and_leaves_no_zombie(name: str) -> No
     caught = refusal(items)
     assert caught.reason == "timed_out"
     assert "0.7 s" in caught.detail
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30
     assert not psutil.pid_exists(pid)
 
 
 def test_time_of_the_consumer_does_not_count() -> None:
     got = []
-    for item in run("slow_reader_friend", 3, 0.01, max_seconds=0.6):
-        time.sleep(0.4)
+    for item in run("slow_reader_friend", 3, 0.01, max_seconds=3):
+        time.sleep(1.2)
         got.append(item)
     assert got == [0, 1, 2]
 
@@ -261,7 +261,7 @@ def test_child_dies_with_a_killed_parent() -> None:
     assert psutil.pid_exists(child)
     parent.kill()
     parent.wait()
-    ends = time.monotonic() + 5
+    ends = time.monotonic() + 60
     while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < ends
         time.sleep(0.01)

@@ -98,9 +98,9 @@ def test_heads_shorter_than_a_signature_are_no_error(length: int) -> None:
 @pytest.mark.parametrize("unit", [b"/*\n", b"#define x_", b"<!--", b"<a ", b"\n"])
 def test_hostile_text_is_judged_at_once(unit: bytes) -> None:
     head = (unit * HEAD_BYTES)[:HEAD_BYTES]
-    started = time.perf_counter()
+    started = time.thread_time()
     sniff(head, "x.txt")
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
 
 
 def test_every_picture_that_pillow_opens_is_called_an_image(shared_data: Path) -> None:

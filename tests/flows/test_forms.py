@@ -12,15 +12,18 @@ from prefect.utilities.callables import parameter_schema
 
 from flows.backfill import backfill
 from flows.index import index
-from flows.report_status import report_status
 from flows.promote import promote
+from flows.report_status import report_status
 from flows.search import search
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
 UPDATE = "CROSSMODAL_UPDATE_SNAPSHOTS"
+FLOWS = (index, backfill, search, report_status, promote)
 
 
-@pytest.mark.parametrize("flow", [index, backfill, search, report_status, promote], ids=lambda f: f.name)
+@pytest.mark.parametrize(
+    "flow", [index, backfill, search, report_status, promote], ids=lambda f: f.name
+)
 def test_form_is_what_the_snapshot_says(flow: Flow[..., object]) -> None:
     schema = parameter_schema(flow).model_dump(exclude_unset=True)
     text = json.dumps(schema, indent=2, sort_keys=True) + "\n"
@@ -34,7 +37,9 @@ def test_form_is_what_the_snapshot_says(flow: Flow[..., object]) -> None:
     )
 
 
-@pytest.mark.parametrize("flow", [index, backfill, search, report_status, promote], ids=lambda f: f.name)
+@pytest.mark.parametrize(
+    "flow", [index, backfill, search, report_status, promote], ids=lambda f: f.name
+)
 def test_every_field_has_a_title_a_description_and_a_place(flow: Flow[..., object]) -> None:
     definitions = parameter_schema(flow).definitions
     fields = next(d for name, d in definitions.items() if name.endswith("Params"))["properties"]

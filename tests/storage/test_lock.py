@@ -15,10 +15,10 @@ from tasks.storage.lock import exclusive, shared
 
 def test_readers_go_together(tmp_path: Path) -> None:
     db = tmp_path / "c.duckdb"
-    barrier = threading.Barrier(3, timeout=10)
+    barrier = threading.Barrier(3, timeout=60)
 
     def read() -> bool:
-        with shared(db, 5):
+        with shared(db, 60):
             barrier.wait()
             return True
 
@@ -68,7 +68,7 @@ def test_a_stream_of_readers_does_not_starve_a_writer(tmp_path: Path) -> None:
     for reader in readers:
         reader.start()
     try:
-        with exclusive(db, 10):
+        with exclusive(db, 60):
             written = True
     finally:
         stop.set()
