@@ -23,8 +23,13 @@ from tasks.retrieval.similar import matches
 from tasks.storage.models import live
 from tasks.storage.surroundings import surroundings
 
-_IMAGES = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/jpeg",)}
-_BYTES = {"content": {"application/octet-stream": {}}, "description": "The file, or a range of it."}
+_IMAGES = {
+    kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/jpeg", "image/png")
+}
+_BYTES = {
+    "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+    "description": "The file, or a range of it.",
+}
 _UNCHANGED = {"description": "As it was."}
 _FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
     **problems(403, 404, 409, 416),

@@ -28,6 +28,11 @@ NOTES = "# Harbour\n\nThe ferry leaves at noon.\n\n## Tides\n\nHigh water comes 
 CUES = "1\n00:00:00,000 --> 00:00:01,500\nWelcome aboard.\n"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker of the tests that need a browser."""
+    config.addinivalue_line("markers", "browser: drives a real Chromium (skipped where absent)")
+
+
 @dataclass(frozen=True)
 class Site:
     """Know the folder, the collection and its ids."""
@@ -62,8 +67,8 @@ def make_sources(folder: Path) -> None:
     draw_picture(3).save(folder / "copy of three.png")
     (folder / "harbour.md").write_text(NOTES)
     (folder / "garden.html").write_text(HTML)
-    clip = film(scenes([2, 2]), index_first=True)
-    (folder / "trip.mp4").write_bytes(clip)
+    clip = film(scenes([2, 2]), "webm", codec="libvpx-vp9")  # which every Chromium plays
+    (folder / "trip.webm").write_bytes(clip)
     (folder / "trip.srt").write_text(CUES)
     pdf = (
         Pdf()

@@ -108,8 +108,8 @@ def test_subtitles_play_the_film_beside_them(
     medium = client.get(f"{API}/chunk/{chunk}").json()["chunk"]["medium"]
     assert (medium["player"], medium["start_s"]) == ("video", 0.0)
     played = client.get(medium["url"])
-    assert played.content == (site.folder / "trip.mp4").read_bytes()
-    assert played.headers["content-type"] == "video/mp4"
+    assert played.content == (site.folder / "trip.webm").read_bytes()
+    assert played.headers["content-type"] == "video/webm"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_subtitles_play_the_film_beside_them(
     [
         ("picture_0002.webp", "image"),
         ("picture_0005.tiff", "image"),
-        ("trip.mp4", "frame"),
+        ("trip.webm", "frame"),
         ("trip.srt", "cue"),
         ("report.pdf", "passage"),
         ("report.pdf", "figure"),
@@ -140,7 +140,7 @@ def test_thumbnails_show_every_kind_of_chunk(
 
 
 def test_frame_of_a_film_is_that_of_its_moment(client: TestClient, chunks: Chunks) -> None:
-    first = chunks["trip.mp4", "frame"]
+    first = chunks["trip.webm", "frame"]
     colours = []
     for chunk in (first, first + 1):
         shown = client.get(f"{API}/thumbnail/{chunk}").content
@@ -159,8 +159,8 @@ def test_what_has_no_picture_says_so(client: TestClient, chunks: Chunks) -> None
 def test_source_is_sent_whole_in_ranges_and_not_twice(
     client: TestClient, chunks: Chunks, site: Site
 ) -> None:
-    content = (site.folder / "trip.mp4").read_bytes()
-    url = f"{API}/source/{chunks['trip.mp4', 'frame']}"
+    content = (site.folder / "trip.webm").read_bytes()
+    url = f"{API}/source/{chunks['trip.webm', 'frame']}"
     whole = client.get(url)
     assert whole.content == content
     part = client.get(url, headers={"Range": "bytes=10-19"})
@@ -181,7 +181,7 @@ def test_source_is_sent_whole_in_ranges_and_not_twice(
 
 def test_status_metrics_and_health_tell_of_the_collection(client: TestClient) -> None:
     status = client.get(f"{API}/status").json()
-    assert status["media_types"]["video/mp4"] == 1
+    assert status["media_types"]["video/webm"] == 1
     assert status["encoder_ready"]
     search(client)
     numbers = client.get("/metrics").text

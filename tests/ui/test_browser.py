@@ -1,0 +1,278 @@
+"""The page in a real Chromium: what a person sees, types, drops and presses."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from deployments.ui.app import make_app
+from deployments.ui.settings import UiSettings
+from tests.ui.conftest import Site, until_ready
+from tests.waiting import eventually, free_port
+
+pytestmark = pytest.mark.browser
+
+WAIT_MS = 30_000
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+Open = Callable[..., Any]
+# What the browser itself says of a refused request, and of markup that a test tries to put in.
+EXPECTED = ("Failed to load resource", "This document requires 'TrustedHTML'")
+
+
+@contextmanager
+def served(settings: UiSettings) -> Iterator[str]:
+    """Serve the page from a thread of this process."""
+    port = free_port()
+    config = uvicorn.Config(make_app(settings), port=port, log_config=None, ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    address = f"http://127.0.0.1:{port}"
+    try:
+        with httpx.Client(
+            base_url=address,
+            trust_env=False,
+            timeout=60,
+            transport=httpx.HTTPTransport(retries=5),
+        ) as client:
+            until_ready(client)
+        yield address
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def address(site: Site) -> Iterator[str]:
+    with served(site.settings) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("there is no chromium on the path")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Any, address: str) -> Iterator[Open]:
+    """Return what opens the page; whatever it complains about fails the test."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_page(path: str = "/", **options: Any) -> Any:
+        context = chromium.new_context(**options)
+        context.set_default_timeout(WAIT_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
+        page.goto(address + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [told for told in complaints if not told.startswith(EXPECTED)] == []
+
+
+def until(page: Any, expression: str) -> None:
+    """Wait until an expression is true; Playwright's own way is shut out by the page's policy."""
+    eventually(lambda: page.evaluate(expression), WAIT_MS / 1000, expression, 0.05)
+
+
+def searched(page: Any, text: str) -> Any:
+    page.fill("#q", text)
+    page.press("#q", "Enter")
+    return faces(page)
+
+
+def faces(page: Any) -> Any:
+    page.wait_for_selector("#results[aria-busy=false] .face")
+    return page.locator("#results .face")
+
+
+def test_search_shows_pictures_moments_and_passages_as_what_they_are(open_page: Open) -> None:
+    page = open_page()
+    assert "Search by meaning" in page.inner_text("#notice")
+    assert searched(page, "a disc and a bar").count() == 24
+    assert page.inner_text("#summary").startswith("Results 1 to 24")
+    until(page, "[...document.querySelectorAll('#results img')].some(i => i.naturalWidth)")
+    page.goto(page.url + "&type=video/*&every=1")
+    assert faces(page).locator(".moment").first.inner_text() in ("0:00", "0:02")
+    page.goto(page.url.replace("type=video", "modality=text&type=text"))
+    assert any("Harbour" in text for text in faces(page).all_inner_texts())
+
+
+def test_address_leads_back_to_the_same_page_filters_and_item(open_page: Open) -> None:
+    page = open_page()
+    searched(page, "a disc")
+    page.click("#toggle-filters")
+    page.check("[name=modality][value=image]", force=True)
+    faces(page)
+    page.click("#next")
+    until(page, "document.querySelector('#page').textContent === 'Page 2'")
+    first = faces(page).first
+    first.click()
+    page.wait_for_selector("#details dl")
+    name = page.inner_text("#details-title")
+    again = open_page("/" + page.url.split("/", 3)[3])
+    again.wait_for_selector("#details dl")
+    assert again.inner_text("#details-title") == name
+    assert again.inner_text("#page") == "Page 2"
+    assert again.is_checked("[name=modality][value=image]")
+    page.go_back()
+    page.wait_for_selector("#details", state="hidden")
+    page.go_back()
+    until(page, "document.querySelector('#page').textContent === 'Page 1'")
+
+
+def test_details_tell_why_and_what_is_similar(open_page: Open) -> None:
+    page = open_page("/?q=a+disc&modality=image&type=image/*")
+    faces(page).first.click()
+    page.wait_for_selector("#details .strip li")
+    told = page.inner_text("#details .body")
+    assert "Why it matched" in told
+    assert " of " in page.inner_text("#details tbody tr")
+    page.click("#details .links .main")
+    faces(page)
+    assert "like=" in page.url
+    assert page.inner_text("#asked").startswith("Like picture_")
+
+
+def test_film_plays_from_the_moment_that_matched(open_page: Open) -> None:
+    page = open_page("/?q=a+disc&type=video/*&every=1")
+    moments = faces(page).all_inner_texts()
+    page.locator("#results .face").nth([("0:02" in text) for text in moments].index(True)).click()
+    until(
+        page,
+        "document.querySelector('#details video')?.currentTime >= 1.9",
+    )
+    assert "Matched from 0:02" in page.inner_text("#details .stage")
+
+
+def test_picture_is_searched_by_when_it_is_chosen_or_dropped(open_page: Open, site: Site) -> None:
+    page = open_page("/?modality=image")
+    own = site.folder / "pictures" / "picture_0001.png"
+    page.set_input_files("#file", own)
+    assert own.name in faces(page).first.inner_text()
+    assert "picture_0001.png" in page.inner_text("#asked")
+    page.click("#asked button")
+    assert page.is_hidden("#asked")
+    dropped = page.evaluate_handle(
+        """async (bytes) => {
+            const files = new DataTransfer();
+            files.items.add(new File([new Uint8Array(bytes)], "dropped.png", {type: "image/png"}));
+            return files;
+        }""",
+        list(own.read_bytes()),
+    )
+    page.dispatch_event("body", "dragover", {"dataTransfer": dropped})
+    assert page.is_visible("#drop")
+    page.dispatch_event("body", "drop", {"dataTransfer": dropped})
+    assert own.name in faces(page).first.inner_text()
+    assert page.is_hidden("#drop")
+
+
+def test_keyboard_alone_is_enough(open_page: Open) -> None:
+    page = open_page("/?q=a+disc")
+    faces(page)
+    page.press("body", "/")
+    assert page.evaluate("document.activeElement.id") == "q"
+    page.press("#q", "ArrowDown")
+    page.keyboard.press("ArrowRight")
+    chosen = page.evaluate("document.activeElement.dataset.chunk")
+    assert chosen == page.locator("#results .face").nth(1).get_attribute("data-chunk")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#details dl")
+    assert f"chunk={chosen}" in page.url
+    page.keyboard.press("ArrowRight")
+    third = page.locator("#results .face").nth(2).get_attribute("data-chunk")
+    page.wait_for_url(f"**chunk={third}*")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#details", state="hidden")
+    assert page.evaluate("document.activeElement.dataset.chunk") == third
+
+
+def test_mistakes_and_empty_answers_offer_a_way_on(open_page: Open) -> None:
+    page = open_page("/?q=a+disc&min=lots")
+    page.wait_for_selector("#notice.of-problem")
+    assert "example: size>100kB" in page.inner_text("#notice")
+    page.click("#notice button")
+    faces(page)
+    page.goto(page.url + "&path=nowhere")
+    page.wait_for_selector("#notice:not([hidden])")
+    assert "Nothing found" in page.inner_text("#notice")
+    page.click("#notice button")
+    faces(page)
+
+
+def test_names_that_look_like_markup_stay_text(open_page: Open) -> None:
+    page = open_page("/?q=<img+src=x+onerror=alert(1)>")
+    faces(page)
+    assert page.input_value("#q") == "<img src=x onerror=alert(1)>"
+    assert page.locator("img[src=x]").count() == 0
+    blocked = page.evaluate(
+        """() => { try { document.body.innerHTML = "<b>x</b>"; return ""; }
+                   catch (error) { return error.name; } }"""
+    )
+    assert blocked == "TypeError"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_fits_a_phone_in_light_and_dark(open_page: Open, scheme: str) -> None:
+    page = open_page(
+        "/?q=a+disc", viewport={"width": 360, "height": 740}, color_scheme=scheme, has_touch=True
+    )
+    faces(page)
+    page.click("#toggle-filters")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
+    page.locator("#results .face").first.click()
+    page.wait_for_selector("#details dl")
+    assert page.evaluate("document.querySelector('#details').scrollWidth") <= 360
+    page.click("#details .close")
+    page.click("#theme")
+    turned = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert turned != paper
+
+
+def test_everything_that_can_be_pressed_has_a_name(open_page: Open) -> None:
+    page = open_page("/?q=a+disc")
+    faces(page).first.click()
+    page.wait_for_selector("#details dl")
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("button, a, input:not([type=file]), select")]
+            .filter((element) => !element.hidden && element.checkVisibility())
+            .filter((element) => !(element.getAttribute("aria-label") || element.labels?.length
+                                   || element.textContent.trim()))
+            .map((element) => element.outerHTML)"""
+    )
+    assert nameless == []
+    assert page.locator("img:not([alt])").count() == 0
+
+
+def test_token_in_the_address_is_kept_and_taken_away(chromium: Any, site: Site) -> None:
+    from dataclasses import replace
+
+    with served(replace(site.settings, token="a secret of some length")) as address:
+        page = chromium.new_context().new_page()
+        assert page.goto(address).status == 401
+        page.goto(f"{address}/?token=a+secret+of+some+length&q=a+disc")
+        faces(page)
+        assert "token" not in page.url
+        page.context.close()
