@@ -60,7 +60,9 @@ def passage_model() -> str:
 def index(folder: Path, collection: Path, *options: str) -> dict[str, Any]:
     """Index a folder as a person would and return the report."""
     command = [str(CROSSMODAL), "index", str(folder), "-c", str(collection), *options, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
     report: dict[str, Any] = json.loads(done.stdout)
     return report
 
