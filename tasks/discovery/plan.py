@@ -182,7 +182,7 @@ def _compare(
         "model_version_id": options.lineup.id,
     }
     ledger.execute(sql.HELD, held)
-    for statement in (sql.STATE, sql.ABSENT, sql.COVERED):
+    for statement in (sql.LACKING, sql.STATE, sql.ABSENT, sql.COVERED):
         ledger.execute(statement)
     ledger.execute(sql.RENAMED, {"allow_delete": rules.allow_delete})
 

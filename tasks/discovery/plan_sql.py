@@ -33,10 +33,23 @@ SELECT m.* FROM seen m ANTI JOIN judged USING (uri, size_bytes, mtime_ns) ORDER 
 
 EMBEDDED = """
 CREATE TEMP VIEW embedded AS
-SELECT c.content_hash, c.chunker FROM chunk c LEFT JOIN {vectors} v USING (chunk_id)
-GROUP BY c.content_hash, c.chunker HAVING count(*) = count(v.chunk_id)
+SELECT content_hash, chunker FROM chunk ANTI JOIN (
+    SELECT content_hash, chunker FROM chunk ANTI JOIN {vectors} USING (chunk_id)
+) USING (content_hash, chunker)
 """
-"""Content every chunk of which has its vector under the line-up."""
+"""Content every chunk of which has its vector under the line-up; a row a chunk."""
+
+LACKING = """
+CREATE TEMP TABLE lacking AS
+SELECT uri FROM (
+    SELECT uri, content_hash, fingerprint AS chunker FROM source JOIN chunker_of USING (media_type)
+    WHERE fingerprint IS NOT NULL)
+ANTI JOIN embedded USING (content_hash, chunker)
+"""
+"""Known sources whose content, as known, lacks vectors: only these and what was read can have work.
+
+Found by content alone, which is rarely any, it spares joining every path a second time.
+"""
 
 HELD = """
 CREATE TEMP TABLE held AS
@@ -58,12 +71,15 @@ SELECT m.uri, m.root, coalesce(i.size_bytes, m.size_bytes) AS size_bytes,
        h.reason AS held_reason, h.attempts AS held_attempts,
        c.fingerprint IS NOT NULL AND e.content_hash IS NULL AND coalesce(h.retry, true) AS wanted
 FROM seen m
+SEMI JOIN (SELECT uri FROM inspected UNION ALL SELECT uri FROM lacking) USING (uri)
 ANTI JOIN unjudged USING (uri)
 LEFT JOIN source s ON s.uri = m.uri
 LEFT JOIN inspected i ON i.uri = m.uri
 LEFT JOIN chunker_of c ON c.media_type = coalesce(i.media_type, s.media_type),
 LATERAL (SELECT CASE WHEN i.uri IS NULL THEN s.content_hash ELSE i.content_hash END) n(content_hash)
-LEFT JOIN embedded e ON e.content_hash = n.content_hash AND e.chunker = c.fingerprint
+LEFT JOIN (
+    SELECT DISTINCT content_hash, chunker FROM embedded SEMI JOIN inspected USING (content_hash)
+) e ON e.content_hash = n.content_hash AND e.chunker = c.fingerprint
 LEFT JOIN held h ON h.content_hash = n.content_hash
 WHERE i.uri IS NOT NULL OR (s.uri IS NOT NULL AND wanted)
 """
@@ -111,7 +127,8 @@ WITH holder AS (
     GROUP BY content_hash),
 numbered AS (
     SELECT s.*, r.previous_uri, h.uri AS holder,
-           s.content_hash IN (SELECT content_hash FROM embedded) AS embedded_otherwise,
+           s.content_hash IN (SELECT content_hash FROM embedded SEMI JOIN state USING (content_hash))
+               AS embedded_otherwise,
            row_number() OVER same AS nth, first_value(s.uri) OVER same AS first_uri
     FROM state s LEFT JOIN renamed r ON r.uri = s.uri
     LEFT JOIN holder h ON h.content_hash = s.content_hash
