@@ -16,7 +16,7 @@ TokenOption = Annotated[
 
 def ui(
     collection: CollectionOption = DEFAULT_COLLECTION,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page.")] = 8420,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page.")] = 8400,
     host: Annotated[
         str, typer.Option(help="Address to listen on; others than this machine's need a token.")
     ] = "127.0.0.1",

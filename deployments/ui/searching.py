@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployments.ui.catalog import SourceRow, known_chunk, played_by
@@ -69,14 +71,17 @@ class Searcher:
 
     def warm_up(self) -> None:
         """Load the models that queries need; the first of them would wait for it."""
-        encode_text(self._lists(), "warm up", self._settings.device)
+        with self._collection.read() as con:
+            lists = self._lists(con)
+        encode_text(lists, "warm up", self._settings.device)
 
     def by_text(self, text: str, ask: Ask) -> Found:
         """Return the chunks that a text means."""
-        lists = self._lists()
-        query_id = _query_id("text", text.encode(), lists)
-        vectors = self._vectors(query_id, lambda: encode_text(lists, text, self._settings.device))
-        return self._found(query_id, vectors, ask)
+
+        def encode(lists: list[VectorList]) -> QueryVectors:
+            return encode_text(lists, text, self._settings.device)
+
+        return self._by(lambda lists: _query_id("text", text.encode(), lists), encode, ask)
 
     def by_picture(self, data: bytes, ask: Ask) -> Found:
         """Return the chunks that a picture resembles.
@@ -84,12 +89,13 @@ class Searcher:
         Raises:
             ApiError: 422, these bytes are no picture that can be used, or no model sees pictures.
         """
-        lists = [found for found in self._lists() if "image" in found.version.encoders]
-        if not lists:
-            raise ApiError(422, "cannot_see", "no model of this collection sees pictures")
-        query_id = _query_id("picture", data, lists)
-        vectors = self._vectors(query_id, lambda: self._encode_picture(lists, data))
-        return self._found(query_id, vectors, ask)
+
+        def encode(lists: list[VectorList]) -> QueryVectors:
+            if not any("image" in found.version.encoders for found in lists):
+                raise ApiError(422, "cannot_see", "no model of this collection sees pictures")
+            return self._encode_picture(lists, data)
+
+        return self._by(lambda lists: _query_id("picture", data, lists), encode, ask)
 
     def by_chunk(self, chunk_id: int, ask: Ask) -> Found:
         """Return the chunks nearest to a chunk, itself left out.
@@ -97,35 +103,46 @@ class Searcher:
         Raises:
             ApiError: 404, there is no such chunk, or it has no vector under this model.
         """
-        lists = self._lists()
         with self._collection.read() as con:
+            lists = self._lists(con)
             known = known_chunk(con, chunk_id)
             vectors = vectors_of(con, chunk_id, lists)
-        if not vectors:
-            raise ApiError(404, "no_vector", f"chunk {chunk_id} has no vector under this model")
-        query_id = _query_id("chunk", str(chunk_id).encode(), lists)
-        self._remembered.put(query_id, vectors)
-        own = {source.uri for source in known.sources}
+            if not vectors:
+                raise ApiError(404, "no_vector", f"chunk {chunk_id} has no vector under this model")
+            query_id = _query_id("chunk", str(chunk_id).encode(), lists)
+            self._remembered.put(query_id, vectors)
+            own = {source.uri for source in known.sources}
 
-        def is_other(hit: Hit) -> bool:
-            return hit.chunk_id != chunk_id and not (ask.group and hit.uri in own)
+            def is_other(hit: Hit) -> bool:
+                return hit.chunk_id != chunk_id and not (ask.group and hit.uri in own)
 
-        return self._found(query_id, vectors, ask, is_other)
+            return self._found(con, query_id, vectors, ask, is_other)
 
     def remembered(self, query_id: str) -> QueryVectors:
         """Return the vectors of an earlier query; empty where they are forgotten."""
         return self._remembered.get(query_id) or {}
 
-    def _lists(self) -> list[VectorList]:
-        options = QueryOptions(collection=self._settings.collection, model=self._settings.model)
-        return choose_lists(self._collection, options)
+    def _by(
+        self,
+        name: Callable[[list[VectorList]], str],
+        encode: Callable[[list[VectorList]], QueryVectors],
+        ask: Ask,
+    ) -> Found:
+        """Search within one read where the query is remembered; encode it outside of any read."""
+        with self._collection.read() as con:
+            lists = self._lists(con)
+            query_id = name(lists)
+            vectors = self._remembered.get(query_id)
+            if vectors is not None:
+                return self._found(con, query_id, vectors, ask)
+        vectors = encode(lists)
+        self._remembered.put(query_id, vectors)
+        with self._collection.read() as con:
+            return self._found(con, query_id, vectors, ask)
 
-    def _vectors(self, query_id: str, encode: Callable[[], QueryVectors]) -> QueryVectors:
-        vectors = self._remembered.get(query_id)
-        if vectors is None:
-            vectors = encode()
-            self._remembered.put(query_id, vectors)
-        return vectors
+    def _lists(self, con: duckdb.DuckDBPyConnection) -> list[VectorList]:
+        options = QueryOptions(collection=self._settings.collection, model=self._settings.model)
+        return choose_lists(_Within(self._collection.path, con), options)
 
     def _encode_picture(self, lists: list[VectorList], data: bytes) -> QueryVectors:
         try:
@@ -144,6 +161,7 @@ class Searcher:
 
     def _found(
         self,
+        con: duckdb.DuckDBPyConnection,
         query_id: str,
         vectors: QueryVectors,
         ask: Ask,
@@ -155,12 +173,11 @@ class Searcher:
             for found, vector in vectors.items()
             if not ask.modalities or found.modality in ask.modalities
         }
-        with self._collection.read() as con:
-            hits, notices = self._hits(con, searched, ask, where, is_wanted)
-            page = [replace(hit, rank=i) for i, hit in enumerate(hits[: ask.k], ask.offset + 1)]
-            plays = played_by(con, page)
+        hits, notices = self._hits(con, searched, ask, where, is_wanted)
+        page = [replace(hit, rank=i) for i, hit in enumerate(hits[: ask.k], ask.offset + 1)]
         model = " + ".join(dict.fromkeys(found.version.label for found in vectors))
-        return Found(query_id, model, page, len(hits) > ask.k, plays, notices)
+        has_more = len(hits) > ask.k
+        return Found(query_id, model, page, has_more, played_by(con, page), notices)
 
     def _hits(
         self,
@@ -183,6 +200,22 @@ class Searcher:
         found = merged(con, vectors, whole, where, codes)
         others = [hit for hit in found.hits if is_wanted(hit)]
         return Page(others[ask.offset : ask.offset + ask.k + 1], found.notices)
+
+
+class _Within(Collection):
+    """Be the collection for a question that is asked within a read that is open already.
+
+    To wait for a second read inside the first would be to wait for a run that waits for the first.
+    """
+
+    def __init__(self, path: Path, con: duckdb.DuckDBPyConnection) -> None:
+        super().__init__(path)
+        self._con = con
+
+    @contextmanager
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield the open connection."""
+        yield self._con
 
 
 def _query_id(kind: str, content: bytes, lists: Sequence[VectorList]) -> str:

@@ -32,7 +32,7 @@ class UiSettings:
     model: str | None = None
     device: str = "auto"
     host: str = "127.0.0.1"
-    port: int = 8420
+    port: int = 8400
     token: str | None = field(default=None, repr=False)
     allowed_hosts: tuple[str, ...] = ()
     """Names, besides localhost and plain addresses, that the page may be reached by."""

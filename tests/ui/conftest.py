@@ -20,7 +20,7 @@ from tests.pictures import draw_picture, draw_pictures
 from tests.shell import Shell
 from tests.waiting import eventually
 
-HOME = "http://localhost:8420"
+HOME = "http://localhost:8400"
 HTML = (
     "<!doctype html><title>Page</title><h1>Gardens</h1><p>Roses grow.</p><script>alert(1)</script>"
 )

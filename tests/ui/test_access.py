@@ -18,11 +18,11 @@ Open = Callable[..., TestClient]
 @pytest.mark.parametrize(
     ("host", "status"),
     [
-        ("localhost:8420", 200),
-        ("127.0.0.1:8420", 200),
-        ("[::1]:8420", 200),
+        ("localhost:8400", 200),
+        ("127.0.0.1:8400", 200),
+        ("[::1]:8400", 200),
         ("192.168.1.5", 200),
-        ("photos.example:8420", 200),
+        ("photos.example:8400", 200),
         ("evil.example", 400),
         ("localhost.evil.example", 400),
         ("127.0.0.1.evil.example", 400),
@@ -73,7 +73,7 @@ def test_wrong_token_in_the_address_opens_nothing(open_client: Open) -> None:
     client = open_client(token=TOKEN)
     assert client.get("/", params={"token": "wrong"}).status_code == 401
     assert client.get(f"{API}/openapi.json", params={"token": TOKEN}).status_code == 401
-    cookie = {"Cookie": f"crossmodal_8420={TOKEN}"}
+    cookie = {"Cookie": f"crossmodal_8400={TOKEN}"}
     assert client.get("/", headers=cookie).status_code == 401
 
 
@@ -180,6 +180,6 @@ def site_client(site):
     from deployments.ui.app import make_app
 
     with TestClient(
-        make_app(replace(site.settings, max_upload_bytes=4000)), base_url="http://localhost:8420"
+        make_app(replace(site.settings, max_upload_bytes=4000)), base_url="http://localhost:8400"
     ) as client:
         yield client

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-import duckdb
 import pytest
 from starlette.testclient import TestClient
 
@@ -15,6 +14,7 @@ from deployments.ui.catalog import SourceRow
 from deployments.ui.media import headers_of
 from deployments.ui.sources import open_source
 from tasks.chunking.refusal import Refused
+from tasks.storage.collection import Collection
 from tests.pictures import draw_picture
 from tests.ui.conftest import HOME, Site
 
@@ -90,7 +90,7 @@ def test_deleted_source_is_no_longer_served(
 ) -> None:
     url = f"{API}/source/{chunks['picture_0006.jpg', 'image']}"
     assert own_client.get(url).status_code == 200
-    with duckdb.connect(str(own_site.collection)) as con:
+    with Collection(own_site.collection).write() as con:
         con.execute("DELETE FROM source WHERE uri LIKE '%picture_0006.jpg'")
     assert own_client.get(url).status_code == 404
 

@@ -57,9 +57,16 @@ function passage(hit) {
     "div",
     { class: "words" },
     hit.section.length ? h("p", { class: "section" }, hit.section.join(" › ")) : null,
-    h("p", { class: "text" }, hit.text.slice(0, 600)),
+    h("p", { class: "text" }, excerpt(hit)),
     timed ? h("span", { class: "moment" }, icon("play"), clock(hit.facts.start_s)) : null,
   );
+}
+
+// A passage begins with its headings, which stand above it already.
+function excerpt(hit) {
+  const lines = hit.text.slice(0, 900).split("\n");
+  while (lines.length > 1 && hit.section.includes(lines[0].trim())) lines.shift();
+  return lines.join("\n").slice(0, 600);
 }
 
 function caption(hit) {
