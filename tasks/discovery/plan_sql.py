@@ -127,8 +127,9 @@ WITH holder AS (
     GROUP BY content_hash),
 numbered AS (
     SELECT s.*, r.previous_uri, h.uri AS holder,
-           s.content_hash IN (SELECT content_hash FROM embedded SEMI JOIN state USING (content_hash))
-               AS embedded_otherwise,
+           s.content_hash IN (
+               SELECT content_hash FROM embedded SEMI JOIN state USING (content_hash)
+           ) AS embedded_otherwise,
            row_number() OVER same AS nth, first_value(s.uri) OVER same AS first_uri
     FROM state s LEFT JOIN renamed r ON r.uri = s.uri
     LEFT JOIN holder h ON h.content_hash = s.content_hash
