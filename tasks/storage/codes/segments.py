@@ -37,7 +37,7 @@ class Pile:
             "starts": np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
             "bits": np.concatenate([part.bits for part in self._parts])[order].T,
             "steps": np.concatenate([part.steps for part in self._parts])[order],
-            "codes": np.concatenate([part.codes for part in self._parts])[order],
+            "codes": self._take_codes(order),
         }
         ids = np.concatenate(self._ids)[order]
         codes = write_arrays(folder, "segment", arrays)
@@ -46,6 +46,18 @@ class Pile:
                 codes=codes, ids=_write_ids(folder, ids), num_rows=len(ids), num_live=len(ids)
             )
         ]
+
+    def _take_codes(self, order: np.ndarray) -> np.ndarray:
+        """Return the bytes in this order, letting go of each part: they are most of the memory."""
+        places = np.empty(len(order), dtype=np.int64)
+        places[order] = np.arange(len(order))
+        codes = np.empty((len(order), self._basis.dim), dtype=np.int8)
+        at = 0
+        while self._parts:
+            part = self._parts.pop(0).codes
+            codes[places[at : at + len(part)]] = part
+            at += len(part)
+        return codes
 
 
 def forget(folder: Path, codes: OpenCodes, still: np.ndarray) -> list[SegmentFiles]:
