@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import platform
 import random
 import signal
 import socket
@@ -25,13 +23,14 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 from PIL import Image
+
+from benchmarks.serve_load_report import conditions, markdown, summary
 
 CROSSMODAL = str(Path(sys.executable).with_name("crossmodal"))
 SHARES = {"new text": 0.3, "known text": 0.3, "thumbnail": 0.25, "similar": 0.08, "details": 0.07}
@@ -166,59 +165,6 @@ async def load(options: argparse.Namespace, folder: Path, collection: Path, addr
     return tally, asked_s, await indexing
 
 
-def summary(seconds: list[float]) -> dict[str, Any]:
-    """Return what a person wants to know of many times."""
-    if not seconds:
-        return {"num": 0}
-    ms = np.sort(np.asarray(seconds)) * 1000
-    return {
-        "num": len(ms),
-        "p50_ms": round(float(np.percentile(ms, 50)), 1),
-        "p95_ms": round(float(np.percentile(ms, 95)), 1),
-        "p99_ms": round(float(np.percentile(ms, 99)), 1),
-        "max_ms": round(float(ms[-1]), 1),
-    }
-
-
-def conditions(options: argparse.Namespace) -> dict[str, Any]:
-    """Return under which conditions the figures came about."""
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "cores": os.cpu_count(),
-        "load_before": [round(value, 1) for value in os.getloadavg()],
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("duckdb", "fastapi", "uvicorn", "torch")},
-        "clients": options.clients,
-        "seconds": options.seconds,
-        "sources_before": options.pictures,
-        "new_sources_a_run": options.per_run,
-        "shard": SHARD,
-    }
-
-
-def markdown(report: dict[str, Any]) -> str:
-    """Return the report for people."""
-    rows = [("all", report["all"]), *report["by_kind"].items()]
-    lines = [
-        "# Fifty clients on the search page while index runs commit",
-        "",
-        f"{json.dumps(report['conditions'])}",
-        "",
-        f"{report['requests_per_s']} requests/s, {report['num_errors']} errors; "
-        f"{len(report['runs'])} index runs committed {report['chunks_committed']} chunks beside "
-        f"({', '.join(str(run['seconds']) for run in report['runs'])} s each).",
-        "",
-        "| asked for | number | p50 ms | p95 ms | p99 ms | max ms |",
-        "|---|---|---|---|---|---|",
-        *(
-            f"| {kind} | {s['num']} | {s.get('p50_ms')} | {s.get('p95_ms')} | {s.get('p99_ms')} "
-            f"| {s.get('max_ms')} |"
-            for kind, s in rows
-        ),
-    ]
-    return "\n".join(lines) + "\n"
-
-
 def num_chunks(address: str) -> int:
     """Return how many chunks the collection has."""
     time.sleep(6)  # the page's own count may be a few seconds old
@@ -228,7 +174,13 @@ def num_chunks(address: str) -> int:
 
 def main(options: argparse.Namespace) -> int:
     """Measure, and write the results."""
-    about = conditions(options)
+    about = conditions(
+        clients=options.clients,
+        seconds=options.seconds,
+        sources_before=options.pictures,
+        new_sources_a_run=options.per_run,
+        shard=SHARD,
+    )
     with tempfile.TemporaryDirectory() as scratch:
         folder, collection = Path(scratch) / "pictures", Path(scratch) / "load.duckdb"
         draw(folder, 0, options.pictures)

@@ -3,50 +3,21 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
-import httpx
 import pytest
-import uvicorn
 
-from deployments.ui.app import make_app
-from deployments.ui.settings import UiSettings
-from tests.ui.conftest import Site, until_ready
-from tests.waiting import eventually, free_port
+from tests.ui.browser import WAIT_MS, faces, searched, served, until
+from tests.ui.conftest import Site
 
 pytestmark = pytest.mark.browser
 
-WAIT_MS = 30_000
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 Open = Callable[..., Any]
 # What the browser itself says of a refused request, and of markup that a test tries to put in.
 EXPECTED = ("Failed to load resource", "This document requires 'TrustedHTML'")
-
-
-@contextmanager
-def served(settings: UiSettings) -> Iterator[str]:
-    """Serve the page from a thread of this process."""
-    port = free_port()
-    config = uvicorn.Config(make_app(settings), port=port, log_config=None, ws="none")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    address = f"http://127.0.0.1:{port}"
-    try:
-        with httpx.Client(
-            base_url=address,
-            trust_env=False,
-            timeout=60,
-            transport=httpx.HTTPTransport(retries=5),
-        ) as client:
-            until_ready(client)
-        yield address
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -87,22 +58,6 @@ def open_page(chromium: Any, address: str) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert [told for told in complaints if not told.startswith(EXPECTED)] == []
-
-
-def until(page: Any, expression: str) -> None:
-    """Wait until an expression is true; Playwright's own way is shut out by the page's policy."""
-    eventually(lambda: page.evaluate(expression), WAIT_MS / 1000, expression, 0.05)
-
-
-def searched(page: Any, text: str) -> Any:
-    page.fill("#q", text)
-    page.press("#q", "Enter")
-    return faces(page)
-
-
-def faces(page: Any) -> Any:
-    page.wait_for_selector("#results[aria-busy=false] .face")
-    return page.locator("#results .face")
 
 
 def test_search_shows_pictures_moments_and_passages_as_what_they_are(open_page: Open) -> None:
@@ -267,8 +222,6 @@ def test_everything_that_can_be_pressed_has_a_name(open_page: Open) -> None:
 
 
 def test_token_in_the_address_is_kept_and_taken_away(chromium: Any, site: Site) -> None:
-    from dataclasses import replace
-
     with served(replace(site.settings, token="a secret of some length")) as address:
         page = chromium.new_context().new_page()
         assert page.goto(address).status == 401
