@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from tasks.chunking.rules import ChunkRules
 
@@ -38,7 +39,9 @@ class EmbedOptions:
 
     device: str = "auto"
     batch_size: int = 32
-    """Images in one forward pass."""
+    """Images in one forward pass; on the processor at most as many as its cache holds."""
+    runner: Literal["native", "ray"] = "native"
+    """Where Daft runs a shard's query: in this process, or on a Ray cluster."""
     max_megapixels: float = 89.5
     max_file_bytes: int = 512_000_000
     chunk_rules: ChunkRules = field(default_factory=ChunkRules)

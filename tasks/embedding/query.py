@@ -23,6 +23,7 @@ from tasks.embedding.item_columns import to_columns
 from tasks.embedding.items import ITEM_TYPE, Item, from_arrow
 from tasks.embedding.operators import ShardOperators
 from tasks.embedding.options import EmbedOptions
+from tasks.embedding.scale_out import run_on_ray
 from tasks.records import CHUNK_SCHEMA, Span, VectorList, vector_schema
 
 if TYPE_CHECKING:
@@ -65,7 +66,10 @@ def embed_shard(
     through.
     """
     items: list[Item] = []
-    if planned.num_rows:
+    if planned.num_rows and options.runner == "ray":
+        items = run_on_ray(_import_daft(), _to_items(planned), encoders, options, record)
+        progress(planned.num_rows)
+    elif planned.num_rows:
         items = _ShardQuery(ShardOperators(encoders, options, record, progress)).run(planned)
     by_source = [list(group) for _, group in itertools.groupby(items, key=lambda item: item.uri)]
     uris = [group[0].uri for group in by_source]
@@ -100,7 +104,9 @@ class _ShardQuery:
         """Run the query and return what became of each source."""
         daft = _import_daft()
         # The larger batches start at the model: a batch of pixels is small, one of files is not.
-        frame = daft.from_arrow(_to_items(planned)).into_batches(_MORSEL_ROWS)
+        frame = daft.from_arrow(pa.table({"item": to_columns(_to_items(planned))})).into_batches(
+            _MORSEL_ROWS
+        )
         frame = frame.with_column("item", self._operator(daft, "read", ITEM_TYPE)(frame["item"]))
         decode = self._operator(daft, "decode", pa.large_list(ITEM_TYPE))
         frame = frame.with_column("item", decode(frame["item"])).explode("item")
@@ -148,9 +154,9 @@ def _nested(groups: list[list[Item]]) -> pa.Array:
     return pa.LargeListArray.from_arrays(offsets, flat)
 
 
-def _to_items(planned: pa.Table) -> pa.Table:
+def _to_items(planned: pa.Table) -> list[Item]:
     columns = planned.select(["uri", "content_hash", "size_bytes", "media_type"]).to_pylist()
-    return pa.table({"item": to_columns([Item(**row) for row in columns])})
+    return [Item(**row) for row in columns]
 
 
 def _to_tables(items: list[Item], encoders: Encoders, options: EmbedOptions) -> EmbeddedShard:
