@@ -46,6 +46,7 @@ class Forward:
         self.version = version
         self.device = device
         self._turns = threading.Semaphore(num_passes(device))
+        self._whole_turn = threading.Lock()
 
     def encode(self, features: Features, items: Any) -> Encoded:
         """Embed items, anything that has a length and slices, with the given features."""
@@ -79,9 +80,11 @@ class Forward:
         """Return the normalised features of a batch."""
         import torch
 
-        with self._turns, torch.inference_mode():
+        # Passes that take all cores, such as those of queries, would only hinder each other.
+        takes_all = self.device == "cpu" and not _shares_cores()
+        with self._whole_turn if takes_all else self._turns, torch.inference_mode():
             if self.device == "cpu":
-                torch.set_num_threads(1 if _shares_cores() else _num_cores())
+                torch.set_num_threads(_num_cores() if takes_all else 1)
             output = features(items)
             pooled_ND: Any = getattr(output, "pooler_output", output)
             vectors_ND = pooled_ND.float()
