@@ -32,6 +32,7 @@ from flows.options import (
     PageImagesOption,
     RevisionOption,
     RowsOption,
+    RunnerOption,
     ShardOption,
     TextChunkerOption,
     TextModelOption,
@@ -52,6 +53,7 @@ def index(
     revision: RevisionOption = None,
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
+    runner: RunnerOption = "native",
     dry_run: Annotated[bool, typer.Option(help="Only print the plan.")] = False,
     retry_failed: Annotated[bool, typer.Option(help="Try quarantined files again.")] = False,
     allow_delete: Annotated[bool, typer.Option(help="Delete even if a root vanished.")] = False,
@@ -101,6 +103,7 @@ def backfill(
     revision: RevisionOption = None,
     device: DeviceOption = "auto",
     dtype: DtypeOption = "auto",
+    runner: RunnerOption = "native",
     dry_run: Annotated[
         bool, typer.Option(help="Only print what is due, and for how long.")
     ] = False,

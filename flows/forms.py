@@ -24,6 +24,7 @@ _LAST = (
     "frame_interval_s",
     "audio_window_s",
     "rows_per_chunk",
+    "runner",
     "batch_size",
     "shard_size",
     "max_megapixels",

@@ -25,6 +25,7 @@ AudioModelOption = Annotated[
 RevisionOption = Annotated[str | None, typer.Option(help="Commit or tag on the hub.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 DtypeOption = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
+RunnerOption = Annotated[str, typer.Option(help="native, or ray: on a Ray cluster.")]
 HiddenOption = Annotated[bool, typer.Option(help="Index dotted names too.")]
 CoverageOption = Annotated[float, typer.Option(help="Share of files that must succeed.")]
 BatchOption = Annotated[int, typer.Option(help="Chunks in one forward pass.")]

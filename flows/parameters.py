@@ -92,6 +92,12 @@ class EmbedParams(FlowParams, ChunkParams):
         description="What the forward pass computes in. auto: what the collection already uses, "
         "else bfloat16 where the processor has it. Another format is another model version.",
     )
+    runner: Literal["native", "ray"] = Field(
+        default="native",
+        title="Runner",
+        description="Where files are read and embedded: in this process, or on the Ray cluster "
+        "that RAY_ADDRESS names (needs crossmodal[ray]).",
+    )
     dry_run: bool = Field(
         default=False,
         title="Dry run",
@@ -177,6 +183,7 @@ class EmbedParams(FlowParams, ChunkParams):
         return EmbedOptions(
             device=self.device,
             batch_size=self.batch_size,
+            runner=self.runner,
             max_megapixels=self.max_megapixels,
             max_file_bytes=self.max_file_mb * 1_000_000,
             chunk_rules=self.chunk_rules(),

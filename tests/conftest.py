@@ -156,6 +156,18 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """Start the one S3 server of this process, real but in memory, and return its URL."""
+    moto = pytest.importorskip("moto.server", reason="moto[server] is not installed")
+    pytest.importorskip("s3fs", reason="crossmodal[s3] is not installed")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
 def command_environment(prefect_server: str) -> dict[str, str]:
     """Return the environment of a real crossmodal process that reports to the test server."""
     return os.environ | {"PREFECT_API_URL": prefect_server}

@@ -26,7 +26,7 @@ def test_headings_become_the_path_of_sections() -> None:
     found = of_kind(pieces(data, "docx", chunk_tokens=4, overlap_tokens=0), "passage")
     assert {piece.text: piece.section for piece in found} == {
         "Lakes\nWater is wet.": ("Lakes",),
-        "Ducks\nThey swim.": ("Lakes", "Ducks"),
+        "Lakes\nDucks\nThey swim.": ("Lakes", "Ducks"),
     }
 
 

@@ -46,15 +46,3 @@ def _capabilities() -> ctypes.Array[ctypes.c_uint32]:
 
 def _set_capabilities(wanted: ctypes.Array[ctypes.c_uint32]) -> None:
     assert ctypes.CDLL(None).capset(_THIS_THREAD, wanted) == 0
-
-
-@pytest.fixture(scope="session")
-def s3_endpoint() -> Iterator[str]:
-    """Start a real S3 server of this process and return its URL."""
-    moto = pytest.importorskip("moto.server", reason="moto[server] is not installed")
-    pytest.importorskip("s3fs", reason="crossmodal[s3] is not installed")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()

@@ -19,15 +19,11 @@ pytestmark = [
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch, pictures: Path) -> Iterator[str]:
+def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, pictures: Path) -> Iterator[str]:
     """Return the URL of a bucket that holds the pictures."""
     fsspec = pytest.importorskip("s3fs")
-    server_module = pytest.importorskip("moto.server")
-    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
     for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ENDPOINT_URL": s3_endpoint,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -37,7 +33,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch, pictures: Path) -> Iterator[str]:
     store.mkdir("photos")
     store.put(str(pictures) + "/", "photos/summer/", recursive=True)
     yield "s3://photos/summer"
-    server.stop()
+    store.rm("photos", recursive=True)
 
 
 def test_bucket_is_indexed_searched_and_kept_in_step(
