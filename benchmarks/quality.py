@@ -35,6 +35,8 @@ from tasks.retrieval.options import QueryOptions
 from tasks.retrieval.query import answer
 from tasks.storage.collection import Collection
 
+# A book of 1,200 pages makes four fifths of all passages, and its question is found by any chunker.
+_TOO_LONG = "book-war-and-peace"
 _WORDS = ("--no-figures", "--page-images", "never", "--min-coverage", "0.8")
 _WAYS = (
     *(
@@ -57,9 +59,9 @@ def passage_model() -> str:
     return str(Path(spec.origin).parent / "model")
 
 
-def index(folder: Path, collection: Path, *options: str) -> dict[str, Any]:
-    """Index a folder as a person would and return the report."""
-    command = [str(CROSSMODAL), "index", str(folder), "-c", str(collection), *options, "--json"]
+def index(paths: list[str], collection: Path, *options: str) -> dict[str, Any]:
+    """Index files as a person would and return the report."""
+    command = [str(CROSSMODAL), "index", *paths, "-c", str(collection), *options, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
@@ -75,12 +77,15 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 def documents(data: Path, work: Path, models: list[str]) -> list[dict[str, Any]]:
     """Return hit@1 and hit@3 of the document questions for each text chunker."""
-    queries = rows_of(data / "documents" / "queries.csv")
+    queries = [
+        row for row in rows_of(data / "documents" / "queries.csv") if _TOO_LONG not in row["path"]
+    ]
+    files = sorted({str(data / row["path"]) for row in queries})
     wanted = [str(data / row["path"]) for row in queries]
     found = []
     for name, *chosen in _WAYS:
         collection = work / "documents.duckdb"
-        report = index(data / "documents", collection, *models, *chosen)
+        report = index(files, collection, *models, *chosen)
         options = QueryOptions(collection=str(collection), k=3)
         answers = answer(options, [row["query"] for row in queries], [])
         ranks = [_rank(a.hits, uri) for a, uri in zip(answers, wanted, strict=True)]
@@ -96,7 +101,7 @@ def films(data: Path, work: Path, models: list[str]) -> list[dict[str, Any]]:
     found = []
     for frames in FRAMES:
         collection = work / f"{frames}.duckdb"
-        index(data / "video", collection, *models, "--frames", frames)
+        index([str(data / "video")], collection, *models, "--frames", frames)
         line: dict[str, Any] = {"frames": frames, "frames in all": _num_frames(collection)}
         for name, modalities in (("pictures", ("image",)), ("with subtitles", ())):
             options = QueryOptions(
