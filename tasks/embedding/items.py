@@ -5,7 +5,7 @@ Plain Arrow types only: Daft treats operators on its own image and tensor types 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -86,11 +86,6 @@ class Item:
             detail=refusal.detail,
             transient=refusal.transient,
         )
-
-
-def to_arrow(items: list[Item]) -> pa.Array:
-    """Return items as an array of ITEM_TYPE."""
-    return pa.array([asdict(item) for item in items], type=ITEM_TYPE)
 
 
 def from_arrow(rows: pa.Array | pa.ChunkedArray) -> list[Item]:
