@@ -1,9 +1,9 @@
 """Let fifty clients use the search page for a minute while an index run commits beside it.
 
 A client asks, reads the answer and asks again: by a text (half of them never asked before, so that
-the model has to encode them), for a thumbnail, for similar items, for details. Meanwhile new
-pictures are indexed into the same collection, in shards of eight, one run after the other. The
-clients run on the same cores as the page and the runs. The limit on requests per client is raised,
+the model has to encode them), for a thumbnail, for similar items, for details. Meanwhile a run
+indexes new pictures into the same collection and commits every eight of them. The clients run on
+the same cores as the page and the run. The limit on requests per client is raised,
 since here all fifty have one address.
 
     python -m benchmarks.serve_load MODEL --out benchmarks/results/2026-11-24-serve-load
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import signal
 import socket
@@ -22,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,7 +71,10 @@ def index(folder: Path, collection: Path, model: Path) -> subprocess.Popen[bytes
         str(SHARD),
     ]
     return subprocess.Popen(
-        [*arguments, "-c", str(collection)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [*arguments, "-c", str(collection)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
 
 
@@ -126,26 +131,8 @@ def _question(
     return (f"/similar/{chunk}", {"k": 24}) if kind == "similar" else (f"/chunk/{chunk}", {})
 
 
-async def keep_indexing(
-    folder: Path, collection: Path, model: Path, until: float, per_run: int
-) -> list[dict[str, Any]]:
-    """Index new pictures run after run; a run that has begun is waited for."""
-    runs: list[dict[str, Any]] = []
-    first = 1_000_000
-    while time.monotonic() < until:
-        await asyncio.to_thread(draw, folder, first, per_run)
-        first += per_run
-        began = time.monotonic()
-        run = index(folder, collection, model)
-        _, said = await asyncio.to_thread(run.communicate)
-        runs.append({"rc": run.returncode, "seconds": round(time.monotonic() - began, 1)})
-        if run.returncode:
-            runs[-1]["said"] = said.decode()[-500:]
-    return runs
-
-
-async def load(options: argparse.Namespace, folder: Path, collection: Path, address: str) -> Any:
-    """Return the clients' tally and the runs beside them."""
+async def load(options: argparse.Namespace, address: str) -> tuple[Tally, float]:
+    """Let the clients ask, and return what they saw and how long they asked."""
     tally = Tally()
     limits = httpx.Limits(max_connections=options.clients)
     async with httpx.AsyncClient(
@@ -153,16 +140,12 @@ async def load(options: argparse.Namespace, folder: Path, collection: Path, addr
     ) as http:
         found = await http.get(f"{API}/search", params={"q": "a field", "k": 100})
         chunks = [hit["chunk_id"] for hit in found.json()["hits"]]
-        until = time.monotonic() + options.seconds
-        indexing = asyncio.create_task(
-            keep_indexing(folder, collection, options.model, until, options.per_run)
-        )
         began = time.monotonic()
+        until = began + options.seconds
         await asyncio.gather(
             *(client(http, seed, chunks, until, tally) for seed in range(options.clients))
         )
-        asked_s = time.monotonic() - began
-    return tally, asked_s, await indexing
+        return tally, time.monotonic() - began
 
 
 def num_chunks(address: str) -> int:
@@ -178,7 +161,7 @@ def main(options: argparse.Namespace) -> int:
         clients=options.clients,
         seconds=options.seconds,
         sources_before=options.pictures,
-        new_sources_a_run=options.per_run,
+        new_sources=options.new,
         shard=SHARD,
     )
     with tempfile.TemporaryDirectory() as scratch:
@@ -186,14 +169,22 @@ def main(options: argparse.Namespace) -> int:
         draw(folder, 0, options.pictures)
         assert index(folder, collection, options.model).wait() == 0
         page, address = start_page(collection)
+        draw(folder, options.pictures, options.new)
+        run = index(folder, collection, options.model)
         try:
-            before = num_chunks(address)
-            tally, asked_s, runs = asyncio.run(load(options, folder, collection, address))
+            first = num_chunks(address)
+            while (before := num_chunks(address)) == first:  # until the run commits shards
+                assert run.poll() is None, "the run ended early"
+            tally, asked_s = asyncio.run(load(options, address))
             committed = num_chunks(address) - before
+            still_runs = run.poll() is None
             page.send_signal(signal.SIGTERM)
             ended = page.wait(30)
         finally:
             page.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(run.pid, signal.SIGKILL)  # with the server that Prefect started for it
+            run.wait()
     seconds = [one for kind in tally.seconds.values() for one in kind]
     report = {
         "conditions": about,
@@ -202,15 +193,15 @@ def main(options: argparse.Namespace) -> int:
         "errors": dict(tally.errors),
         "all": summary(seconds),
         "by_kind": {kind: summary(times) for kind, times in tally.seconds.items()},
-        "runs": runs,
         "chunks_committed": committed,
+        "run_still_going": still_runs,
         "page_exit_code": ended,
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
     options.out.with_suffix(".md").write_text(markdown(report))
     print(markdown(report))
-    return int(bool(tally.errors) or any(run["rc"] for run in runs))
+    return int(bool(tally.errors) or not committed)
 
 
 if __name__ == "__main__":
@@ -219,6 +210,6 @@ if __name__ == "__main__":
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--pictures", type=int, default=400)
-    parser.add_argument("--per-run", type=int, default=24)
+    parser.add_argument("--new", type=int, default=1500)
     parser.add_argument("--out", type=Path, required=True)
     sys.exit(main(parser.parse_args()))

@@ -47,8 +47,8 @@ def markdown(report: dict[str, Any]) -> str:
         f"{json.dumps(report['conditions'])}",
         "",
         f"{report['requests_per_s']} requests/s, {report['num_errors']} errors; "
-        f"{len(report['runs'])} index runs committed {report['chunks_committed']} chunks beside "
-        f"({', '.join(str(run['seconds']) for run in report['runs'])} s each).",
+        f"the run beside them committed {report['chunks_committed']} chunks in the meantime, "
+        f"{report['conditions']['shard']} at a time.",
         "",
         "| asked for | number | p50 ms | p95 ms | p99 ms | max ms |",
         "|---|---|---|---|---|---|",

@@ -46,7 +46,7 @@ async def chunk(
     state: StateOf, chunk_id: ChunkId, query_id: QueryId = None, around: Around = 2
 ) -> ChunkDetails:
     """Return all that is known of a chunk, and why it matched a query."""
-    return await state.searches.run(_details, state, chunk_id, query_id, around)
+    return await state.lookups.run(_details, state, chunk_id, query_id, around)
 
 
 @router.get(
@@ -63,11 +63,11 @@ async def thumbnail(
     state: StateOf, request: Request, chunk_id: ChunkId, side: Side = 320
 ) -> Response:
     """Return a small picture: the image, the frame, the page, the figure or the sound's wave."""
-    known, lineup = await state.drawings.run(_known, state, chunk_id)
+    known, lineup = await state.lookups.run(_known, state, chunk_id)
     headers = {"ETag": f'"{tag_of(known, side)}"', "Cache-Control": "private, max-age=300"}
     if _is_held(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    encoded = await state.drawings.run(state.previews.get, known, lineup, side)
+    encoded = await state.lookups.run(state.previews.get, known, lineup, side)
     return Response(encoded, media_type=type_of(encoded), headers=headers)
 
 
@@ -88,7 +88,7 @@ async def source(
     ] = "chunk",
 ) -> Response:
     """Return the file, or the range of it that is asked for."""
-    opened, headers = await state.drawings.run(_opened, state, chunk_id, of)
+    opened, headers = await state.lookups.run(_opened, state, chunk_id, of)
     try:
         if _is_held(request, headers["ETag"]):
             opened.close()

@@ -60,7 +60,7 @@ async def search_by_chunk(state: StateOf, chunk_id: ChunkId, ask: AskParameters)
 @router.get("/status", summary="Sum up the collection", responses=problems())
 async def status(state: StateOf) -> CollectionStatus:
     """Return what the collection holds, at most a few seconds old."""
-    return await state.searches.run(state.status)
+    return await state.lookups.run(state.status)
 
 
 async def _searched(

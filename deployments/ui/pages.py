@@ -51,7 +51,7 @@ async def live() -> Health:
 )
 async def ready(state: StateOf) -> Health:
     """Return that the collection can be read and the models are loaded."""
-    await state.searches.run(state.status)
+    await state.lookups.run(state.status)
     if not state.encoder_ready:
         raise ApiError(503, "not_ready", "the model is not loaded yet", "", {"Retry-After": "2"})
     return Health(status="ready")
@@ -65,7 +65,7 @@ async def ready(state: StateOf) -> Health:
 )
 async def metrics(state: StateOf) -> Response:
     """Return what was asked and how long it took, and what the collection holds."""
-    status = await state.searches.run(state.status_or_none)
+    status = await state.lookups.run(state.status_or_none)
     body = state.metrics.rendered(status, state.previews.num_bytes)
     return Response(body, headers={"Content-Type": _METRICS_TYPE, "Cache-Control": "no-store"})
 

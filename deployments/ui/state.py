@@ -35,9 +35,9 @@ class State:
         self._status: tuple[float, CollectionStatus] | None = None
 
     def make_pools(self) -> None:
-        """Make the pools of this event loop: searches must not wait for films to be opened."""
+        """Make the pools of this event loop: what is quick does not wait behind models."""
         limits = self.settings.num_threads, self.settings.max_waiting, self.settings.max_wait_s
-        self.searches, self.drawings = Pool(*limits), Pool(*limits)
+        self.searches, self.lookups = Pool(*limits), Pool(*limits)
 
     def warm_up(self) -> None:
         """Load the models once there is a collection; returns when they are, or cannot be."""
