@@ -28,11 +28,6 @@ NOTES = "# Harbour\n\nThe ferry leaves at noon.\n\n## Tides\n\nHigh water comes 
 CUES = "1\n00:00:00,000 --> 00:00:01,500\nWelcome aboard.\n"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker of the tests that need a browser."""
-    config.addinivalue_line("markers", "browser: drives a real Chromium (skipped where absent)")
-
-
 @dataclass(frozen=True)
 class Site:
     """Know the folder, the collection and its ids."""
