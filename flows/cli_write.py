@@ -147,7 +147,7 @@ def promote(
 ) -> None:
     """Let searches use model versions that were built beside the live ones."""
     given = {k: v for k, v in locals().items() if k != "as_json"}
-    from flows.parameters import PromoteParams
+    from flows.asking_parameters import PromoteParams
 
     params = checked(PromoteParams, given)
     from tasks.storage.collection import Collection

@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.parameters import PromoteParams
+from flows.asking_parameters import PromoteParams
 from tasks.storage.task import promote_versions
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.parameters import StatusParams
+from flows.asking_parameters import StatusParams
 from flows.tables import status_grids
 from tasks.storage.task import publish_status, read_status
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.parameters import SearchParams
+from flows.asking_parameters import SearchParams
 from tasks.retrieval.task import answer_query, publish_answer
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flows.asking_parameters import SearchParams
 from flows.index import index
-from flows.parameters import IndexParams, SearchParams
+from flows.parameters import IndexParams
 from flows.search import search
 from tasks.storage.collection import Collection
 from tests.pictures import draw_pictures
