@@ -48,9 +48,22 @@ def choose_lists(collection: Collection, options: QueryOptions) -> list[VectorLi
 
 def encode_text(lists: list[VectorList], text: str, device: str) -> QueryVectors:
     """Return a text as each space sees it."""
-    spaces = {found.version for found in lists}
+    asked = lists_for_text(lists)
+    spaces = {found.version for found in asked}
     vectors = {version: _load(version, device).encode_queries([text])[0] for version in spaces}
-    return {found: vectors[found.version] for found in lists}
+    return {found: vectors[found.version] for found in asked}
+
+
+def lists_for_text(lists: list[VectorList]) -> list[VectorList]:
+    """Return the lists that a text is compared with: each passage in one of them.
+
+    Where an encoder for passages has all texts, the short ones in the joint space are there for
+    pictures to find; counted twice they would push every picture down.
+    """
+    readers = [v for v in lists if v.modality == "text" and "image" not in v.version.encoders]
+    if not readers:
+        return lists
+    return [v for v in lists if v.modality != "text" or v in readers]
 
 
 def encode_image(lists: list[VectorList], uri: str, device: str) -> QueryVectors:
