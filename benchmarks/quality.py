@@ -1,9 +1,10 @@
-"""Measure what searches find in real documents, films and captioned pictures.
+"""Measure what searches find in short texts, documents, films and captioned pictures.
 
-Documents: for each text chunker, the share of hand-written questions whose document is the first,
-or among the first three. Films: for each way of sampling, the share of captions whose moment is
-among the first three. Early fusion: recall of photos by one caption when another caption is
-mixed into their vectors. Everything but the last goes through ``crossmodal index`` and the search.
+Short texts: ``benchmarks.chunkers``, which this runs too. Documents: for each text chunker, the
+share of hand-written questions whose document is the first, or among the first three. Films: for
+each way of sampling, the share of captions whose moment is among the first three. Early fusion:
+recall of photos by one caption when another caption is mixed into their vectors. Documents and
+films go through ``crossmodal index`` and the search.
 
     python -m benchmarks.quality MODEL ../shared/data benchmarks/results/today-quality
 
@@ -22,11 +23,13 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks import chunkers
 from tasks.embedding.choice import choose_lineup
 from tasks.embedding.encoders import Encoders
 from tasks.embedding.options import LineupSpec, ModelSpec
@@ -73,6 +76,12 @@ def rows_of(path: Path) -> list[dict[str, str]]:
     """Return the rows of a CSV file."""
     with path.open(newline="", encoding="utf-8") as rows:
         return list(csv.DictReader(rows))
+
+
+def short_texts(data: Path) -> list[dict[str, Any]]:
+    """Return nDCG@10 and recall@10 on Cranfield for each text chunker and length."""
+    collection = chunkers.read(data / "text_ir" / "cranfield")
+    return [asdict(row) for row in chunkers.run(collection, chunkers.MiniLM())]
 
 
 def documents(data: Path, work: Path, models: list[str]) -> list[dict[str, Any]]:
@@ -181,6 +190,7 @@ def main(model: str, data: Path, dest: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         results = {
+            "passages": short_texts(data),
             "documents": documents(data, work, models),
             "films": films(data, work, models),
             "early fusion": early_fusion(data, work, model),
