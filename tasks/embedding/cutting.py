@@ -37,8 +37,7 @@ class Cutter:
     def cut(self, item: Item, data: bytes) -> list[Item]:
         """Return the source's chunks in reading order, or the source as refused.
 
-        Parts that could not be used come as refused items; a source of which nothing is left is
-        refused with the reason of its first part.
+        Parts that could not be used come as refused items.
         """
         try:
             chunks = list(self._chunks(item, data))
@@ -47,11 +46,10 @@ class Cutter:
         except MemoryError:
             message = "cutting it needs more memory than there is"
             return [item.refused("decode", Refused("out_of_memory", message))]
-        if all(chunk.reason for chunk in chunks):
-            return [replace(chunks[0], part="", last=True)]
-        first = replace(chunks[0], size_bytes=item.size_bytes)
-        rest = [replace(chunk, size_bytes=0) for chunk in chunks[1:]]
-        return [*(replace(chunk, last=False) for chunk in [first, *rest][:-1]), [first, *rest][-1]]
+        return [
+            replace(chunk, size_bytes=0 if i else item.size_bytes, last=i == len(chunks) - 1)
+            for i, chunk in enumerate(chunks)
+        ]
 
     @cached_property
     def _tools(self) -> CutTools:

@@ -41,9 +41,6 @@ class Encoded:
     """Rows whose text was longer than the model reads: what stands after that is not in them."""
 
 
-EncodedImages = Encoded
-
-
 class Encoder(Protocol):
     """Embed what a model version serves into its space; safe to share between threads."""
 

@@ -45,9 +45,7 @@ class ChunkEncoding:
         for row, item in enumerate(items):
             if failure := encoded.failed.get(row):
                 refusal = Refused(failure.reason, failure.detail)
-                # Alone in its source, the source is refused with it.
-                part = "" if item.last and item.ordinal == 0 else item.name
-                done.append(item.refused("embed", refusal, part))
+                done.append(item.refused("embed", refusal, item.name))
             else:
                 payload = encoded.vectors[row].tobytes()
                 done.append(replace(item, payload=payload, short_payload=shorts.get(row)))
