@@ -5,60 +5,52 @@ Thin like the commands it adds to; everything heavy is imported inside the comma
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deployments.ui_cli import ui
 from flows.cli import app, main
-from flows.options import (
-    DEFAULT_COLLECTION,
-    AudioModelOption,
-    CollectionOption,
-    JsonOption,
-    ModelOption,
-    TextModelOption,
-)
+from flows.options import JsonOption, SourceChoices
 from flows.printing import print_grids, print_json
+from flows.spread import spread
+
+if TYPE_CHECKING:
+    from deployments.target import Target
 
 __all__ = ["app", "main"]
 
 DEFAULT_POOL = "crossmodal"
-PathsArgument = Annotated[list[str], typer.Argument(help="Folders, files, globs or URLs.")]
-NameOption = Annotated[
-    str | None,
-    typer.Option(help="Name of the deployments; by default the collection's file name."),
-]
-AlertOption = Annotated[
-    str | None, typer.Option("--alert", help="URL to post to when a run fails or is lost.")
-]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetChoices(SourceChoices):
+    """Say what is deployed, under which name, and whom to tell of failures."""
+
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the deployments; by default the collection's file name."),
+    ] = None
+    alert: Annotated[
+        str | None, typer.Option(help="URL to post to when a run fails or is lost.")
+    ] = None
 
 
 @app.command()
+@spread
 def deploy(
-    paths: PathsArgument,
-    collection: CollectionOption = DEFAULT_COLLECTION,
-    model: ModelOption = None,
-    text_model: TextModelOption = None,
-    audio_model: AudioModelOption = None,
-    name: NameOption = None,
+    chosen: TargetChoices,
     pool: Annotated[str, typer.Option(help="Work pool; created where missing.")] = DEFAULT_POOL,
-    alert: AlertOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Put the flows, schedules and automations for PATHS on the configured Prefect server."""
-    from dataclasses import asdict
-
     from deployments.deploy import deploy as deploy_target
-    from deployments.target import make_target
     from tasks.grid import Grid
 
-    target = make_target(
-        paths, collection, model, name, pool, text_model=text_model, audio_model=audio_model
-    )
-    changes = deploy_target(target, alert)
+    changes = deploy_target(_target(chosen, pool), chosen.alert)
     if as_json:
-        print_json([asdict(change) for change in changes])
+        print_json(changes)
         return
     rows = [(change.kind, change.name, change.action) for change in changes]
     print_grids([Grid("on the Prefect server", ("", "name", ""), rows, num_words=3)])
@@ -66,24 +58,29 @@ def deploy(
 
 
 @app.command()
+@spread
 def serve(
-    paths: PathsArgument,
-    collection: CollectionOption = DEFAULT_COLLECTION,
-    model: ModelOption = None,
-    text_model: TextModelOption = None,
-    audio_model: AudioModelOption = None,
-    name: NameOption = None,
+    chosen: TargetChoices,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Prefect UI.")] = 4200,
-    alert: AlertOption = None,
 ) -> None:
     """Run the Prefect UI, the schedules and the flows for PATHS on this machine until Ctrl-C."""
     from deployments.serve import serve as serve_target
+
+    serve_target(_target(chosen, DEFAULT_POOL), port, chosen.alert, typer.echo)
+
+
+def _target(chosen: TargetChoices, pool: str) -> Target:
     from deployments.target import make_target
 
-    target = make_target(
-        paths, collection, model, name, DEFAULT_POOL, text_model=text_model, audio_model=audio_model
+    return make_target(
+        chosen.paths,
+        chosen.collection,
+        chosen.model,
+        chosen.name,
+        pool,
+        text_model=chosen.text_model,
+        audio_model=chosen.audio_model,
     )
-    serve_target(target, port, alert, typer.echo)
 
 
 app.command()(ui)

@@ -1,137 +1,65 @@
-"""Offer the flows that write on the command line: ``index`` and ``backfill``.
+"""Offer the flows that write on the command line: ``index``, ``backfill`` and ``promote``.
 
 Options in, one flow, its report out. Everything heavy is imported inside the command.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import typer
 
 from flows.invoke import checked, show_outcome
-from flows.options import (
-    DEFAULT_COLLECTION,
-    AudioModelOption,
-    BatchOption,
-    CaptionOption,
-    ChunkTokensOption,
-    CollectionOption,
-    CoverageOption,
-    DeviceOption,
-    DtypeOption,
-    FiguresOption,
-    FileSizeOption,
-    FramesOption,
-    HiddenOption,
-    IntervalOption,
-    JsonOption,
-    MegapixelOption,
-    ModelOption,
-    OverlapOption,
-    PageImagesOption,
-    RevisionOption,
-    RowsOption,
-    RunnerOption,
-    ShardOption,
-    TextChunkerOption,
-    TextModelOption,
-    WindowOption,
-)
+from flows.options import DEFAULT_COLLECTION, CollectionOption, EmbedChoices, JsonOption
 from flows.printing import print_json
-from tasks.chunking.rules import ChunkRules
-
-RULES = ChunkRules()
+from flows.spread import spread
 
 
-def index(
-    paths: Annotated[list[str], typer.Argument(help="Folders, files, globs or URLs.")],
-    collection: CollectionOption = DEFAULT_COLLECTION,
-    model: ModelOption = None,
-    text_model: TextModelOption = None,
-    audio_model: AudioModelOption = None,
-    revision: RevisionOption = None,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = "auto",
-    runner: RunnerOption = "native",
-    dry_run: Annotated[bool, typer.Option(help="Only print the plan.")] = False,
-    retry_failed: Annotated[bool, typer.Option(help="Try quarantined files again.")] = False,
-    allow_delete: Annotated[bool, typer.Option(help="Delete even if a root vanished.")] = False,
-    include_hidden: HiddenOption = False,
-    min_coverage: CoverageOption = 0.95,
-    batch_size: BatchOption = 32,
-    shard_size: ShardOption = 512,
-    text_chunker: TextChunkerOption = RULES.text_chunker,
-    chunk_tokens: ChunkTokensOption = RULES.chunk_tokens,
-    overlap_tokens: OverlapOption = RULES.overlap_tokens,
-    page_images: PageImagesOption = RULES.page_images,
-    figures: FiguresOption = RULES.figures,
-    caption_weight: CaptionOption = RULES.caption_weight,
-    frames: FramesOption = RULES.frames,
-    frame_interval_s: IntervalOption = RULES.frame_interval_s,
-    audio_window_s: WindowOption = RULES.audio_window_s,
-    rows_per_chunk: RowsOption = RULES.rows_per_chunk,
-    max_megapixels: MegapixelOption = 89.5,
-    max_file_mb: FileSizeOption = 512,
-    as_json: JsonOption = False,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class IndexChoices(EmbedChoices):
+    """Say what ``index`` alone may do."""
+
+    retry_failed: Annotated[bool, typer.Option(help="Try quarantined files again.")] = False
+    allow_delete: Annotated[bool, typer.Option(help="Delete even if a root vanished.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackfillChoices(EmbedChoices):
+    """Say which part of the files a backfill is about, and who does it."""
+
+    partition_by: Annotated[str, typer.Option(help="prefix, day, month, year or none.")] = "prefix"
+    depth: Annotated[int, typer.Option(help="Levels of folders that make a prefix.")] = 1
+    since: Annotated[str | None, typer.Option(help="First day of the file's date (UTC).")] = None
+    until: Annotated[str | None, typer.Option(help="Last day, included.")] = None
+    listed: Annotated[str | None, typer.Option(help="File with a path or URL a line.")] = None
+    only_failed: Annotated[bool, typer.Option(help="Only quarantined files.")] = False
+    partitions: Annotated[
+        list[str] | None,
+        typer.Option("--partition", help="Only this one, as the dry run names it; repeatable."),
+    ] = None
+    workers: Annotated[str, typer.Option(help="here, or deployments.")] = "here"
+    max_parallel: Annotated[int, typer.Option(help="Deployment runs at the same time.")] = 2
+
+
+@spread
+def index(chosen: IndexChoices, as_json: JsonOption = False) -> None:
     """Bring the collection in step with PATHS; only what changed is embedded."""
-    given = {k: v for k, v in locals().items() if k != "as_json"}
     from flows.parameters import IndexParams
 
-    params = checked(IndexParams, given)
+    params = checked(IndexParams, asdict(chosen))
     from flows.index import index as index_flow
 
     show_outcome(index_flow(params, return_state=True), as_json=as_json)
 
 
-def backfill(
-    paths: Annotated[list[str], typer.Argument(help="Folders, files, globs or URLs.")],
-    collection: CollectionOption = DEFAULT_COLLECTION,
-    partition_by: Annotated[str, typer.Option(help="prefix, day, month, year or none.")] = "prefix",
-    depth: Annotated[int, typer.Option(help="Levels of folders that make a prefix.")] = 1,
-    since: Annotated[str | None, typer.Option(help="First day of the file's date (UTC).")] = None,
-    until: Annotated[str | None, typer.Option(help="Last day, included.")] = None,
-    listed: Annotated[str | None, typer.Option(help="File with a path or URL a line.")] = None,
-    only_failed: Annotated[bool, typer.Option(help="Only quarantined files.")] = False,
-    partition: Annotated[
-        list[str] | None, typer.Option(help="Only this one, as the dry run names it; repeatable.")
-    ] = None,
-    model: ModelOption = None,
-    text_model: TextModelOption = None,
-    audio_model: AudioModelOption = None,
-    revision: RevisionOption = None,
-    device: DeviceOption = "auto",
-    dtype: DtypeOption = "auto",
-    runner: RunnerOption = "native",
-    dry_run: Annotated[
-        bool, typer.Option(help="Only print what is due, and for how long.")
-    ] = False,
-    include_hidden: HiddenOption = False,
-    min_coverage: CoverageOption = 0.95,
-    batch_size: BatchOption = 32,
-    shard_size: ShardOption = 512,
-    text_chunker: TextChunkerOption = RULES.text_chunker,
-    chunk_tokens: ChunkTokensOption = RULES.chunk_tokens,
-    overlap_tokens: OverlapOption = RULES.overlap_tokens,
-    page_images: PageImagesOption = RULES.page_images,
-    figures: FiguresOption = RULES.figures,
-    caption_weight: CaptionOption = RULES.caption_weight,
-    frames: FramesOption = RULES.frames,
-    frame_interval_s: IntervalOption = RULES.frame_interval_s,
-    audio_window_s: WindowOption = RULES.audio_window_s,
-    rows_per_chunk: RowsOption = RULES.rows_per_chunk,
-    max_megapixels: MegapixelOption = 89.5,
-    max_file_mb: FileSizeOption = 512,
-    workers: Annotated[str, typer.Option(help="here, or deployments.")] = "here",
-    max_parallel: Annotated[int, typer.Option(help="Deployment runs at the same time.")] = 2,
-    as_json: JsonOption = False,
-) -> None:
+@spread
+def backfill(chosen: BackfillChoices, as_json: JsonOption = False) -> None:
     """Fill the collection in from PATHS, partition by partition; nothing is deleted."""
-    given = {k: v for k, v in locals().items() if k not in ("as_json", "partition")}
     from flows.backfill_parameters import BackfillParams
 
-    params = checked(BackfillParams, given | {"partitions": partition or []})
+    given = asdict(chosen) | {"partitions": chosen.partitions or []}
+    params = checked(BackfillParams, given)
     from flows.backfill import backfill as backfill_flow
 
     show_outcome(backfill_flow(params, return_state=True), as_json=as_json)
