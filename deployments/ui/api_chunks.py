@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from deployments.ui.catalog import Known, known_chunk
 from deployments.ui.common import StateOf, problems
 from deployments.ui.errors import ApiError
+from deployments.ui.lookup import known_chunk
 from deployments.ui.media import headers_of
 from deployments.ui.models import ChunkDetails
 from deployments.ui.parameters import Around, ChunkId, QueryId, Side
@@ -20,6 +20,7 @@ from deployments.ui.state import State
 from deployments.ui.views import API, chunk_details
 from tasks.records import Lineup
 from tasks.retrieval.similar import matches
+from tasks.storage.chunks import KnownChunk
 from tasks.storage.models import live
 from tasks.storage.surroundings import surroundings
 
@@ -109,7 +110,7 @@ def _details(state: State, chunk_id: int, query_id: str | None, around: int) -> 
     return chunk_details(known, near, why)
 
 
-def _known(state: State, chunk_id: int) -> tuple[Known, Lineup]:
+def _known(state: State, chunk_id: int) -> tuple[KnownChunk, Lineup]:
     with state.collection.read() as con:
         known, lineup = known_chunk(con, chunk_id), live(con)
     if lineup is None:

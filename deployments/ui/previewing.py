@@ -11,8 +11,8 @@ from tasks.chunking.refusal import Refused
 from tasks.retrieval.previews import Subject, preview
 
 if TYPE_CHECKING:
-    from deployments.ui.catalog import Known
     from tasks.records import Lineup
+    from tasks.storage.chunks import KnownChunk
 
 Preview = bytes | Refused
 _REFUSAL_BYTES = 1000
@@ -30,7 +30,7 @@ class Previews:
         """Return how much is kept."""
         return self._kept.weight
 
-    def get(self, known: Known, lineup: Lineup, side_px: int) -> bytes:
+    def get(self, known: KnownChunk, lineup: Lineup, side_px: int) -> bytes:
         """Return the preview within one of the sizes that are made.
 
         Raises:
@@ -52,7 +52,7 @@ class Previews:
         return found
 
 
-def tag_of(known: Known, side_px: int) -> str:
+def tag_of(known: KnownChunk, side_px: int) -> str:
     """Return what names a preview: other content, place or size has another name."""
     medium = known.medium
     return f"{medium.content_hash[:24]}-{known.hit.chunk_id}-{made_side(side_px)}"
@@ -68,7 +68,7 @@ def type_of(encoded: bytes) -> str:
     return "image/png" if encoded.startswith(_PNG) else "image/jpeg"
 
 
-def _subject(known: Known) -> Subject:
+def _subject(known: KnownChunk) -> Subject:
     hit, medium = known.hit, known.medium
     return Subject(
         kind=hit.kind,

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployments.ui.catalog import SourceRow, known_chunk, played_by
 from deployments.ui.errors import ApiError
+from deployments.ui.lookup import known_chunk
 from deployments.ui.lru import Lru
 from deployments.ui.settings import UPLOAD_SIDE, UiSettings
 from tasks.chunking.refusal import Refused
@@ -26,6 +26,7 @@ from tasks.retrieval.options import QueryOptions
 from tasks.retrieval.previews import small_picture
 from tasks.retrieval.query import codes_beside
 from tasks.retrieval.similar import vectors_of
+from tasks.storage.chunks import SourceRow, played_by
 from tasks.storage.collection import Collection
 from tasks.storage.filters import Where, parse_where
 

@@ -19,7 +19,7 @@ from tasks.files.local import open_regular
 from tasks.retrieval.drawing import Content, LocalFile
 
 if TYPE_CHECKING:
-    from deployments.ui.catalog import SourceRow
+    from tasks.storage.chunks import SourceRow
 
 _MAX_REMOTE_PREVIEW_BYTES = 64_000_000
 

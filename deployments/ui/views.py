@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from deployments.ui.catalog import moment
 from deployments.ui.media import player_of
 from deployments.ui.models import (
     ChunkDetails,
@@ -21,10 +20,10 @@ from tasks.retrieval.places import place_of
 from tasks.retrieval.previews import can_show
 
 if TYPE_CHECKING:
-    from deployments.ui.catalog import Known, SourceRow
     from deployments.ui.searching import Found
     from tasks.records import Hit
     from tasks.retrieval.similar import Match
+    from tasks.storage.chunks import KnownChunk, SourceRow
     from tasks.storage.surroundings import Neighbour, Surroundings
 
 API = "/api/v1"
@@ -64,7 +63,7 @@ def search_answer(found: Found, k: int, offset: int, took_ms: float) -> SearchAn
     )
 
 
-def chunk_details(known: Known, around: Surroundings, why: list[Match]) -> ChunkDetails:
+def chunk_details(known: KnownChunk, around: Surroundings, why: list[Match]) -> ChunkDetails:
     """Return all that is known of a chunk."""
     hit = known.hit
     return ChunkDetails(
@@ -74,16 +73,16 @@ def chunk_details(known: Known, around: Surroundings, why: list[Match]) -> Chunk
         content_hash=known.sources[0].content_hash,
         meta=hit.meta,
         copies=[
-            Copy(uri=s.uri, root=s.root, modified=moment(s.mtime_ns), indexed_at=s.indexed_at)
+            Copy(uri=s.uri, root=s.root, modified=s.modified, indexed_at=s.indexed_at)
             for s in known.sources
         ],
         why=[
             WhyMatched(
-                modality=match.modality,  # type: ignore[arg-type]
-                model=match.model,
-                score=match.score,
-                rank=match.rank,
-                num_vectors=match.num_vectors,
+                modality=match.vectors.modality,  # type: ignore[arg-type]
+                model=match.vectors.version.label,
+                score=match.standing.score,
+                rank=match.standing.rank,
+                num_vectors=match.standing.num_vectors,
             )
             for match in why
         ],

@@ -12,7 +12,7 @@ from tasks.records import VectorList
 from tasks.retrieval.options import QueryOptions
 from tasks.storage import models
 from tasks.storage.collection import Collection
-from tasks.storage.tables import one_number
+from tasks.storage.stored_vectors import num_vectors
 
 if TYPE_CHECKING:
     import duckdb
@@ -34,7 +34,7 @@ def choose_lists(collection: Collection, options: QueryOptions) -> list[VectorLi
     """
     with collection.read() as con:
         lists = _lists(con, collection, options.model)
-        filled = [found for found in lists if _num_vectors(con, found)]
+        filled = [found for found in lists if num_vectors(con, found)]
     wanted = [v for v in filled if not options.modalities or v.modality in options.modalities]
     if wanted:
         return wanted
@@ -104,10 +104,6 @@ def _lists(
             f"index with --model {spec} first, or leave --model out for {live.label}"
         )
     return models.vector_lists(found[-1])
-
-
-def _num_vectors(con: duckdb.DuckDBPyConnection, found: VectorList) -> int:
-    return one_number(con, f"SELECT count(*) FROM {models.table_of(found)}")
 
 
 def _load(version: ModelVersion, device: str) -> Encoder:

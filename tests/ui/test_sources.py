@@ -10,10 +10,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from deployments.ui.app import make_app
-from deployments.ui.catalog import SourceRow
 from deployments.ui.media import headers_of
 from deployments.ui.sources import open_source
 from tasks.chunking.refusal import Refused
+from tasks.storage.chunks import SourceRow
 from tasks.storage.collection import Collection
 from tests.pictures import draw_picture
 from tests.ui.conftest import HOME, Site
