@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tasks.embedding import model_files
 from tasks.embedding.audio_preprocess import AudioPreprocess
-from tasks.embedding.encoder import Encoded, Encoder, Failure
-from tasks.embedding.forward import Forward, load_model
+from tasks.embedding.encoder import Encoded, Failure
+from tasks.embedding.forward import Forward
+from tasks.embedding.loaded_encoder import LoadedEncoder
 from tasks.embedding.mel import LogMel
 from tasks.embedding.model_files import ModelFiles
-from tasks.embedding.text_forward import TextForward
-from tasks.embedding.text_measure import TokenMeasure
 from tasks.records import ModelVersion
 
 if TYPE_CHECKING:
@@ -33,39 +31,21 @@ _NO_CONTENT = Failure("no_content", "the window has no samples")
 _OPPOSED = Failure("not_finite", "the parts of the window cancel each other out")
 
 
-class AudioEncoder(Encoder):
+class AudioEncoder(LoadedEncoder):
     """Serve CLAP, fused or not; safe to share between threads."""
 
+    METHODS = ("get_audio_features", "get_text_features")
+
     def __init__(self, files: ModelFiles, version: ModelVersion, forward: Forward) -> None:
-        settings = model_files.preprocessing(files)
-        assert settings.audio is not None, f"{files.name} is no audio-text model"
-        self.version = version
-        self._model = forward.model
-        self._forward = forward
-        self._audio = settings.audio
-        self._log_mel = LogMel(settings.audio, forward.device)
-        self._texts = TextForward(files, settings.text, forward, self._text_features)
-
-    @classmethod
-    def load(cls, files: ModelFiles, version: ModelVersion, device: str) -> AudioEncoder:
-        """Load the weights onto a device: auto, cuda, mps or cpu.
-
-        Raises:
-            ModelUnsupported: The model has no audio or no text features.
-            ModelUnavailable: The files are damaged, or the device is missing.
-        """
-        methods = ("get_audio_features", "get_text_features")
-        return cls(files, version, load_model(files, version, device, methods=methods))
+        super().__init__(files, version, forward)
+        assert self._settings.audio is not None, f"{files.name} is no audio-text model"
+        self._audio = self._settings.audio
+        self._log_mel = LogMel(self._audio, forward.device)
 
     @property
     def audio(self) -> AudioPreprocess:
         """Return the rate and the length of the windows that ``encode_audio`` takes."""
         return self._audio
-
-    @property
-    def measure(self) -> TokenMeasure:
-        """Return the measure of the texts that it reads whole."""
-        return self._texts.measure
 
     def encode_audio(self, windows: Sequence[npt.NDArray[np.float32]]) -> Encoded:
         """Embed (n,) float32 mono windows, -1 to 1, at ``audio.sample_rate_hz``.
@@ -88,10 +68,6 @@ class AudioEncoder(Encoder):
         self._add(encoded, owners, parts)
         _normalise(encoded)
         return encoded
-
-    def encode_passages(self, texts: Sequence[str]) -> Encoded:
-        """Embed texts; those that do not fit the model are named in ``cut``."""
-        return self._texts.encode(texts)
 
     def _add(
         self, encoded: Encoded, owners: list[int], parts: list[npt.NDArray[np.float32]]

@@ -6,69 +6,44 @@ run and what becomes of an item that cannot be embedded is in ``forward``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tasks.embedding import model_files
-from tasks.embedding.encoder import Encoded, Encoder
-from tasks.embedding.forward import Forward, load_model
+from tasks.embedding.encoder import Encoded
+from tasks.embedding.forward import Forward
+from tasks.embedding.loaded_encoder import LoadedEncoder
 from tasks.embedding.model_files import ModelFiles
 from tasks.embedding.preprocess import ImagePreprocess
-from tasks.embedding.text_forward import TextForward
-from tasks.embedding.text_measure import TokenMeasure
 from tasks.records import ModelVersion
 
 if TYPE_CHECKING:
     import torch
 
 
-class TransformersEncoder(Encoder):
+class TransformersEncoder(LoadedEncoder):
     """Serve CLIP, SigLIP, VisionTextDualEncoder and their like; safe to share between threads."""
 
+    METHODS = ("get_image_features", "get_text_features")
+
     def __init__(self, files: ModelFiles, version: ModelVersion, forward: Forward) -> None:
-        settings = model_files.preprocessing(files)
-        assert settings.image is not None, f"{files.name} is no image-text model"
-        self.version = version
+        super().__init__(files, version, forward)
+        assert self._settings.image is not None, f"{files.name} is no image-text model"
         self.device = forward.device
-        self._model = forward.model
-        self._forward = forward
-        self._image = settings.image
-        self._masked = not settings.text.pad_to_max
-        self._texts = TextForward(files, settings.text, forward, self._text_features)
-        self._mean = self._constant(settings.image.mean)
-        self._std = self._constant(settings.image.std)
-
-    @classmethod
-    def load(cls, files: ModelFiles, version: ModelVersion, device: str) -> TransformersEncoder:
-        """Load the weights onto a device: auto, cuda, mps or cpu.
-
-        Raises:
-            ModelUnsupported: The model has no image or no text features.
-            ModelUnavailable: The files are damaged, or the device is missing.
-        """
-        methods = ("get_image_features", "get_text_features")
-        return cls(files, version, load_model(files, version, device, methods=methods))
+        self._image = self._settings.image
+        self._masked = not self._settings.text.pad_to_max
+        self._mean = self._constant(self._image.mean)
+        self._std = self._constant(self._image.std)
 
     @property
     def preprocess(self) -> ImagePreprocess:
         """Return how an image becomes the pixels that ``encode_images`` takes."""
         return self._image
 
-    @property
-    def measure(self) -> TokenMeasure:
-        """Return the measure of the texts that it reads whole."""
-        return self._texts.measure
-
     def encode_images(self, pixels: npt.NDArray[np.uint8]) -> Encoded:
         """Embed (n, height, width, 3) uint8 pixels, halving the batch when memory runs out."""
         return self._forward.encode(self._image_features, pixels)
-
-    def encode_passages(self, texts: Sequence[str]) -> Encoded:
-        """Embed texts; those that do not fit the model are named in ``cut``."""
-        return self._texts.encode(texts)
 
     def _image_features(self, pixels: npt.NDArray[np.uint8]) -> Any:
         import torch
