@@ -87,7 +87,7 @@ class EmbedChoices(SourceChoices):
 
     dtype: Annotated[str, _running(help="auto, float32, bfloat16 or float16.")] = "auto"
     runner: Annotated[str, _running(help="native, or ray: on a Ray cluster.")] = "native"
-    batch_size: Annotated[int, _running(help="Chunks in one forward pass.")] = 32
+    batch_size: Annotated[int, _running(help="Chunks in a forward pass; 0: as suits.")] = 0
     shard_size: Annotated[int, _running(help="Files committed in one transaction.")] = 512
     max_megapixels: Annotated[float, _running(help="Larger images are refused.")] = 89.5
     max_file_mb: Annotated[int, _running(help="Larger files are refused.")] = 512

@@ -116,10 +116,11 @@ class EmbedParams(FlowParams, ChunkParams):
         le=1.0,
     )
     batch_size: int = Field(
-        default=32,
+        default=0,
         title="Batch size",
-        description="Images in one forward pass; halved by itself when memory runs out.",
-        ge=1,
+        description="Most chunks in one forward pass; halved by itself when memory runs out. "
+        "0: what suits the device, found by the first large run and remembered.",
+        ge=0,
         le=4096,
     )
     shard_size: int = Field(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tasks.grid import Grid
-from tasks.plain import human_bytes, human_seconds
+from tasks.plain import human_bytes, human_rate, human_seconds
 from tasks.storage.codes.ledger import Audit
 from tasks.storage.quarantine import QuarantineRow
 from tasks.storage.runs import RunRecord
@@ -12,7 +12,7 @@ from tasks.storage.status import Status
 
 def status_grids(found: Status) -> list[Grid]:
     """Return what the collection holds, its model versions, its last runs and its quarantine."""
-    grids = [_sums(found), _models(found), _runs(found.runs)]
+    grids = [_sums(found), _models(found), *_batch_sizes(found), _runs(found.runs)]
     if found.quarantine:
         rows = [(reason, f"{count:,}") for reason, count in found.quarantine.items()]
         grids.append(Grid("quarantine", ("reason", "sources"), rows))
@@ -66,6 +66,23 @@ def _models(found: Status) -> Grid:
 def _searched(modality: str, audit: Audit) -> str:
     how = "by codes" if audit.passed else "exact, codes find too little"
     return f"{modality} {how}, recall@{audit.k} {audit.recall:.3f}"
+
+
+def _batch_sizes(found: Status) -> list[Grid]:
+    rows = [
+        (
+            str(size.model_version_id),
+            size.modality,
+            size.device,
+            size.shape,
+            f"{size.num_items:,}",
+            human_rate(size.items_per_s),
+        )
+        for model in found.models
+        for size in model.batch_sizes
+    ]
+    header = ("model", "of", "device", "shape", "a pass", "items/s")
+    return [Grid("batch sizes found", header, rows, num_words=4)] if rows else []
 
 
 def _runs(runs: list[RunRecord]) -> Grid:

@@ -29,13 +29,14 @@ from tasks.records import ModelVersion
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 _NOT_FINITE = Failure("not_finite", "the model gave no finite vector of length 1")
 
-# Activations of more images than this no longer fit a core's cache: 8 images took 20 % less time
-# each than 32 did, and gave the same bits.
-_CPU_BATCH = 8
 _THREAD = threading.local()
 
 Features = Callable[[Any], Any]
 """Takes a slice of the items; returns (n, dim) features, or an output that holds them pooled."""
+
+
+class BatchTooLarge(Exception):
+    """Say that a batch does not fit in memory, where it was not to be halved."""
 
 
 class Forward:
@@ -68,6 +69,9 @@ class Forward:
             if not _is_out_of_memory(error):
                 raise
             message = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        if getattr(_THREAD, "in_whole_batches", False):
+            self._release_memory()
+            raise BatchTooLarge(message)
         if rows.stop - rows.start == 1:
             encoded.failed[rows.start] = Failure("out_of_memory", message)
             return
@@ -115,14 +119,19 @@ def on_one_core() -> Iterator[None]:
         _THREAD.shares_cores = before
 
 
+@contextmanager
+def in_whole_batches() -> Iterator[None]:
+    """Let a batch of this thread that does not fit in memory raise BatchTooLarge, not be halved."""
+    _THREAD.in_whole_batches = True
+    try:
+        yield
+    finally:
+        _THREAD.in_whole_batches = False
+
+
 def num_passes(device: str) -> int:
     """Return how many forward passes a device (not auto) runs side by side."""
     return _num_cores() if device == "cpu" else 1
-
-
-def batch_rows(device: str, wanted: int) -> int:
-    """Return how many items one forward pass on a device (not auto) should take."""
-    return min(wanted, _CPU_BATCH) if device == "cpu" else wanted
 
 
 def _shares_cores() -> bool:

@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from tasks.chunking.refusal import Refused
+from tasks.embedding.batch_size import batch_rule
 from tasks.embedding.cutting import Cutter
 from tasks.embedding.encoders import Encoders
 from tasks.embedding.encoding import ChunkEncoding
-from tasks.embedding.forward import batch_rows, choose_device, num_passes, on_one_core
+from tasks.embedding.forward import choose_device, num_passes, on_one_core
 from tasks.embedding.items import Item
 from tasks.embedding.options import EmbedOptions
 from tasks.embedding.read import is_remote, read_source
@@ -27,6 +28,9 @@ from tasks.records import Span
 # A larger file is read where it is decoded, so that few large files are in memory at once.
 LARGE_FILE_BYTES = 8_000_000
 _NUM_DOWNLOADS = 8
+# Small parts let the first forward pass start early and bound what is read ahead.
+_DECODE_ROWS = 8
+_BATCHES_EACH = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +43,34 @@ class ShardOperators:
     progress: Callable[[int], None]
     cutter: Cutter = field(init=False)
     encoding: ChunkEncoding = field(init=False)
-    batch_rows: int = field(init=False)
-    """Chunks in one forward pass."""
+    _device: str = field(init=False)
     _turns: threading.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
         weight = self.options.chunk_rules.caption_weight
         device = choose_device(self.encoders.device)
-        object.__setattr__(self, "batch_rows", batch_rows(device, self.options.batch_size))
+        object.__setattr__(self, "_device", device)
         object.__setattr__(self, "_turns", threading.Semaphore(num_passes(device)))
         object.__setattr__(self, "cutter", Cutter(self.encoders, self.options))
         object.__setattr__(self, "encoding", ChunkEncoding(self.encoders, weight))
+
+    @property
+    def batch_rows(self) -> int:
+        """Return the most chunks that are handed to ``forward`` at once."""
+        return max(self._pass_rows(modality) for modality in self.encoders.lineup.serving)
+
+    def decode_rows(self, num_sources: int) -> int:
+        """Return how many sources to decode at a time, so that every core gets some of a few."""
+        return max(1, min(_DECODE_ROWS, num_sources // (2 * num_passes("cpu"))))
+
+    def forward_rows(self, num_sources: int) -> int:
+        """Return how many chunks of a shard to hand to ``forward`` at once.
+
+        What was found counts only as far as a shard has many such batches: with few of them cores
+        would have no pass to run, and nothing would be decoded beside the first.
+        """
+        many = num_sources // (_BATCHES_EACH * max(2, num_passes(self._device)))
+        return min(self.batch_rows, max(self._rule, many))
 
     def read(self, items: list[Item]) -> list[Item]:
         """Read the files; remote ones side by side."""
@@ -72,11 +93,28 @@ class ShardOperators:
             alive = [items[row] for row in rows]
             # Waiting for the turn is not the model's work, so the clock starts inside.
             with self._turns, on_one_core(), self._timed("forward", alive):
-                encoded = self.encoding.encode(alive)
-            for row, item in zip(rows, encoded, strict=True):
-                done[row] = item
+                for part in self._passes(alive):
+                    encoded = self.encoding.encode([alive[place] for place in part])
+                    for place, item in zip(part, encoded, strict=True):
+                        done[rows[place]] = item
         self.progress(sum(item.last for item in items))
         return done
+
+    def _passes(self, items: list[Item]) -> Iterator[list[int]]:
+        """Yield the places of the items of one modality that go through a pass together."""
+        for modality in sorted({item.modality for item in items}):
+            places = [place for place, item in enumerate(items) if item.modality == modality]
+            size = self._pass_rows(modality)
+            yield from (places[i : i + size] for i in range(0, len(places), size))
+
+    def _pass_rows(self, modality: str) -> int:
+        if self.options.batch_size:
+            return self._rule
+        return self.options.found_batches.get(modality, self._rule)
+
+    @property
+    def _rule(self) -> int:
+        return batch_rule(self._device, self.options.batch_size)
 
     def _read_one(self, item: Item) -> Item:
         if item.size_bytes > self.options.max_file_bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -38,8 +39,13 @@ class EmbedOptions:
     """Bound and place the work of embedding."""
 
     device: str = "auto"
-    batch_size: int = 32
-    """Images in one forward pass; on the processor at most as many as its cache holds."""
+    batch_size: int = 0
+    """Most chunks in one forward pass; on the processor at most as many as its cache holds.
+
+    0: as many as suit the device.
+    """
+    found_batches: Mapping[str, int] = field(default_factory=dict)
+    """By modality, what suits the device as measured; counts where none was named."""
     runner: Literal["native", "ray"] = "native"
     """Where Daft runs a shard's query: in this process, or on a Ray cluster."""
     max_megapixels: float = 89.5

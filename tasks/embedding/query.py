@@ -29,9 +29,6 @@ from tasks.records import CHUNK_SCHEMA, Span, VectorList, vector_schema
 if TYPE_CHECKING:
     from tasks.embedding.encoders import Encoders
 
-# Small morsels let the first forward pass start early and bound what is read ahead.
-_MORSEL_ROWS = 8
-
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedShard:
@@ -104,13 +101,14 @@ class _ShardQuery:
         """Run the query and return what became of each source."""
         daft = _import_daft()
         # The larger batches start at the model: a batch of pixels is small, one of files is not.
-        frame = daft.from_arrow(pa.table({"item": to_columns(_to_items(planned))})).into_batches(
-            _MORSEL_ROWS
-        )
+        decode_rows = self._operators.decode_rows(planned.num_rows)
+        forward_rows = self._operators.forward_rows(planned.num_rows)
+        items = pa.table({"item": to_columns(_to_items(planned))})
+        frame = daft.from_arrow(items).into_batches(decode_rows)
         frame = frame.with_column("item", self._operator(daft, "read", ITEM_TYPE)(frame["item"]))
         decode = self._operator(daft, "decode", pa.large_list(ITEM_TYPE))
         frame = frame.with_column("item", decode(frame["item"])).explode("item")
-        frame = frame.into_batches(self._operators.batch_rows)
+        frame = frame.into_batches(forward_rows)
         frame = frame.with_column("item", self._operator(daft, "forward", ITEM_TYPE)(frame["item"]))
         return from_arrow(frame.to_arrow()["item"])
 

@@ -35,6 +35,7 @@ ROW_TYPE = pa.struct([("item", ITEM_TYPE), ("spans", pa.large_string())])
 
 _ATTEMPTS = 3
 _READ_ROWS = 8
+_BATCH_ROWS = 32
 _PARTS_PER_NODE = 4
 _ROWS_PER_PART = 32
 _CALL = threading.local()
@@ -59,7 +60,7 @@ def run_on_ray(
     for attempt in range(_ATTEMPTS):
         try:
             rows = (
-                _query(daft, ray, items, settings, options.batch_size)
+                _query(daft, ray, items, settings, options.batch_size or _BATCH_ROWS)
                 .to_arrow()["row"]
                 .combine_chunks()
             )

@@ -46,19 +46,20 @@ def embed_partitions(
 def _shard_work(
     run: Run, lineup: Lineup, batches: Sequence[Batch], options: EmbedOptions
 ) -> ShardWork:
-    """Load the encoders that the batches need and enter the line-up."""
+    """Load the encoders that the batches need, enter the line-up and settle the batch sizes."""
+    from tasks.embedding.batch_choice import with_batch_sizes
     from tasks.embedding.encoders import Encoders
     from tasks.embedding.registration import register_lineup
     from tasks.embedding.shards import ShardWork, modalities
 
     with run.recorder.span("load model"):
         Encoders(lineup, options.device).load(modalities(batches, lineup))
-    registered = register_lineup(run.collection, run.id, lineup)
+    encoders = Encoders(register_lineup(run.collection, run.id, lineup), options.device)
     return ShardWork(
         run_id=run.id,
         collection=run.collection,
-        encoders=Encoders(registered, options.device),
-        options=options,
+        encoders=encoders,
+        options=with_batch_sizes(options, run.collection, encoders, batches, run.recorder.add),
         recorder=run.recorder,
         progress=run.progress,
         between_shards=leave_if_suspended,

@@ -146,6 +146,16 @@ def m010_codes(con: duckdb.DuckDBPyConnection) -> None:
             effort INTEGER NOT NULL, wall_s DOUBLE NOT NULL, audited_at TIMESTAMPTZ NOT NULL)""")
 
 
+def m011_batch_sizes(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the memory of how many items a forward pass takes best, device by device."""
+    con.execute("""
+        CREATE TABLE batch_size (
+            model_version_id INTEGER NOT NULL, modality VARCHAR NOT NULL, device VARCHAR NOT NULL,
+            shape VARCHAR NOT NULL, num_items INTEGER NOT NULL, items_per_s DOUBLE NOT NULL,
+            found_at TIMESTAMPTZ NOT NULL,
+            PRIMARY KEY (model_version_id, modality, device, shape))""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -157,6 +167,7 @@ STEPS: tuple[Step, ...] = (
     m008_vectors_by_modality,
     m009_refused_parts,
     m010_codes,
+    m011_batch_sizes,
 )
 LATEST = len(STEPS)
 

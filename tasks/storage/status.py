@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import duckdb
 
 from tasks.records import ModelVersion, VectorList
+from tasks.storage.batch_sizes import BatchSize, all_batch_sizes
 from tasks.storage.codes.ledger import Audit, last_audit, valid_codes
 from tasks.storage.collection import Collection
 from tasks.storage.models import all_versions, live, table_of, vector_lists
@@ -30,6 +31,8 @@ class ModelStatus:
     """Modalities that it serves at present."""
     audits: dict[str, Audit]
     """By modality, how well its codes find what exact search finds; no entry where none are."""
+    batch_sizes: list[BatchSize]
+    """What was found to suit each device that embedded with it."""
 
     @property
     def num_vectors(self) -> int:
@@ -88,7 +91,7 @@ def _audit(con: duckdb.DuckDBPyConnection, vectors: VectorList) -> Audit | None:
 
 
 def _models(con: duckdb.DuckDBPyConnection) -> list[ModelStatus]:
-    current = live(con)
+    current, batch_sizes = live(con), all_batch_sizes(con)
     serving = current.serving if current else {}
     return [
         ModelStatus(
@@ -103,6 +106,7 @@ def _models(con: duckdb.DuckDBPyConnection) -> list[ModelStatus]:
                 for vectors in vector_lists(version)
                 if (audit := _audit(con, vectors))
             },
+            batch_sizes=[found for found in batch_sizes if found.model_version_id == version.id],
             live=[m for m, served_by in serving.items() if served_by.id == version.id],
         )
         for version in all_versions(con)

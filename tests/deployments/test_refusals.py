@@ -39,7 +39,7 @@ def trigger(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.mark.parametrize(
     ("flow", "changes", "said"),
     [
-        ("index", {"batch_size": 0}, "less than the minimum of 1"),
+        ("index", {"batch_size": -1}, "less than the minimum of 0"),
         ("index", {"min_coverage": 1.5}, "greater than the maximum of 1"),
         ("index", {"device": "tpu"}, "not one of"),
         ("index", {"paths": []}, "paths"),

@@ -94,10 +94,8 @@ def test_forward_passes_of_the_processor_run_side_by_side(encoder) -> None:
     assert not any(thread.is_alive() for thread in threads)
 
 
-def test_an_accelerator_takes_one_pass_and_the_batch_that_was_asked_for() -> None:
+def test_an_accelerator_takes_one_pass_at_a_time() -> None:
     assert forward.num_passes("cuda") == 1
-    assert forward.batch_rows("cuda", 64) == 64
-    assert forward.batch_rows("cpu", 4) == 4
 
 
 def test_passes_that_share_the_cores_give_the_vectors_of_one_that_has_them_all(encoder) -> None:

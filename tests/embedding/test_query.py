@@ -11,6 +11,7 @@ from PIL import Image
 from tasks.embedding import operators
 from tasks.embedding.encoder import Encoder
 from tasks.embedding.encoders import Encoders
+from tasks.embedding.forward import num_passes
 from tasks.embedding.options import EmbedOptions
 from tasks.embedding.query import EmbeddedShard, embed_shard
 from tasks.embedding.single import encode_picture
@@ -134,6 +135,30 @@ def test_empty_shard_gives_an_empty_table(embed, encoder, plan) -> None:
 def test_batches_are_not_larger_than_asked_for(embed, plan, tmp_path: Path, watch: Watch) -> None:
     embed(plan(draw_pictures(tmp_path, 40)), batch_size=4)
     assert max(span.num_items for span in watch.spans if span.operator == "forward") <= 4
+
+
+def test_passes_take_as_many_as_suit_the_device(embed, plan, tmp_path: Path, encoder) -> None:
+    sizes: list[int] = []
+
+    def note(_module, _args, kwargs) -> None:
+        sizes.append(len(kwargs["pixel_values"]))
+
+    encoder._model.vision_model.register_forward_pre_hook(note, with_kwargs=True)
+    planned = plan(draw_pictures(tmp_path, 40))
+    embed(planned, found_batches={"image": 3})
+    assert max(sizes) == 3
+    sizes.clear()
+    embed(planned, found_batches={"image": 3}, batch_size=2)
+    assert max(sizes) == 2, "the number that was named did not win"
+
+
+def test_a_few_pictures_are_decoded_by_more_than_one_core(embed, plan, tmp_path, watch) -> None:
+    if num_passes("cpu") == 1:
+        pytest.skip("one core")
+    embed(plan(draw_pictures(tmp_path, 8)))
+    decoded = [span.num_items for span in watch.spans if span.operator == "decode"]
+    assert sum(decoded) == 8
+    assert max(decoded) <= 8 // num_passes("cpu")
 
 
 def test_large_files_are_read_where_they_are_decoded(
