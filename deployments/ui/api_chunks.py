@@ -15,12 +15,11 @@ from deployments.ui.models import ChunkDetails
 from deployments.ui.parameters import Around, ChunkId, QueryId, Side
 from deployments.ui.previewing import tag_of, type_of
 from deployments.ui.ranges import FileResponse, byte_range
-from deployments.ui.sources import OpenSource, open_source
 from deployments.ui.state import State
 from deployments.ui.views import API, chunk_details
 from tasks.records import Lineup
 from tasks.retrieval.similar import matches
-from tasks.storage.chunks import KnownChunk
+from tasks.storage.chunks import KnownChunk, SourceRow
 from tasks.storage.models import live
 from tasks.storage.surroundings import surroundings
 
@@ -33,7 +32,7 @@ _BYTES = {
 }
 _UNCHANGED = {"description": "As it was."}
 _FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
-    **problems(403, 404, 409, 416),
+    **problems(403, 404, 409, 416, 502, 504),
     200: _BYTES,
     206: _BYTES,
     304: _UNCHANGED,
@@ -55,7 +54,7 @@ async def chunk(
     summary="Show a chunk small",
     response_class=Response,
     responses={
-        **problems(403, 404, 409),
+        **problems(403, 404, 409, 502, 504),
         200: {"content": _IMAGES, "description": "JPEG; of sound PNG."},
         304: _UNCHANGED,
     },
@@ -68,7 +67,7 @@ async def thumbnail(
     headers = {"ETag": f'"{tag_of(known, side)}"', "Cache-Control": "private, max-age=300"}
     if _is_held(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    encoded = await state.lookups.run(state.previews.get, known, lineup, side)
+    encoded = await state.reading(known.medium).run(state.previews.get, known, lineup, side)
     return Response(encoded, media_type=type_of(encoded), headers=headers)
 
 
@@ -89,7 +88,10 @@ async def source(
     ] = "chunk",
 ) -> Response:
     """Return the file, or the range of it that is asked for."""
-    opened, headers = await state.lookups.run(_opened, state, chunk_id, of)
+    row = await state.lookups.run(_source, state, chunk_id, of)
+    headers = headers_of(row.media_type, row.uri)
+    headers |= {"ETag": f'"{row.content_hash}"', "Cache-Control": "private, no-cache"}
+    opened = await state.reading(row).run(state.sources.open, row)
     try:
         if _is_held(request, headers["ETag"]):
             opened.close()
@@ -118,13 +120,10 @@ def _known(state: State, chunk_id: int) -> tuple[KnownChunk, Lineup]:
     return known, lineup
 
 
-def _opened(state: State, chunk_id: int, of: str) -> tuple[OpenSource, dict[str, str]]:
+def _source(state: State, chunk_id: int, of: str) -> SourceRow:
     with state.collection.read() as con:
         known = known_chunk(con, chunk_id)
-    row = known.medium if of == "recording" else known.sources[0]
-    headers = headers_of(row.media_type, row.uri)
-    headers |= {"ETag": f'"{row.content_hash}"', "Cache-Control": "private, no-cache"}
-    return open_source(row), headers
+    return known.medium if of == "recording" else known.sources[0]
 
 
 def _is_held(request: Request, tag: str) -> bool:

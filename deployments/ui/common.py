@@ -21,7 +21,9 @@ _MEANINGS = {
     416: "The range lies beyond the end.",
     422: "A parameter is out of bounds, or the picture cannot be decoded.",
     429: "Too many requests; Retry-After says when to come back.",
+    502: "The storage of the file fails.",
     503: "Not now: no collection yet, a run commits, or too many wait.",
+    504: "The storage of the file does not answer.",
 }
 
 

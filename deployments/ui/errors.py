@@ -57,7 +57,13 @@ _OURS: tuple[tuple[type[errors.CrossmodalError], int, str, dict[str, str]], ...]
     (errors.ModelError, 503, "model_unavailable", {}),
     (errors.CrossmodalError, 503, "unavailable", {}),
 )
-_REFUSALS = {"changed": 409, "outside": 403, "unreadable": 403}
+_REFUSALS = {
+    "changed": 409,
+    "outside": 403,
+    "unreadable": 403,
+    "read_failed": 502,
+    "no_answer": 504,
+}
 
 
 def explain(error: Exception) -> ApiError:

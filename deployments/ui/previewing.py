@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from deployments.ui.lru import Lru
 from deployments.ui.settings import PREVIEW_SIDES
-from deployments.ui.sources import content_of
+from deployments.ui.sources import Sources
 from tasks.chunking.refusal import Refused
 from tasks.retrieval.previews import Subject, preview
 
@@ -22,7 +22,8 @@ _PNG = b"\x89PNG"
 class Previews:
     """Make previews of chunks; each is drawn once while there is room for it."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, sources: Sources) -> None:
+        self._sources = sources
         self._kept: Lru[str, Preview] = Lru(max_bytes, _weight)
 
     @property
@@ -37,11 +38,12 @@ class Previews:
             Refused: There is none, now or ever; see ``tasks.retrieval.previews``.
         """
         key = tag_of(known, side_px)
-        content = content_of(known.medium)  # also of what is kept: it may be gone, or not allowed
+        # Also of what is kept: it may be gone, or not allowed.
+        content = self._sources.look(known.medium)
         found = self._kept.get(key)
         if found is None:
             try:
-                found = preview(_subject(known), content, lineup, side_px)
+                found = preview(_subject(known), content(), lineup, side_px)
             except Refused as refused:
                 if refused.transient:
                     raise

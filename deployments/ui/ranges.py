@@ -14,6 +14,7 @@ import anyio.to_thread
 from starlette.responses import Response
 
 from deployments.ui.errors import ApiError
+from tasks.chunking.refusal import Refused
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -67,21 +68,33 @@ class FileResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the head and, unless only that was asked for, the pieces."""
         try:
+            wanted = scope["method"] != "HEAD" and self._start < self._stop
+            # Before the head: a storage that fails now can still be told of.
+            piece = await self._piece(self._start) if wanted else b""
             start = {"type": "http.response.start", "status": self.status_code}
             await send({**start, "headers": self.raw_headers})
-            if scope["method"] != "HEAD":
-                await self._send_pieces(send)
+            if wanted:
+                await self._send_pieces(send, piece)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             self._opened.close()
 
-    async def _send_pieces(self, send: Send) -> None:
+    async def _send_pieces(self, send: Send, piece: bytes) -> None:
         at = self._start
-        while at < self._stop:
-            num_bytes = min(_PIECE_BYTES, self._stop - at)
-            piece = await anyio.to_thread.run_sync(self._opened.read_at, at, num_bytes)
-            if not piece:
-                # It shrank: to end early is the only way left to say that this is not all.
-                raise OSError("the file became shorter while it was sent")
+        while True:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
             at += len(piece)
+            if at >= self._stop:
+                return
+            try:
+                piece = await self._piece(at)
+            except Refused as refused:
+                # The head promised more: to end early is the only way left to take that back.
+                raise OSError(str(refused)) from refused
+
+    async def _piece(self, at: int) -> bytes:
+        num_bytes = min(_PIECE_BYTES, self._stop - at)
+        piece = await anyio.to_thread.run_sync(self._opened.read_at, at, num_bytes)
+        if not piece:
+            raise OSError("the file became shorter while it was sent")
+        return piece

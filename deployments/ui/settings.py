@@ -44,6 +44,8 @@ class UiSettings:
     max_waiting: int = 256
     max_wait_s: float = 30.0
     lock_wait_s: float = 10.0
+    remote_wait_s: float = 15.0
+    """How long one answer of a remote storage may take."""
     preview_cache_bytes: int = 64_000_000
 
     @property

@@ -2,30 +2,77 @@
 
 Owns the three questions: is it still under the path that was indexed once every link is followed,
 is it a regular file, is it as large and as old as when it was indexed. Invariant: what was checked
-is what was opened, whoever swaps links meanwhile. Remote sources are read through their driver.
+is what was opened, whoever swaps links meanwhile. What lies behind a URL is left to ``remote``.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from deployments.ui import remote
+from deployments.ui.patience import Patience
+from deployments.ui.remote import RemoteSource
 from tasks.chunking.refusal import Refused
 from tasks.discovery.patterns import GlobPattern, has_wildcard
-from tasks.embedding.read import is_remote, read_source
+from tasks.embedding.read import is_remote
 from tasks.files.local import open_regular
 from tasks.retrieval.drawing import Content, LocalFile
 
 if TYPE_CHECKING:
     from tasks.storage.chunks import SourceRow
 
-_MAX_REMOTE_PREVIEW_BYTES = 64_000_000
 
-
-class OpenSource:
+class OpenSource(Protocol):
     """Read parts of an open source; close it in the end."""
+
+    num_bytes: int
+
+    def read_at(self, start: int, num_bytes: int) -> bytes:
+        """Return up to so many bytes from a position on."""
+
+    def close(self) -> None:
+        """Give the file back."""
+
+
+class Sources:
+    """Open sources; wait for remote ones, but not long."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+
+    def open(self, row: SourceRow) -> OpenSource:
+        """Return the source, open at its whole length.
+
+        Raises:
+            Refused: ``missing``, ``unreadable``, ``outside`` of what was indexed, or ``changed``
+                since; or its storage fails: ``read_failed``, ``no_answer``.
+        """
+        if is_remote(row.uri):
+            return RemoteSource(row, self._patience)
+        return LocalSource(_open_local(row)[0], row.size_bytes)
+
+    def look(self, row: SourceRow) -> Callable[[], Content]:
+        """Make sure that the source is still there; return how a preview comes by its content.
+
+        Raises:
+            Refused: As ``open``; or it is remote and too large to be fetched for a preview.
+        """
+        if is_remote(row.uri):
+            remote.look(row, self._patience)
+            return lambda: remote.fetch(row, self._patience)
+        file, path = _open_local(row)
+        with file:
+            found = os.fstat(file.fileno())
+        local = LocalFile(path, found.st_dev, found.st_ino, found.st_size)
+        return lambda: local
+
+
+class LocalSource:
+    """Read parts of an open file."""
 
     def __init__(self, file: IO[bytes] | Any, num_bytes: int) -> None:
         self._file = file
@@ -42,32 +89,6 @@ class OpenSource:
     def close(self) -> None:
         """Give the file back."""
         self._file.close()
-
-
-def open_source(row: SourceRow) -> OpenSource:
-    """Return the source, open at its whole length.
-
-    Raises:
-        Refused: ``missing``, ``unreadable``, ``outside`` of what was indexed, or ``changed`` since.
-    """
-    if is_remote(row.uri):
-        return OpenSource(_open_remote(row), row.size_bytes)
-    file, _ = _open_local(row)
-    return OpenSource(file, row.size_bytes)
-
-
-def content_of(row: SourceRow) -> Content:
-    """Return the source as a preview takes it: a checked file, or the bytes from elsewhere.
-
-    Raises:
-        Refused: As ``open_source``; or it is remote and too large to be fetched for a preview.
-    """
-    if is_remote(row.uri):
-        return read_source(row.uri, _MAX_REMOTE_PREVIEW_BYTES)
-    file, path = _open_local(row)
-    with file:
-        found = os.fstat(file.fileno())
-    return LocalFile(path, found.st_dev, found.st_ino, found.st_size)
 
 
 def _open_local(row: SourceRow) -> tuple[IO[bytes] | Any, str]:
@@ -108,14 +129,3 @@ def _checked(row: SourceRow, descriptor: int) -> str:
 def _is_within(path: str, root: str) -> bool:
     base = GlobPattern(root).base if has_wildcard(root) and not os.path.lexists(root) else root
     return Path(path).is_relative_to(os.path.realpath(base))
-
-
-def _open_remote(row: SourceRow) -> Any:
-    from tasks.files.remote import RemoteFiles
-
-    try:
-        return RemoteFiles(row.uri).open()
-    except FileNotFoundError as error:
-        raise Refused("missing", f"{row.uri} is no longer there") from error
-    except OSError as error:
-        raise Refused("unreadable", f"{row.uri} cannot be read: {error}"[:300]) from error

@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 
 from deployments.ui.metrics import Metrics
 from deployments.ui.models import CollectionStatus, ListStatus
+from deployments.ui.patience import Patience
 from deployments.ui.pool import Pool
 from deployments.ui.previewing import Previews
 from deployments.ui.searching import Searcher
 from deployments.ui.shared_read import SharedCollection
+from deployments.ui.sources import Sources
+from tasks.embedding.read import is_remote
 from tasks.errors import CrossmodalError
 from tasks.storage.status import status as read_status
 
 if TYPE_CHECKING:
     from deployments.ui.settings import UiSettings
+    from tasks.storage.chunks import SourceRow
 
 _LOG = logging.getLogger(__name__)
 _STATUS_S = 5.0
@@ -29,15 +33,23 @@ class State:
         self.settings = settings
         self.collection = SharedCollection(settings.collection, settings.lock_wait_s)
         self.searcher = Searcher(settings, self.collection)
-        self.previews = Previews(settings.preview_cache_bytes)
+        self.sources = Sources(Patience(settings.remote_wait_s))
+        self.previews = Previews(settings.preview_cache_bytes, self.sources)
         self.metrics = Metrics()
         self.encoder_ready = False
         self._status: tuple[float, CollectionStatus] | None = None
 
     def make_pools(self) -> None:
-        """Make the pools of this event loop: what is quick does not wait behind models."""
+        """Make the pools of this event loop.
+
+        What is quick does not wait behind models, nor what is here behind other machines.
+        """
         limits = self.settings.num_threads, self.settings.max_waiting, self.settings.max_wait_s
-        self.searches, self.lookups = Pool(*limits), Pool(*limits)
+        self.searches, self.lookups, self.remotes = (Pool(*limits) for _ in range(3))
+
+    def reading(self, row: SourceRow) -> Pool:
+        """Return the pool in which a source is read."""
+        return self.remotes if is_remote(row.uri) else self.lookups
 
     def warm_up(self) -> None:
         """Load the models once there is a collection; returns when they are, or cannot be."""

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import pytest
 import uvicorn
 
 from deployments.ui.app import make_app
 from deployments.ui.settings import UiSettings
-from tests.ui.conftest import until_ready
 from tests.waiting import eventually, free_port
 
 WAIT_MS = 30_000
+READY = "/health/ready"
+Open = Callable[..., Any]
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--autoplay-policy=no-user-gesture-required",
+]
+# What the browser itself says of a refused request, and of markup that a test tries to put in.
+_EXPECTED = ("Failed to load resource", "This document requires 'TrustedHTML'")
 
 
 @contextmanager
@@ -34,11 +45,46 @@ def served(settings: UiSettings) -> Iterator[str]:
             timeout=60,
             transport=httpx.HTTPTransport(retries=5),
         ) as client:
-            until_ready(client)
+            eventually(lambda: client.get(READY).status_code == 200, 120, "a loaded model", 0.05)
         yield address
     finally:
         server.should_exit = True
         thread.join()
+
+
+@contextmanager
+def launched() -> Iterator[Any]:
+    """Start Chromium, or skip where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("there is no chromium on the path")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opener(chromium: Any, address: str) -> Iterator[Open]:
+    """Yield what opens the page; whatever it complains about fails the test."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_page(path: str = "/", **options: Any) -> Any:
+        context = chromium.new_context(**options)
+        context.set_default_timeout(WAIT_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
+        page.goto(address + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [told for told in complaints if not told.startswith(_EXPECTED)] == []
 
 
 def until(page: Any, expression: str) -> None:

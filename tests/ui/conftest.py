@@ -18,6 +18,8 @@ from tests.chunking.clips import film, scenes
 from tests.chunking.document_makers import Pdf, docx, drawing, paragraph, picture, sentences
 from tests.pictures import draw_picture, draw_pictures
 from tests.shell import Shell
+from tests.ui.browser import launched
+from tests.ui.far import KEYS, Far, indexed
 from tests.waiting import eventually
 
 HOME = "http://localhost:8400"
@@ -121,3 +123,42 @@ def chunks(site: Site) -> dict[tuple[str, str], int]:
             "GROUP BY ALL"
         ).fetchall()
     return {(Path(uri).name, kind): chunk_id for uri, kind, chunk_id in rows}
+
+
+@pytest.fixture(scope="session")
+def far_site(
+    s3_endpoint: str,
+    session_shell: Callable[[str], Shell],
+    tiny_clip: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Far]:
+    """Return a bucket and a web server that are indexed."""
+    keys = KEYS | {"AWS_ENDPOINT_URL": s3_endpoint}
+    shell = session_shell("far")
+    shell = Shell(shell.collection, shell.environment | keys)
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in keys.items():
+            environment.setenv(name, value)
+        with indexed(shell, tiny_clip, tmp_path_factory.mktemp("far")) as found:
+            environment.undo()
+            yield found
+
+
+@pytest.fixture
+def far(far_site: Far, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Far]:
+    """Return them with a page of their own, which has waited for nobody yet."""
+    for name, value in (KEYS | {"AWS_ENDPOINT_URL": s3_endpoint}).items():
+        monkeypatch.setenv(name, value)
+    far_site.web.behave()
+    app = make_app(far_site.settings)
+    with TestClient(app, base_url=HOME, raise_server_exceptions=False) as client:
+        until_ready(client)
+        yield replace(far_site, client=client)
+    far_site.web.behave()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """Return a Chromium; one a module, since its driver runs an event loop in this thread."""
+    with launched() as browser:
+        yield browser

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.ui.browser import WAIT_MS, faces, searched, served, until
+from tests.ui.browser import Open, faces, opener, searched, served, until
 from tests.ui.conftest import Site
 
 pytestmark = pytest.mark.browser
-
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-Open = Callable[..., Any]
-# What the browser itself says of a refused request, and of markup that a test tries to put in.
-EXPECTED = ("Failed to load resource", "This document requires 'TrustedHTML'")
 
 
 @pytest.fixture(scope="module")
@@ -26,38 +20,10 @@ def address(site: Site) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("there is no chromium on the path")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def open_page(chromium: Any, address: str) -> Iterator[Open]:
-    """Return what opens the page; whatever it complains about fails the test."""
-    complaints: list[str] = []
-    contexts = []
-
-    def open_page(path: str = "/", **options: Any) -> Any:
-        context = chromium.new_context(**options)
-        context.set_default_timeout(WAIT_MS)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
-        page.goto(address + path)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert [told for told in complaints if not told.startswith(EXPECTED)] == []
+    with opener(chromium, address) as open_page:
+        yield open_page
 
 
 def test_search_shows_pictures_moments_and_passages_as_what_they_are(open_page: Open) -> None:

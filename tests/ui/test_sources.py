@@ -11,7 +11,8 @@ from starlette.testclient import TestClient
 
 from deployments.ui.app import make_app
 from deployments.ui.media import headers_of
-from deployments.ui.sources import open_source
+from deployments.ui.patience import Patience
+from deployments.ui.sources import Sources
 from tasks.chunking.refusal import Refused
 from tasks.storage.chunks import SourceRow
 from tasks.storage.collection import Collection
@@ -132,8 +133,9 @@ def test_glob_and_single_file_are_roots_too(site: Site) -> None:
         content_hash="",
         indexed_at=None,
     )
+    sources = Sources(Patience(1))
     for root in (str(path), f"{site.folder}/**/*.png", str(site.folder), "/"):
-        open_source(replace(row, root=root)).close()
+        sources.open(replace(row, root=root)).close()
     for root in (f"{site.folder}/pict", f"{site.outside}/*.png", str(site.outside)):
         with pytest.raises(Refused, match="outside"):
-            open_source(replace(row, root=root))
+            sources.open(replace(row, root=root))

@@ -24,11 +24,25 @@ async function ask(path, parameters, options = {}) {
       hint: "Is crossmodal ui still running?",
     });
   }
+  if (!response.ok) throw await problemOf(response);
+  return response.json().catch(() => ({}));
+}
+
+async function problemOf(response) {
   const body = await response.json().catch(() => ({}));
-  if (!response.ok) {
-    throw new Problem(response.status, { error: "failed", detail: response.statusText, hint: "", ...body });
+  return new Problem(response.status, { error: "failed", detail: response.statusText, hint: "", ...body });
+}
+
+// Why a picture or a file is not given; null where the server would give it.
+export async function refusal(url) {
+  try {
+    const response = await fetch(url, { headers: { Range: "bytes=0-0" } });
+    if (!response.ok) return await problemOf(response);
+    await response.body?.cancel();
+  } catch {
+    // no connection: there is nothing more to say
   }
-  return body;
+  return null;
 }
 
 export const searchText = (text, parameters, signal) =>

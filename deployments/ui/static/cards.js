@@ -1,6 +1,7 @@
 // Draw one hit as what it is: a picture, a moment of a film, a stretch of sound, a passage.
 
 import { clock, h, icon } from "./dom.js";
+import { shortly, standIn } from "./standin.js";
 
 const TEXTS = new Set(["passage", "cue", "rows", "table"]);
 export const isText = (hit) => TEXTS.has(hit.kind) || hit.modality === "text";
@@ -38,18 +39,15 @@ function media(hit) {
   const box = h("div", { class: "media" });
   if (hit.thumbnail) {
     const picture = h("img", { src: `${hit.thumbnail}?side=320`, alt: "", loading: "lazy", decoding: "async" });
-    picture.addEventListener("error", () => picture.replaceWith(blank(hit)), { once: true });
-    box.append(picture);
+    box.append(standIn(picture, picture.src, shortly(kindOf(hit))));
   } else {
-    box.append(blank(hit));
+    box.append(h("div", { class: "blank" }, shortly(kindOf(hit))(null)));
   }
   if (hit.medium && hit.facts.start_s !== undefined) {
     box.append(h("span", { class: "moment" }, icon("play"), clock(hit.facts.start_s)));
   }
   return box;
 }
-
-const blank = (hit) => h("div", { class: "blank" }, `${kindOf(hit)} cannot be shown`);
 
 function passage(hit) {
   const timed = hit.medium && hit.facts.start_s !== undefined;
@@ -85,8 +83,9 @@ export const score = (hit) =>
 
 // The end of a long path says more than its beginning.
 function folder(hit) {
-  const names = hit.folder.split("/").filter(Boolean);
-  return names.length > 2 ? `…/${names.slice(-2).join("/")}` : hit.folder || "/";
+  const [, scheme, path] = hit.folder.match(/^([a-z][a-z0-9+.-]*:\/\/)?(.*)$/is);
+  const names = path.split("/").filter(Boolean);
+  return names.length > 2 ? `${scheme ?? ""}…/${names.slice(-2).join("/")}` : hit.folder || "/";
 }
 
 export function skeletons(number) {

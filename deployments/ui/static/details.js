@@ -3,6 +3,7 @@
 import { describe, searchSimilar } from "./api.js";
 import { isText, kindOf } from "./cards.js";
 import { $, bytes, clock, day, h, icon } from "./dom.js";
+import { shortly, standIn } from "./standin.js";
 
 const LISTS = { image: "Pictures", text: "Text", audio: "Sound" };
 const MORE_AROUND = 8;
@@ -62,10 +63,12 @@ function medium(chunk) {
   if (player === "video" || player === "audio") return playing(chunk, player);
   if (!chunk.thumbnail || (isText(chunk) && player !== "pdf")) return null;
   const picture = h("img", { src: `${chunk.thumbnail}?side=1024`, alt: chunk.text.slice(0, 200) || chunk.name });
-  const box = h("div", { class: isText(chunk) ? "stage page" : "stage" }, picture);
-  picture.addEventListener("error", () => box.remove(), { once: true });
-  return box;
+  standIn(picture, picture.src, told(`This ${kindOf(chunk).toLowerCase()} cannot be shown.`));
+  return h("div", { class: isText(chunk) ? "stage page" : "stage" }, picture);
 }
+
+// The server's words are for a person already.
+const told = (otherwise) => (problem) => (problem ? problem.message : otherwise);
 
 function playing(chunk, tag) {
   const start = chunk.medium.start_s ?? 0;
@@ -82,14 +85,12 @@ function playing(chunk, tag) {
   );
   const box = h("div", { class: `stage of-${tag}` });
   if (tag === "audio" && chunk.thumbnail) {
-    box.append(h("img", { class: "wave", src: `${chunk.thumbnail}?side=640`, alt: "" }));
+    const wave = h("img", { class: "wave", src: `${chunk.thumbnail}?side=640`, alt: "" });
+    wave.addEventListener("error", () => wave.remove(), { once: true }); // the player says why
+    box.append(wave);
   }
-  element.addEventListener(
-    "error",
-    () => element.replaceWith(h("p", { class: "quiet" }, "This browser cannot play the file here. Open the original instead.")),
-    { once: true },
-  );
-  box.append(element);
+  const otherwise = "This browser cannot play the file here. Open the original instead.";
+  box.append(standIn(element, chunk.medium.url, told(otherwise)));
   const until = chunk.medium.end_s ? ` to ${clock(chunk.medium.end_s)}` : "";
   box.append(h("p", { class: "quiet" }, `Matched from ${clock(start)}${until}`));
   return box;
@@ -201,10 +202,15 @@ function likes(chunk, actions, turn) {
   return box;
 }
 
+function small(hit) {
+  const picture = h("img", { src: `${hit.thumbnail}?side=160`, alt: "", loading: "lazy" });
+  return standIn(picture, picture.src, shortly(kindOf(hit)), "span", "mini");
+}
+
 function like(hit, actions) {
   const face =
     hit.thumbnail && !isText(hit)
-      ? h("img", { src: `${hit.thumbnail}?side=160`, alt: "", loading: "lazy" })
+      ? small(hit)
       : h("span", { class: "mini" }, (hit.text || hit.name).slice(0, 90));
   const label = [hit.name, hit.place].filter(Boolean).join(", ");
   return h("li", {}, h("button", { type: "button", title: label, "aria-label": label, onclick: () => actions.open(hit) }, face, h("span", { class: "like-name" }, hit.name)));
