@@ -1,48 +1,53 @@
-"""Run a shard's query on a Ray cluster: the same operators, in the processes of its nodes.
+"""Send a shard to a Ray cluster and take in what became of it, whatever happens over there.
 
-Owns what travels there and back. A node gets the line-up and the options, never a model or this
-process's objects: it builds its operators once, loads the encoders from its own disk or cache and
-keeps them from shard to shard. Items and the time that each operator took come back together.
-Files must be reachable from every node under the same uri.
+Owns the one process that talks to Ray (``ray_driver``): starts it, asks it, and starts another
+where it or the cluster was lost. Refuses to know what a query is. A cluster that stays lost is an
+error worth a later retry; what is committed stays committed.
 """
 
 from __future__ import annotations
 
-import json
-import pickle
+import atexit
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
-from functools import lru_cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
-
-from tasks.embedding.encoders import Encoders
-from tasks.embedding.item_columns import to_columns
-from tasks.embedding.items import ITEM_TYPE, Item, from_arrow
-from tasks.embedding.operators import ShardOperators
+from tasks.embedding.ray_query import Request, read_rows
 from tasks.errors import CrossmodalError
-from tasks.records import Span
 
 if TYPE_CHECKING:
+    from tasks.embedding.encoders import Encoders
+    from tasks.embedding.items import Item
     from tasks.embedding.options import EmbedOptions
+    from tasks.embedding.ray_driver import Answer
+    from tasks.records import Span
 
-ROW_TYPE = pa.struct([("item", ITEM_TYPE), ("spans", pa.large_string())])
-"""An item, and as lines of JSON the spans that ended with it."""
-
+_COMMAND = (sys.executable, "-P", "-W", "ignore", "-m", "tasks.embedding.ray_driver")
 _ATTEMPTS = 3
-_READ_ROWS = 8
-_BATCH_ROWS = 32
-_PARTS_PER_NODE = 4
-_ROWS_PER_PART = 32
-_CALL = threading.local()
+_END_S = 10.0
+_TOLD_CHARS = 500
+# Quiet by default; what the user has set wins.
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DISABLE_DASHBOARD": "1",
+    "DAFT_PROGRESS_BAR": "0",
+    "DAFT_ANALYTICS_ENABLED": "0",
+}
+
+
+class ClusterLost(CrossmodalError, ConnectionError):
+    """The Ray cluster is not there, or did not do a shard however often it was asked."""
 
 
 def run_on_ray(
-    daft: Any,
+    _daft: Any,
     items: list[Item],
     encoders: Encoders,
     options: EmbedOptions,
@@ -53,116 +58,130 @@ def run_on_ray(
     The cluster is the one that RAY_ADDRESS names, else one that is started on this machine.
 
     Raises:
-        CrossmodalError: The extra is not installed, or this process has used Daft without Ray.
+        CrossmodalError: The extra is not installed, or a node cannot do it, such as for want of the
+            model.
+        ClusterLost: There is no cluster, or none that stays.
     """
-    ray = _connect(daft)
-    settings = pickle.dumps((encoders.lineup, encoders.device, options))
+    if find_spec("ray") is None:
+        message = "runner ray needs the extra of that name: pip install 'crossmodal[ray]'"
+        raise CrossmodalError(message)
+    request = Request(items, encoders.lineup, encoders.device, options)
     for attempt in range(_ATTEMPTS):
         try:
-            rows = (
-                _query(daft, ray, items, settings, options.batch_size or _BATCH_ROWS)
-                .to_arrow()["row"]
-                .combine_chunks()
-            )
+            rows = _ask(request)
             break
-        except Exception as error:  # Daft wraps what Ray raises in types of its own
-            if attempt == _ATTEMPTS - 1 or not _is_lost_node(error):
-                raise
+        except _Lost as lost:
+            if lost.is_certain or attempt == _ATTEMPTS - 1:
+                raise ClusterLost(_explained(str(lost))) from None
             time.sleep(2**attempt)
-    for lines in rows.field("spans").to_pylist():
-        for line in lines.splitlines():
-            record(Span(**json.loads(line)))
+    done, spans = read_rows(rows)
+    for span in spans:
+        record(span)
     place = {item.uri: number for number, item in enumerate(items)}
-    return sorted(from_arrow(rows.field("item")), key=lambda item: place[item.uri])
+    return sorted(done, key=lambda item: place[item.uri])
 
 
-def apply(settings: bytes, operator: str, rows: pa.Array) -> pa.Array:
-    """Run an operator over one batch of rows, in whatever process this is."""
-    items, told = from_arrow(rows.field("item")), rows.field("spans").to_pylist()
-    _CALL.spans = []
-    done = _done(_operators(settings), operator, items)
-    assert len(done) == len(items), f"{operator} gave {len(done)} rows for {len(items)}"
-    new = "".join(f"{json.dumps(asdict(span))}\n" for span in _CALL.spans)
-    told[0] += new
-    if operator != "decode":
-        return _rows(done, told)
-    spread = [
-        lines if row == 0 else ""
-        for group, lines in zip(done, told, strict=True)
-        for row in range(len(group))
-    ]
-    offsets = pa.array(np.cumsum([0, *map(len, done)]), pa.int64())
-    flat = _rows([item for group in done for item in group], spread)
-    return pa.LargeListArray.from_arrays(offsets, flat)
+class _Lost(Exception):
+    """An attempt was in vain; ``is_certain`` says that the next would be too."""
+
+    def __init__(self, told: str, *, is_certain: bool = False) -> None:
+        super().__init__(told)
+        self.is_certain = is_certain
 
 
-def _done(operators: ShardOperators, name: str, items: list[Item]) -> Any:
-    """Return what an operator makes of items; the batch of a forward pass is the node's affair."""
-    run = getattr(operators, name)
-    if name != "forward":
-        return run(items)
-    size = operators.batch_rows
-    batches = (items[start : start + size] for start in range(0, len(items), size))
-    return [item for batch in batches for item in run(batch)]
+class _Driver:
+    """Hold the process that talks to the cluster of one address; used by one thread at a time."""
+
+    def __init__(self, address: str | None) -> None:
+        self.address = address
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115
+        self._pipe, theirs = multiprocessing.Pipe()
+        paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+        descriptor = theirs.fileno()
+        # -P as in the parsers' processes; a session of its own, for Ctrl-C is not for it to heed.
+        self._process = subprocess.Popen(
+            [*_COMMAND, str(descriptor)],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            env=_ENVIRONMENT | os.environ | {"PYTHONPATH": paths},
+            pass_fds=[descriptor],
+            start_new_session=True,
+        )
+        theirs.close()
+        self._is_ready = False
+
+    def ask(self, request: Request) -> Any:
+        """Return the answer to a request.
+
+        Raises:
+            _Lost: There is no cluster, or the process or what it talked to died of it.
+        """
+        if not self._is_ready:
+            self._receive()
+            self._is_ready = True
+        try:
+            self._pipe.send(request)
+        except OSError:
+            raise _Lost(self._last_words()) from None
+        return self._receive()
+
+    def end(self, grace_s: float = 0.0) -> None:
+        """End the process and reap it; may be called again."""
+        self._pipe.close()
+        try:
+            self._process.wait(grace_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
+    def _receive(self) -> Any:
+        try:
+            answer: Answer = self._pipe.recv()
+        except (EOFError, OSError):
+            raise _Lost(self._last_words()) from None
+        kind, told = answer
+        if kind == "failed":
+            raise told
+        if kind in ("lost", "gone"):
+            raise _Lost(told, is_certain=kind == "gone")
+        return told
+
+    def _last_words(self) -> str:
+        self._process.wait()
+        self._log.seek(0)
+        lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
+        said = lines[-1][-_TOLD_CHARS:] if lines else "no word"
+        return f"Ray ended its driver with exit code {self._process.returncode}: {said}"
 
 
-def _query(daft: Any, ray: Any, items: list[Item], settings: bytes, batch_size: int) -> Any:
-    num_nodes = sum(bool(node["Alive"]) for node in ray.nodes())
-    parts = min(_PARTS_PER_NODE * num_nodes, -(-len(items) // _ROWS_PER_PART))
-    table = pa.table({"row": _rows(items, [""] * len(items))})
-    frame = daft.from_arrow(table).into_partitions(max(parts, 1))
-    read = _operator(daft, settings, "read", ROW_TYPE, _READ_ROWS)
-    frame = frame.with_column("row", read(frame["row"]))
-    decode = _operator(daft, settings, "decode", pa.large_list(ROW_TYPE), _READ_ROWS)
-    frame = frame.with_column("row", decode(frame["row"])).explode("row")
-    forward = _operator(daft, settings, "forward", ROW_TYPE, batch_size)
-    return frame.with_column("row", forward(frame["row"]))
+_TURN = threading.Lock()
+_drivers: list[_Driver] = []
 
 
-def _operator(daft: Any, settings: bytes, name: str, returns: pa.DataType, num_rows: int) -> Any:
-    def run(row: Any) -> Any:
-        import daft
-
-        from tasks.embedding.scale_out import apply
-
-        return daft.Series.from_arrow(apply(settings, name, row.to_arrow()))
-
-    run.__name__ = name
-    run.__annotations__ = {"row": daft.Series}
-    returned = daft.DataType.from_arrow_type(returns)
-    return daft.func.batch(return_dtype=returned, batch_size=num_rows)(run)
-
-
-def _rows(items: list[Item], spans: list[str]) -> pa.Array:
-    columns = [to_columns(items), pa.array(spans, pa.large_string())]
-    return pa.StructArray.from_arrays(columns, fields=list(ROW_TYPE))
+def _ask(request: Request) -> Any:
+    """Ask the driver of this process; one that did not answer as it should is not asked again."""
+    address = os.environ.get("RAY_ADDRESS")
+    with _TURN:
+        if _drivers and _drivers[0].address != address:
+            _drivers.pop().end(_END_S)
+        if not _drivers:
+            _drivers.append(_Driver(address))
+        try:
+            return _drivers[0].ask(request)
+        except BaseException:  # also Ctrl-C: an answer may still be on its way
+            _drivers.pop().end()
+            raise
 
 
-@lru_cache(maxsize=2)
-def _operators(settings: bytes) -> ShardOperators:
-    lineup, device, options = pickle.loads(settings)
-    return ShardOperators(Encoders(lineup, device), options, _keep, lambda num_items: None)
+@atexit.register
+def _end() -> None:
+    while _drivers:
+        _drivers.pop().end(_END_S)
 
 
-def _keep(span: Span) -> None:
-    _CALL.spans.append(span)
-
-
-def _connect(daft: Any) -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        message = "runner ray needs the extra of that name: pip install 'crossmodal[ray]'"
-        raise CrossmodalError(message) from error
-    # Daft would go on as it began, without a word.
-    in_use = daft.runners._get_runner()
-    if in_use is not None and in_use.name != "ray":
-        raise CrossmodalError("this process has used Daft without Ray before: start a new one")
-    if in_use is None:
-        daft.set_runner_ray()
-    return ray
-
-
-def _is_lost_node(error: BaseException) -> bool:
-    told = f"{type(error).__name__}: {error}"
-    return any(word in told for word in ("Died", "died", "Unavailable", "Lost", "NodeDied"))
+def _explained(told: str) -> str:
+    address = os.environ.get("RAY_ADDRESS")
+    where = f"the Ray cluster at {address}" if address else "the Ray cluster of this machine"
+    return f"{where} is lost ({told}); what is committed stays, run again to do the rest"
