@@ -6,11 +6,11 @@ Options in, one flow, its report out. Everything heavy is imported inside the co
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from flows.invoke import checked, show_outcome
+from flows.invoke import checked, run_flow
 from flows.options import DEFAULT_COLLECTION, CollectionOption, EmbedChoices, JsonOption
 from flows.printing import print_json
 from flows.spread import spread
@@ -48,9 +48,7 @@ def index(chosen: IndexChoices, as_json: JsonOption = False) -> None:
     from flows.parameters import IndexParams
 
     params = checked(IndexParams, asdict(chosen))
-    from flows.index import index as index_flow
-
-    show_outcome(index_flow(params, return_state=True), as_json=as_json)
+    run_flow(_index_flow, params, as_json=as_json)
 
 
 @spread
@@ -60,9 +58,7 @@ def backfill(chosen: BackfillChoices, as_json: JsonOption = False) -> None:
 
     given = asdict(chosen) | {"partitions": chosen.partitions or []}
     params = checked(BackfillParams, given)
-    from flows.backfill import backfill as backfill_flow
-
-    show_outcome(backfill_flow(params, return_state=True), as_json=as_json)
+    run_flow(_backfill_flow, params, as_json=as_json)
 
 
 def promote(
@@ -87,3 +83,15 @@ def promote(
         return
     for modality, label in change.after.items():
         typer.echo(f"{modality}: {label} ({change.vectors[modality]:,} vectors)")
+
+
+def _index_flow() -> Any:
+    from flows.index import index as flow
+
+    return flow
+
+
+def _backfill_flow() -> Any:
+    from flows.backfill import backfill as flow
+
+    return flow

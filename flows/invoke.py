@@ -5,11 +5,14 @@ Shared by the commands that run a flow; knows none of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 from flows.printing import print_json
+from flows.temporary_server import early_server
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -29,6 +32,14 @@ def checked(model: type[Params], given: dict[str, Any]) -> Params:
     except ValidationError as error:
         lines = (f"{'.'.join(map(str, e['loc'])) or 'options'}: {e['msg']}" for e in error.errors())
         raise typer.BadParameter("; ".join(lines)) from error
+
+
+def run_flow(load: Callable[[], Any], params: BaseModel, *, as_json: bool) -> None:
+    """Run the flow that ``load`` imports and print its report; see ``show_outcome``."""
+    with early_server() as server:
+        flow = load()
+        with server.used() if server else nullcontext():
+            show_outcome(flow(params, return_state=True), as_json=as_json)
 
 
 def show_outcome(state: Any, *, as_json: bool) -> None:
