@@ -74,24 +74,22 @@ def candidates(
 ) -> Candidates:
     """Return up to ``effort.num_refined`` of the nearest vectors to a (dim,) float32 query."""
     basis = codes.basis
-    gaps = (query - basis.mean) @ basis.rotation - basis.centres
+    turned, centred = np.stack([query, query - basis.mean]) @ basis.rotation
     masks = [_mask(segment, allowed) for segment in codes.segments]
     sizes = [_sizes(s, mask) for s, mask in zip(codes.segments, masks, strict=True)]
-    lists = _nearest_lists(gaps, np.sum(sizes, axis=0), effort)
+    num_all = np.sum(sizes, axis=0)
+    lists = _nearest_lists(basis.centres, centred, num_all, effort)
+    estimate = _Estimate.of(basis, centred - basis.centres[lists])
     found = [
-        _scan(segment, mask, lists, _Estimate.of(basis, gaps[lists]))
+        _scan(segment, mask, lists, estimate)
         for segment, mask in zip(codes.segments, masks, strict=True)
     ]
     chosen = _best(found, effort.num_refined)
-    complete = len(lists) == basis.num_lists and all(
-        len(rows) == len(scanned) for rows, (scanned, _) in zip(chosen, found, strict=True)
-    )
-    turned = query @ basis.rotation
     scores = [_refine(s, rows, turned) for s, rows in zip(codes.segments, chosen, strict=True)]
     ids = np.concatenate([s.ids[rows] for s, rows in zip(codes.segments, chosen, strict=True)])
     score = np.concatenate(scores) + np.float32(query @ basis.mean)
     order = np.lexsort((ids, -score))
-    return Candidates(ids[order], score[order], complete)
+    return Candidates(ids[order], score[order], complete=len(ids) == num_all.sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +128,38 @@ def _sizes(segment: Segment, mask: np.ndarray | None) -> np.ndarray:
     return np.diff(np.concatenate([[0], np.cumsum(mask)])[segment.starts])
 
 
-def _nearest_lists(gaps: np.ndarray, sizes: np.ndarray, effort: Effort) -> np.ndarray:
+def _nearest_lists(
+    centres: np.ndarray, centred: np.ndarray, sizes: np.ndarray, effort: Effort
+) -> np.ndarray:
     """Return the nearest lists that together hold enough rows, in the order of their numbers."""
-    order = np.argsort(np.einsum("ij,ij->i", gaps, gaps))
+    order = np.argsort(np.einsum("ij,ij->i", centres, centres) - 2 * (centres @ centred))
     wanted = max(effort.share * sizes.sum(), effort.min_scanned)
     num_lists = int(np.searchsorted(np.cumsum(sizes[order]), wanted)) + 1
     return np.sort(order[:num_lists])
 
 
+@dataclass(frozen=True, slots=True)
+class _Scanned:
+    """Hold the estimates of the rows of some lists, one list after another."""
+
+    starts: np.ndarray
+    """(lists,) int64: the first row of each."""
+    sizes: np.ndarray
+    """(lists,) int64."""
+    scores: np.ndarray
+    """(m,) float32; -inf for a row that does not count."""
+
+    def rows(self, positions: np.ndarray) -> np.ndarray:
+        """Return which rows of the segment, (n,) int64, stand at these positions."""
+        ends = np.cumsum(self.sizes)
+        number = np.searchsorted(ends, positions, side="right")
+        return np.asarray(positions + (self.starts + self.sizes - ends)[number])
+
+
 def _scan(
     segment: Segment, mask: np.ndarray | None, lists: np.ndarray, estimate: _Estimate
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows of these lists that count, (m,) int64, and their estimates, (m,) float32."""
+) -> _Scanned:
+    """Estimate the scores of the rows of these lists."""
     starts, ends = segment.starts[lists], segment.starts[lists + 1]
     sizes = ends - starts
     differing = np.empty(int(sizes.sum()), dtype=np.uint16)
@@ -162,11 +180,10 @@ def _scan(
         np.add.reduce(counted, axis=0, dtype=np.uint16, out=differing[at : at + column])
         at += column
     scores = np.repeat(estimate.slope, sizes) * differing + np.repeat(estimate.base, sizes)
-    rows = np.arange(len(scores)) + np.repeat(starts - np.cumsum(sizes) + sizes, sizes)
-    if mask is None:
-        return rows, scores
-    counts_too = mask[rows]
-    return rows[counts_too], scores[counts_too]
+    if mask is not None and len(scores):
+        counting = [mask[start:end] for start, end in zip(starts, ends, strict=True)]
+        scores[~np.concatenate(counting)] = -np.inf
+    return _Scanned(starts, sizes, scores)
 
 
 def _refine(segment: Segment, rows: np.ndarray, turned: np.ndarray) -> np.ndarray:
@@ -189,12 +206,18 @@ def _groups(sizes: np.ndarray) -> Iterator[slice]:
         yield slice(int(start), int(stop))
 
 
-def _best(found: list[tuple[np.ndarray, np.ndarray]], num: int) -> list[np.ndarray]:
+def _best(found: list[_Scanned], num: int) -> list[np.ndarray]:
     """Return for each segment which rows are among the ``num`` best of all, in their order."""
-    scores = np.concatenate([scores for _, scores in found])
-    if len(scores) <= num:
-        return [rows for rows, _ in found]
-    chosen = np.sort(np.argpartition(-scores, num - 1)[:num])
-    borders = np.cumsum([0, *(len(rows) for rows, _ in found)])
+    scores = np.concatenate([scanned.scores for scanned in found])
+    last = -np.inf
+    if len(scores) > num:
+        last = np.partition(scores, len(scores) - num)[len(scores) - num]
+    chosen = np.flatnonzero(scores >= max(last, np.finfo(np.float32).min))
+    if len(chosen) > num:
+        # Equal scores: the best first, then by position.
+        chosen = np.sort(chosen[np.argsort(-scores[chosen], kind="stable")[:num]])
+    borders = np.cumsum([0, *(len(scanned.scores) for scanned in found)])
     cuts = np.searchsorted(chosen, borders)
-    return [rows[chosen[cuts[i] : cuts[i + 1]] - borders[i]] for i, (rows, _) in enumerate(found)]
+    return [
+        scanned.rows(chosen[cuts[i] : cuts[i + 1]] - borders[i]) for i, scanned in enumerate(found)
+    ]
