@@ -1,26 +1,24 @@
 """Measure how close the way from file to vector comes to what the machine can do, and to others.
 
 Limits (the model alone, decoding alone, reading alone) and contenders (the pipeline, a tutorial's
-Daft UDF in float32, a threaded loop in bfloat16) take turns over the same pictures, so that what
-else the machine does meets them all; ratios are taken round by round. Times are given twice: by the
-clock, and as processor time, which neighbours disturb less.
+Daft UDF in float32, a threaded loop in bfloat16, and sentence-transformers, ONNX Runtime and
+OpenVINO where they are installed) take turns over the same pictures, so that what else the machine
+does meets them all; ratios are taken round by round. Times are given twice: by the clock, and as
+processor time, which neighbours disturb less.
 
     python -m benchmarks.embed MODEL --captions ../shared/data/captions/flickr8k \
         --hires ../shared/data/hires --out benchmarks/results/today-embed
 
-Writes ``.json`` and ``.md``.
+Writes ``.json`` and ``.md``; with ``--add`` the sets that the former holds already stay.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import os
-import platform
 import statistics
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,10 +27,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks import embed_sets
-from benchmarks.embed_contenders import Child, Timed, Vectors
+from benchmarks.embed_contenders import Child, Timed
+from benchmarks.embed_parts import Vectors
+from benchmarks.embed_report import LEFT_OUT, LIBRARIES, as_markdown, conditions
 from benchmarks.embed_sets import PictureSet
 
-_CONTENDERS = ("tutorial", "loop", "pipeline")
+_CONTENDERS = ("tutorial", "loop", *LIBRARIES, "pipeline")
 _BATCHES = (4, 8, 16, 32)
 _MODEL_IMAGES = 64
 
@@ -102,24 +102,6 @@ def recall_at_10(images: Vectors, texts: Vectors, captions: Sequence[tuple[str, 
     return float(np.mean([row in found for (_, row), found in zip(captions, nearest, strict=True)]))
 
 
-def conditions(model: Path) -> dict[str, Any]:
-    """Return what the figures depend on."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    cpu = next((line.partition(":")[2].strip() for line in lines if "model name" in line), "")
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    names = ("torch", "transformers", "daft", "pillow", "numpy", "pyarrow")
-    return {
-        "date": time.strftime("%Y-%m-%d"),
-        "cpu": cpu or platform.processor(),
-        "cores": os.cpu_count(),
-        "amx_bf16": "amx_bf16" in flags,
-        "load_at_start": [round(value, 1) for value in os.getloadavg()],
-        "python": platform.python_version(),
-        "versions": {name: importlib.metadata.version(name) for name in names},
-        "model": json.loads((model / "config.json").read_text())["model_type"] + ", ViT-B/16, 224",
-    }
-
-
 def _figures(
     pictures: PictureSet, sums: dict[str, Sums], vectors: dict[str, Vectors]
 ) -> dict[str, Any]:
@@ -139,9 +121,7 @@ def _figures(
     return {
         "num_images": len(pictures.paths),
         "rows": rows,
-        "times_faster": {
-            name: _ratios(sums[name], sums["pipeline"]) for name in ("tutorial", "loop")
-        },
+        "times_faster": {name: _ratios(sums[name], sums["pipeline"]) for name in _CONTENDERS[:-1]},
         "of_the_limit": {
             "by_clock": round(sums["pipeline"].per_s / together, 3),
             "by_cpu": round(cpu_together / sums["pipeline"].cpu_ms, 3),
@@ -177,27 +157,10 @@ def _score(pictures: PictureSet, found: dict[str, Any], children: dict[str, Chil
             )
 
 
-def _table(name: str, found: dict[str, Any]) -> str:
-    columns = ("images_per_s", "cpu_ms", "peak_rss_mb", "cosine_mean", "cosine_min", "recall_at_10")
-    lines = [f"## {name} ({found['num_images']} pictures)\n", f"| | {' | '.join(columns)} |"]
-    lines.append(f"|{'---|' * (len(columns) + 1)}")
-    for row, figures in found["rows"].items():
-        lines.append(f"| {row} | {' | '.join(str(figures.get(c, '')) for c in columns)} |")
-    for other, ratio in found["times_faster"].items():
-        lines.append(
-            f"\nAgainst {other}: {ratio['by_clock']} times as fast by the clock "
-            f"(rounds {ratio['by_clock_rounds']}), {ratio['by_cpu']} times by processor time."
-        )
-    limit = found["of_the_limit"]
-    lines.append(
-        f"\nOf 1/(1/model + 1/decode): {limit['by_clock']} by the clock, {limit['by_cpu']} by "
-        "processor time."
-    )
-    return "\n".join(lines)
-
-
 def main(options: argparse.Namespace) -> None:
     """Measure, and write the results."""
+    for name, lacking in LEFT_OUT.items():
+        print(f"{name} is left out: no module {', '.join(lacking)}", flush=True)
     told = conditions(options.model)
     with tempfile.TemporaryDirectory() as scratch:
         sets = [embed_sets.made(options.made or Path(scratch), options.num_large)]
@@ -214,21 +177,25 @@ def main(options: argparse.Namespace) -> None:
         batches = best_batch(children["limits"]) if options.batches else {}
         results = {}
         for pictures in chosen:
+            load = round(os.getloadavg()[0], 1)
             found = measure(pictures, children, options.rounds)
+            found["load_before_and_after"] = [load, round(os.getloadavg()[0], 1)]
             _score(pictures, found, children)
             results[pictures.name] = found
             print(json.dumps(found, indent=1), flush=True)
         for child in children.values():
             child.end()
     told["load_at_end"] = [round(value, 1) for value in os.getloadavg()]
+    earlier = _earlier(options.out.with_suffix(".json")) if options.add else {}
+    results = earlier.get("sets", {}) | results
+    batches = batches or earlier.get("model_by_batch", {})
     report = {"conditions": told, "model_by_batch": batches, "sets": results}
     options.out.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
-    tables = "\n\n".join(_table(name, found) for name, found in results.items())
-    by_batch = "\n".join(f"- {way}: {figures}" for way, figures in batches.items())
-    options.out.with_suffix(".md").write_text(
-        f"# From file to vector\n\n{json.dumps(told)}\n\n"
-        f"## The model alone\n\n{by_batch}\n\n{tables}\n"
-    )
+    options.out.with_suffix(".md").write_text(as_markdown(report))
+
+
+def _earlier(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text()) if path.is_file() else {}
 
 
 def _options() -> argparse.Namespace:
@@ -241,6 +208,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--num-large", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", action="append", help="name of a set; by default all")
+    parser.add_argument("--add", action="store_true", help="keep the other sets of --out")
     parser.add_argument("--batches", action="store_true", help="try batch sizes of the model too")
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args()

@@ -17,9 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Vectors = npt.NDArray[np.float32]
+from benchmarks.embed_parts import (
+    Vectors,
+    decoded_ahead,
+    features,
+    parts,
+    pixels_of,
+    text_vectors,
+)
 
 _TUTORIAL_BATCH = 16
 _LOOP_BATCH = 32
@@ -44,7 +50,7 @@ class Tutorial:
     def __init__(self, model: Path) -> None:
         import daft
 
-        self.processor, self.tokenizer, self.model = _parts(model, "float32")
+        self.processor, self.tokenizer, self.model = parts(model, "float32")
         self.daft, tutorial = daft, self
 
         @daft.cls
@@ -66,30 +72,23 @@ class Tutorial:
 
     def texts(self, texts: Sequence[str]) -> Vectors:
         """Embed texts."""
-        return _texts(self.tokenizer, self.model, texts)
+        return text_vectors(self.tokenizer, self.model, texts)
 
 
 class Loop:
     """Decode whole pictures in threads, run batches of 32 in bfloat16: a careful hand's loop."""
 
     def __init__(self, model: Path) -> None:
-        self.processor, self.tokenizer, self.model = _parts(model, "bfloat16")
+        self.processor, self.tokenizer, self.model = parts(model, "bfloat16")
 
     def images(self, paths: Sequence[str]) -> Vectors:
         """Embed pictures, decoding one batch ahead of the model."""
-        batches = [paths[i : i + _LOOP_BATCH] for i in range(0, len(paths), _LOOP_BATCH)]
-        found = []
-        with ThreadPoolExecutor() as pool:
-            ahead = pool.map(lambda path: _pixels(self.processor, [path]), batches[0])
-            for following in [*batches[1:], ()]:
-                pixels = np.concatenate(list(ahead))
-                ahead = pool.map(lambda path: _pixels(self.processor, [path]), following)
-                found.append(_features(self.model, pixels))
-        return np.concatenate(found)
+        batches = decoded_ahead(self.processor, paths, _LOOP_BATCH)
+        return np.concatenate([features(self.model, pixels) for pixels in batches])
 
     def texts(self, texts: Sequence[str]) -> Vectors:
         """Embed texts."""
-        return _texts(self.tokenizer, self.model, texts)
+        return text_vectors(self.tokenizer, self.model, texts)
 
 
 class Pipeline:
@@ -144,12 +143,13 @@ class Limits(Pipeline):
 
     def decode(self, paths: Sequence[str]) -> None:
         """Read, check and decode files down to the model's pixels."""
+        from tasks.embedding.forward import num_passes
         from tasks.embedding.operators import ShardOperators
         from tasks.embedding.query import _to_items
 
         operators = ShardOperators(self.encoders, self.options, _drop, _drop)
         items = _to_items(planned(paths))
-        with ThreadPoolExecutor() as pool:
+        with ThreadPoolExecutor(num_passes("cpu")) as pool:
             done = list(pool.map(lambda item: operators.decode(operators.read([item])), items))
         assert all(item.reason is None for [[item]] in done)
 
@@ -165,6 +165,12 @@ CONTENDERS: dict[str, Callable[[Path], Any]] = {
     "pipeline": Pipeline,
     "limits": Limits,
 }
+
+
+def _made(name: str, model: Path) -> Any:
+    from benchmarks.embed_libraries import LIBRARIES
+
+    return {**CONTENDERS, **LIBRARIES}[name](model)
 
 
 class Child:
@@ -217,7 +223,7 @@ def planned(paths: Sequence[str]) -> Any:
 
 def _serve(name: str, model: Path, pipe: Connection) -> None:
     try:
-        contender = CONTENDERS[name](model)
+        contender = _made(name, model)
         while (order := pipe.recv()) is not None:
             method, items, arguments = order
             cpu, wall = time.process_time(), time.perf_counter()
@@ -235,58 +241,8 @@ def _peak_rss_bytes() -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
 
 
-def _parts(model: Path, dtype: str) -> tuple[Any, Any, Any]:
-    import torch
-    from transformers import AutoModel, AutoTokenizer, CLIPImageProcessorPil
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    loaded = AutoModel.from_pretrained(model, dtype=getattr(torch, dtype)).eval()
-    return (
-        CLIPImageProcessorPil.from_pretrained(model),
-        AutoTokenizer.from_pretrained(model),
-        loaded,
-    )
-
-
 def _whole(processor: Any, model: Any, paths: Sequence[str]) -> Vectors:
-    return _features(model, _pixels(processor, paths))
-
-
-def _pixels(processor: Any, paths: Sequence[str]) -> npt.NDArray[np.float32]:
-    from PIL import Image, ImageOps
-
-    images = [ImageOps.exif_transpose(Image.open(path)).convert("RGB") for path in paths]
-    pixels: npt.NDArray[np.float32] = processor(images=images, return_tensors="np")["pixel_values"]
-    return pixels
-
-
-def _features(model: Any, pixels: npt.NDArray[np.float32]) -> Vectors:
-    import torch
-
-    with torch.inference_mode():
-        found = model.get_image_features(pixel_values=torch.from_numpy(pixels).to(model.dtype))
-        return _unit(found)
-
-
-def _texts(tokenizer: Any, model: Any, texts: Sequence[str]) -> Vectors:
-    import torch
-
-    found = []
-    with torch.inference_mode():
-        for start in range(0, len(texts), 64):
-            batch = list(texts[start : start + 64])
-            tokens = tokenizer(batch, padding=True, truncation=True, return_tensors="pt")
-            found.append(_unit(model.get_text_features(**tokens)))
-    return np.concatenate(found)
-
-
-def _unit(output: Any) -> Vectors:
-    import torch
-
-    features = getattr(output, "pooler_output", output).float()
-    vectors: Vectors = torch.nn.functional.normalize(features, dim=-1).numpy()
-    return vectors
+    return features(model, pixels_of(processor, paths))
 
 
 def _drop(_: Any) -> None:
