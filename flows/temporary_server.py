@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -51,12 +52,13 @@ class EarlyServer:
     def __init__(self) -> None:
         port = _free_port()
         self.url = f"http://127.0.0.1:{port}/api"
-        command = [sys.executable, "-m", "uvicorn", "--app-dir", _site(), "--factory"]
-        command += ["prefect.server.api.server:create_app", "--host", "127.0.0.1"]
-        command += ["--port", str(port), "--log-level", "error", "--lifespan", "on"]
         marks = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
+        # A session of its own, for Ctrl-C in a terminal must leave time to tell it of the end.
         self._process = subprocess.Popen(
-            command, env=os.environ | marks | {"PREFECT__SERVER_FINAL": "1"}
+            [sys.executable, "-P", "-m", "flows.temporary_server", str(port)],
+            env=os.environ | marks | {"PREFECT__SERVER_FINAL": "1"},
+            stdin=subprocess.PIPE,
+            start_new_session=True,
         )
         atexit.register(self.end)
 
@@ -81,9 +83,8 @@ class EarlyServer:
 
     def end(self) -> None:
         """End the process and reap it; may be called again."""
-        if self._process.poll() is not None:
-            return
-        self._process.terminate()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
@@ -125,9 +126,27 @@ def _free_port() -> int:
         return port
 
 
-def _site() -> str:
-    """Return the folder that Prefect is installed in."""
-    spec = find_spec("prefect")
-    assert spec is not None
-    assert spec.origin is not None
-    return str(Path(spec.origin).parents[1])
+def serve(port: int) -> None:
+    """Be the server, as Prefect starts it, until standard input ends: with its starter, however."""
+    import uvicorn
+
+    threading.Thread(target=_end_with_starter, daemon=True).start()
+    uvicorn.run(
+        "prefect.server.api.server:create_app",
+        factory=True,
+        host="127.0.0.1",
+        port=port,
+        log_level="error",
+        lifespan="on",
+    )
+
+
+def _end_with_starter() -> None:
+    os.read(0, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_END_S)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))
