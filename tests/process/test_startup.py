@@ -1,14 +1,23 @@
-"""What answers at once imports nothing heavy: help, and a word on a wrong option."""
+"""What answers at once imports nothing heavy, and a command has a Prefect server for itself."""
 
 from __future__ import annotations
 
 import os
 import resource
+import signal
+import sqlite3
 import subprocess
+from contextlib import closing
+from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.shell import CROSSMODAL
+from flows import temporary_server
+from tests.pictures import draw_pictures
+from tests.process.watching import wait_for_vectors
+from tests.shell import CROSSMODAL, Shell
+from tests.waiting import PATIENCE_S, eventually
 
 pytestmark = pytest.mark.process
 
@@ -61,3 +70,93 @@ def test_help_takes_little_of_the_processor() -> None:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert used_s < QUICK_CPU_S
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> dict[str, str]:
+    """Return an environment in which a command has to start a Prefect server."""
+    return os.environ | {"PREFECT_HOME": str(tmp_path / "prefect")}
+
+
+def server_of(process: subprocess.Popen[str]) -> psutil.Process:
+    """Wait for the temporary server of a command."""
+
+    def found() -> psutil.Process | None:
+        assert process.poll() is None, process.communicate()
+        children = psutil.Process(process.pid).children()
+        servers = (child for child in children if "flows.temporary_server" in child.cmdline())
+        return next(servers, None)
+
+    return eventually(found, PATIENCE_S, "a temporary server", pause_s=0.02)
+
+
+def flow_runs(environment: dict[str, str]) -> list[str]:
+    with closing(sqlite3.connect(Path(environment["PREFECT_HOME"]) / "prefect.db")) as con:
+        return [state for (state,) in con.execute("SELECT state_type FROM flow_run")]
+
+
+def test_command_without_a_server_has_one_for_itself_and_takes_it_down(
+    own_server: dict[str, str], pictures: Path, tiny_clip: Path, tmp_path: Path
+) -> None:
+    shell = Shell(tmp_path / "c.duckdb", own_server | {"PYTHONPROFILEIMPORTTIME": "1"})
+    index = shell.start("index", pictures, "--model", tiny_clip, "--json")
+    server = server_of(index)
+    out, err = index.communicate(timeout=PATIENCE_S)
+    assert index.returncode == 0, err[-3000:]
+    assert '"num_embedded": 12' in out
+    assert flow_runs(own_server) == ["COMPLETED"]
+    assert not server.is_running()
+    imported = [line.rsplit("|", 1)[-1].strip() for line in err.splitlines()]
+    assert imported.count("prefect.server.api.server") == 1, "not by the server alone"
+
+
+def test_command_whose_server_dies_early_has_prefect_start_another(
+    own_server: dict[str, str], pictures: Path, tiny_clip: Path, tmp_path: Path
+) -> None:
+    index = Shell(tmp_path / "c.duckdb", own_server).start("index", pictures, "--model", tiny_clip)
+    server_of(index).kill()
+    _, err = index.communicate(timeout=PATIENCE_S)
+    assert index.returncode == 0, err
+    assert flow_runs(own_server) == ["COMPLETED"]
+
+
+def test_ctrl_c_in_a_terminal_ends_a_command_with_its_server_at_once(
+    own_server: dict[str, str], tiny_clip: Path, tmp_path: Path
+) -> None:
+    draw_pictures(tmp_path / "many", 400)
+    shell = Shell(tmp_path / "c.duckdb", own_server)
+    index = shell.start("index", tmp_path / "many", "--model", tiny_clip, "--shard-size", 8)
+    server = server_of(index)
+    wait_for_vectors(index, shell.collection, 1)
+    os.killpg(index.pid, signal.SIGINT)  # as a terminal does: to all in its foreground
+    _, err = index.communicate(timeout=PATIENCE_S)
+    assert index.returncode == 130
+    assert "Traceback" not in err
+    assert not server.is_running()
+
+
+def test_server_does_not_outlive_a_command_that_is_killed(
+    own_server: dict[str, str], pictures: Path, tiny_clip: Path, tmp_path: Path
+) -> None:
+    index = Shell(tmp_path / "c.duckdb", own_server).start("index", pictures, "--model", tiny_clip)
+    server = server_of(index)
+    index.kill()
+    index.communicate()
+    server.wait(PATIENCE_S)
+
+
+@pytest.mark.parametrize("name", ["prefect/profiles.toml", ".env", "prefect.toml", "environment"])
+def test_server_that_prefect_is_told_of_is_left_to_prefect(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    assert not temporary_server._is_told()
+    if name == "environment":
+        monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
+    else:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text('PREFECT_API_URL = "http://127.0.0.1:4200/api"')
+    with temporary_server.early_server() as server:
+        assert server is None
