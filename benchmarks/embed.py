@@ -84,11 +84,12 @@ def measure(pictures: PictureSet, children: dict[str, Child], num_rounds: int) -
             sums.setdefault(name, Sums()).rounds.append(took)
             print(pictures.name, name, round(took.wall_s, 1), round(took.cpu_s, 1), flush=True)
         limits = children["limits"]
-        model = limits.do("model", [], 8, len(paths) // 8 * 8 or 8, True)
+        # Fewer batches than cores would leave cores without work.
+        together = 8 * (os.cpu_count() or 1)
+        num_random = -(-len(paths) // together) * together
+        model = limits.do("model", [], 8, num_random, True)
         for limit, took in {
-            "model alone": Timed(
-                len(paths) // 8 * 8 or 8, model.wall_s, model.cpu_s, model.peak_rss_bytes, None
-            ),
+            "model alone": Timed(num_random, model.wall_s, model.cpu_s, model.peak_rss_bytes, None),
             "decode alone": limits.do("decode", paths),
             "read alone": limits.do("read", paths),
         }.items():
