@@ -19,7 +19,6 @@ from tasks.storage.codes.ledger import (
     Audit,
     Valid,
     drop_codes,
-    last_audit,
     put_audit,
     valid_codes,
 )
@@ -60,8 +59,9 @@ def audit_list(
     """
     folder = CodesFolder(collection.path)
     with collection.read() as con:
-        valid, last = valid_codes(con, vectors), last_audit(con, vectors)
-        if last and last.passed and valid and _change(con, vectors, last) <= max_change:
+        valid = valid_codes(con, vectors)
+        last = valid.audit if valid else None
+        if last and last.passed and _change(con, vectors, last) <= max_change:
             return last
         try:
             audited = _audited(con, collection, vectors, folder, valid, num_queries, k, target)

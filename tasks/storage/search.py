@@ -19,9 +19,9 @@ from tasks.errors import ModelMismatch
 from tasks.records import Hit, VectorList
 from tasks.storage.codes.folder import CodesFolder, NotReady, Ready
 from tasks.storage.filters import Where
-from tasks.storage.models import all_versions, table_of
+from tasks.storage.models import all_versions
 from tasks.storage.nearest import Nearest, by_codes, exact
-from tasks.storage.tables import first_row, one_number
+from tasks.storage.tables import first_row
 
 # Vectors without a source, as between a shard and the end of its run, are passed over: few.
 _SLACK = 100
@@ -93,16 +93,16 @@ def answer(
     Raises:
         ModelMismatch: the query is not of the model version's dim, or the version is unknown here.
     """
-    num_vectors = _check(con, request)
+    check_query(con, request.vectors, np.atleast_1d(request.query))
     if codes is None:
-        return Answer(_compare_all(con, request, num_vectors), SearchNotice("exact"))
+        return Answer(_compare_all(con, request), SearchNotice("exact"))
     ready = codes.ready(con, request.vectors)
     if isinstance(ready, Ready):
-        hits = None if _is_selective(con, request) else _by_codes(con, request, num_vectors, ready)
+        hits = None if _is_selective(con, request) else _by_codes(con, request, ready)
         if hits is not None:
             return Answer(hits, SearchNotice("codes"))
         ready = NotReady()
-    return Answer(_compare_all(con, request, num_vectors), SearchNotice("exact", ready.reason))
+    return Answer(_compare_all(con, request), SearchNotice("exact", ready.reason))
 
 
 def check_query(con: duckdb.DuckDBPyConnection, vectors: VectorList, query: np.ndarray) -> None:
@@ -111,10 +111,9 @@ def check_query(con: duckdb.DuckDBPyConnection, vectors: VectorList, query: np.n
     Raises:
         ModelMismatch: it is of another width, or the collection does not know the model version.
     """
-    known = all_versions(con)
-    labels = ", ".join(version.label for version in known) or "none"
     model = vectors.version
-    if model.id not in [version.id for version in known]:
+    if not first_row(con, "SELECT id FROM model_version WHERE id = ?", [model.id]):
+        labels = ", ".join(version.label for version in all_versions(con)) or "none"
         raise ModelMismatch(
             f"this collection has no model version {model.label}, only {labels}: "
             "index with that model first, or search with one of these"
@@ -124,12 +123,6 @@ def check_query(con: duckdb.DuckDBPyConnection, vectors: VectorList, query: np.n
             f"the query has shape {query.shape}, but the vectors of {model.label} have "
             f"{model.dim} dimensions: encode the query with that model"
         )
-
-
-def _check(con: duckdb.DuckDBPyConnection, request: SearchRequest) -> int:
-    """Refuse what cannot be answered; return how many vectors the list has."""
-    check_query(con, request.vectors, np.atleast_1d(request.query))
-    return one_number(con, f"SELECT count(*) FROM {table_of(request.vectors)}")
 
 
 def _condition(request: SearchRequest) -> Where | None:
@@ -145,9 +138,7 @@ def _is_selective(con: duckdb.DuckDBPyConnection, request: SearchRequest) -> boo
     return bool(num_passing < _SELECTIVE * num_all)
 
 
-def _compare_all(
-    con: duckdb.DuckDBPyConnection, request: SearchRequest, num_vectors: int
-) -> list[Hit]:
+def _compare_all(con: duckdb.DuckDBPyConnection, request: SearchRequest) -> list[Hit]:
     """Return the hits after comparing every vector that may be one."""
     where, end = _condition(request), request.offset + request.k
     if where is None:
@@ -155,14 +146,14 @@ def _compare_all(
         nearest = exact(con, request.vectors, request.query, end + _SLACK)
         for depth in (end, end + _SLACK):
             hits = _hits(con, request, nearest, depth)
-            if len(hits) == request.k or num_vectors <= depth:
+            if len(hits) == request.k or len(nearest.chunk_ids) <= min(depth, end + _SLACK - 1):
                 return hits
     nearest = exact(con, request.vectors, request.query, end, where or Where())
     return _hits(con, request, nearest, end)
 
 
 def _by_codes(
-    con: duckdb.DuckDBPyConnection, request: SearchRequest, num_vectors: int, ready: Ready
+    con: duckdb.DuckDBPyConnection, request: SearchRequest, ready: Ready
 ) -> list[Hit] | None:
     """Return the hits that the codes lead to; None where they cannot tell."""
     where, end = _condition(request), request.offset + request.k

@@ -8,7 +8,7 @@ import duckdb
 
 from tasks.records import ModelVersion, VectorList
 from tasks.storage.batch_sizes import BatchSize, all_batch_sizes
-from tasks.storage.codes.ledger import Audit, last_audit, valid_codes
+from tasks.storage.codes.ledger import Audit, valid_codes
 from tasks.storage.collection import Collection
 from tasks.storage.models import all_versions, live, table_of, vector_lists
 from tasks.storage.quarantine import QuarantineRow, count_by_reason, quarantine_rows
@@ -87,7 +87,8 @@ def status(con: duckdb.DuckDBPyConnection, collection: Collection) -> Status:
 
 
 def _audit(con: duckdb.DuckDBPyConnection, vectors: VectorList) -> Audit | None:
-    return last_audit(con, vectors) if valid_codes(con, vectors) else None
+    valid = valid_codes(con, vectors)
+    return valid.audit if valid else None
 
 
 def _models(con: duckdb.DuckDBPyConnection) -> list[ModelStatus]:

@@ -10,7 +10,7 @@ from tasks.storage import audit as auditing
 from tasks.storage.audit import audit_list, sample_queries
 from tasks.storage.codes import folder as folders
 from tasks.storage.codes.folder import NotReady
-from tasks.storage.codes.ledger import Audit, last_audit
+from tasks.storage.codes.ledger import Audit, valid_codes
 from tasks.storage.codes.scan import Effort
 from tests.storage.codes_world import World, cloud, make_world
 
@@ -41,7 +41,9 @@ def test_the_figure_is_stored(coded: World) -> None:
     assert (figure.recall, figure.effort, figure.passed) == (1.0, 0, True)
     assert (figure.num_vectors, figure.num_queries, figure.k) == (2000, 20, 10)
     with coded.collection.read() as con:
-        assert last_audit(con, coded.vectors) == figure
+        valid = valid_codes(con, coded.vectors)
+        assert valid is not None
+        assert valid.audit == figure
 
 
 def test_the_cheapest_effort_that_reaches_the_target_is_used(
