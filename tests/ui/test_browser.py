@@ -141,6 +141,15 @@ def test_mistakes_and_empty_answers_offer_a_way_on(open_page: Open) -> None:
     faces(page)
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("pictures", "picture_"), ("cture_0001", "picture_0001.png"), ("tures/pic", "picture_")],
+)
+def test_path_filter_looks_into_folders_and_names(open_page: Open, text: str, name: str) -> None:
+    page = open_page(f"/?q=a+disc&path={text}")
+    assert all(name in told for told in faces(page).all_inner_texts())
+
+
 def test_names_that_look_like_markup_stay_text(open_page: Open) -> None:
     page = open_page("/?q=<img+src=x+onerror=alert(1)>")
     faces(page)

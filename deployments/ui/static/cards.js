@@ -19,6 +19,9 @@ export const KINDS = {
   cell_image: "Picture in a table",
 };
 
+// A wave is drawn on nothing and may be stretched; all else is a picture.
+export const look = (hit) => (hit.medium?.player === "audio" ? "wave" : null);
+
 export const kindOf = (hit) => KINDS[hit.kind] ?? hit.kind;
 
 export function card(hit, open) {
@@ -38,7 +41,7 @@ export function card(hit, open) {
 function media(hit) {
   const box = h("div", { class: "media" });
   if (hit.thumbnail) {
-    const picture = h("img", { src: `${hit.thumbnail}?side=320`, alt: "", loading: "lazy", decoding: "async" });
+    const picture = h("img", { src: `${hit.thumbnail}?side=320`, alt: "", class: look(hit), loading: "lazy", decoding: "async" });
     box.append(standIn(picture, picture.src, shortly(kindOf(hit))));
   } else {
     box.append(h("div", { class: "blank" }, shortly(kindOf(hit))(null)));

@@ -1,7 +1,7 @@
 // Show one chunk whole: what it is, why it matched, what stands around it, and what is like it.
 
 import { describe, searchSimilar } from "./api.js";
-import { isText, kindOf } from "./cards.js";
+import { isText, kindOf, look } from "./cards.js";
 import { $, bytes, clock, day, h, icon } from "./dom.js";
 import { shortly, standIn } from "./standin.js";
 
@@ -203,7 +203,7 @@ function likes(chunk, actions, turn) {
 }
 
 function small(hit) {
-  const picture = h("img", { src: `${hit.thumbnail}?side=160`, alt: "", loading: "lazy" });
+  const picture = h("img", { src: `${hit.thumbnail}?side=160`, alt: "", class: look(hit), loading: "lazy" });
   return standIn(picture, picture.src, shortly(kindOf(hit)), "span", "mini");
 }
 

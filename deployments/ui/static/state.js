@@ -42,10 +42,16 @@ export const numFilters = (state) =>
 function conditions(state) {
   const found = [];
   if (state.type) found.push(`type=${state.type}`);
-  if (state.path) found.push(`path=${/[*?[]/.test(state.path) ? state.path : `*${state.path}*`}`);
+  if (state.path) found.push(`path=${containing(state.path)}`);
   if (state.from) found.push(`date>=${state.from}`);
   if (state.to) found.push(`date<=${state.to}`);
   if (state.min) found.push(`size>=${state.min}`);
   if (state.max) found.push(`size<=${state.max}`);
   return found;
+}
+
+// A glob without a slash would be compared with the file's name alone.
+function containing(text) {
+  if (/[*?[]/.test(text)) return text;
+  return text.includes("/") ? `*${text}*` : `*/*${text}*`;
 }
