@@ -64,7 +64,7 @@ def embed_shard(
     """
     items: list[Item] = []
     if planned.num_rows and options.runner == "ray":
-        items = run_on_ray(_import_daft(), _to_items(planned), encoders, options, record)
+        items = run_on_ray(_to_items(planned), encoders, options, record)
         progress(planned.num_rows)
     elif planned.num_rows:
         items = _ShardQuery(ShardOperators(encoders, options, record, progress)).run(planned)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import BinaryIO
 
 from tasks.chunking.refusal import Refused
 from tasks.errors import PathError, is_transient
@@ -57,11 +58,16 @@ def _read_whole(uri: str, num_bytes: int) -> bytes:
 
 
 def _read_local(uri: str, num_bytes: int) -> bytes:
-    blocks = []
     with open_regular(uri) as file:
-        while num_bytes > 0 and (block := file.read(min(num_bytes, _BLOCK_BYTES))):
-            blocks.append(block)
-            num_bytes -= len(block)
+        return _read_blocks(file, num_bytes)
+
+
+def _read_blocks(file: BinaryIO, num_bytes: int) -> bytes:
+    """Return up to so many bytes; a server without ranges gives fewer at a time than asked for."""
+    blocks = []
+    while num_bytes > 0 and (block := file.read(min(num_bytes, _BLOCK_BYTES))):
+        blocks.append(block)
+        num_bytes -= len(block)
     return b"".join(blocks)
 
 
@@ -70,7 +76,6 @@ def _read_remote(uri: str, num_bytes: int) -> bytes:
 
     def read() -> bytes:
         with RemoteFiles(uri).open() as file:
-            data: bytes = file.read(num_bytes)
-        return data
+            return _read_blocks(file, num_bytes)
 
     return with_os_errors(read)

@@ -47,7 +47,6 @@ class ClusterLost(CrossmodalError, ConnectionError):
 
 
 def run_on_ray(
-    _daft: Any,
     items: list[Item],
     encoders: Encoders,
     options: EmbedOptions,

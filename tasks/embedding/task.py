@@ -52,8 +52,9 @@ def _shard_work(
     from tasks.embedding.registration import register_lineup
     from tasks.embedding.shards import ShardWork, modalities
 
-    with run.recorder.span("load model"):
-        Encoders(lineup, options.device).load(modalities(batches, lineup))
+    if options.runner != "ray":  # there the nodes load it, on devices that may lack here
+        with run.recorder.span("load model"):
+            Encoders(lineup, options.device).load(modalities(batches, lineup))
     encoders = Encoders(register_lineup(run.collection, run.id, lineup), options.device)
     return ShardWork(
         run_id=run.id,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -39,6 +40,36 @@ def flaky_server() -> Iterator[tuple[str, list[str]]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Flaky)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}", requests
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def slow_server() -> Iterator[str]:
+    """Return the URL of CONTENT on a server that knows no ranges and sends a piece at a time."""
+
+    class Slow(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Accept-Ranges", "none")
+            self.send_header("Content-Length", str(len(CONTENT)))
+            self.end_headers()
+            for start in range(0, len(CONTENT), 400):
+                self.wfile.write(CONTENT[start : start + 400])
+                self.wfile.flush()
+                time.sleep(0.05)
+
+        def do_HEAD(self) -> None:
+            self.send_response(200)
+            self.send_header("Accept-Ranges", "none")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/slow"
     server.shutdown()
     server.server_close()
 
@@ -106,6 +137,11 @@ def test_url_that_goes_on_failing_is_left_to_the_next_run(flaky_server) -> None:
     refused = refusal(f"{url}/broken")
     assert (refused.reason, refused.transient) == ("read_failed", True)
     assert requests.count("/broken") == 1 + NUM_RETRIES
+
+
+def test_url_that_comes_in_pieces_is_read_whole(slow_server: str) -> None:
+    assert read_source(slow_server, LIMIT) == CONTENT
+    assert refusal(slow_server, max_bytes=len(CONTENT) - 1).reason == "too_large"
 
 
 def test_missing_url_is_asked_for_once(flaky_server) -> None:
