@@ -48,7 +48,7 @@ def suggest_many(codes: OpenCodes, queries: np.ndarray, effort: Effort, best: Be
 def _asked(codes: OpenCodes, centred: np.ndarray, effort: Effort) -> list[tuple[int, np.ndarray]]:
     """Return for each list which queries, (n, dim) and centred, go through it."""
     centres = codes.basis.centres
-    sizes = np.sum([np.diff(segment.starts) for segment in codes.segments], axis=0)
+    sizes = np.sum([segment.sizes for segment in codes.segments], axis=0)
     order = np.argsort((centres * centres).sum(axis=1) - 2 * centred @ centres.T, axis=1)
     wanted = max(effort.share * sizes.sum(), effort.min_scanned)
     before = np.cumsum(sizes[order], axis=1) - sizes[order]
@@ -68,7 +68,7 @@ def _list(segment: Segment, number: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the ids and the vectors, (m, dim) float32, centred and turned, that are in a list."""
     rows = slice(int(segment.starts[number]), int(segment.starts[number + 1]))
     block = segment.codes[rows].astype(np.float32) * segment.steps[rows, None]
-    if segment.num_live == segment.num_rows:
+    if segment.live is None:
         return segment.ids[rows], block
-    live = segment.ids[rows] >= 0
+    live = segment.live[rows]
     return segment.ids[rows][live], block[live]

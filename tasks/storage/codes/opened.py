@@ -38,7 +38,10 @@ class Segment:
     """(n, dim) int8."""
     ids: np.ndarray
     """(n,) int64: chunk ids; -1 for a vector that was deleted."""
-    num_live: int
+    live: np.ndarray | None
+    """(n,) bool: which were not deleted; None where none was."""
+    sizes: np.ndarray
+    """(num_lists,) int64: how many of each list were not deleted."""
 
     @property
     def num_rows(self) -> int:
@@ -94,21 +97,35 @@ def _segment(
     folder: Path, files: SegmentFiles, basis: Basis, checked: tuple[str, ...] | None
 ) -> Segment:
     arrays = map_arrays(folder, files.codes, checked)
-    segment = Segment(
-        starts=_as(arrays, "starts", np.int64),
-        bits=_as(arrays, "bits", np.uint64),
-        steps=_as(arrays, "steps", np.float32),
-        codes=_as(arrays, "codes", np.int8),
-        ids=_as(map_arrays(folder, files.ids), "ids", np.int64),
-        num_live=files.num_live,
-    )
-    num_rows, starts = files.num_rows, segment.starts
-    shapes = (segment.bits.shape, segment.steps.shape, segment.codes.shape, segment.ids.shape)
+    starts, bits = _as(arrays, "starts", np.int64), _as(arrays, "bits", np.uint64)
+    steps, codes = _as(arrays, "steps", np.float32), _as(arrays, "codes", np.int8)
+    ids = _as(map_arrays(folder, files.ids), "ids", np.int64)
+    num_rows = files.num_rows
+    shapes = (bits.shape, steps.shape, codes.shape, ids.shape)
     wanted = ((num_words(basis.dim), num_rows), (num_rows,), (num_rows, basis.dim), (num_rows,))
     sound = len(starts) == basis.num_lists + 1 and starts[0] == 0 and starts[-1] == num_rows
-    if shapes != wanted or not sound or bool((np.diff(starts) < 0).any()):
+    live = ids >= 0
+    if (
+        shapes != wanted
+        or not sound
+        or bool((np.diff(starts) < 0).any())
+        or np.count_nonzero(live) != files.num_live
+    ):
         raise CodesDamaged(f"{files.codes.name} does not have the shape that its manifest says")
-    return segment
+    return Segment(
+        starts=starts,
+        bits=bits,
+        steps=steps,
+        codes=codes,
+        ids=ids,
+        live=None if files.num_live == num_rows else live,
+        sizes=counted(starts, live),
+    )
+
+
+def counted(starts: np.ndarray, counting: np.ndarray) -> np.ndarray:
+    """Return (num_lists,) int64: how many rows of each list count, by (n,) bool."""
+    return np.diff(np.concatenate([[0], np.cumsum(counting)])[starts])
 
 
 def _as(arrays: dict[str, np.ndarray], name: str, dtype: type) -> np.ndarray:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tasks.storage.codes.opened import OpenCodes, Segment
+from tasks.storage.codes.opened import OpenCodes, Segment, counted
 from tasks.storage.codes.space import Basis, sign_bits
 
 # Rows whose bits are compared at once: what stays in a core's cache.
@@ -75,8 +75,7 @@ def candidates(
     """Return up to ``effort.num_refined`` of the nearest vectors to a (dim,) float32 query."""
     basis = codes.basis
     turned, centred = np.stack([query, query - basis.mean]) @ basis.rotation
-    masks = [_mask(segment, allowed) for segment in codes.segments]
-    sizes = [_sizes(s, mask) for s, mask in zip(codes.segments, masks, strict=True)]
+    masks, sizes = zip(*(_counting(segment, allowed) for segment in codes.segments), strict=True)
     num_all = np.sum(sizes, axis=0)
     lists = _nearest_lists(basis.centres, centred, num_all, effort)
     estimate = _Estimate.of(basis, centred - basis.centres[lists])
@@ -89,7 +88,9 @@ def candidates(
     ids = np.concatenate([s.ids[rows] for s, rows in zip(codes.segments, chosen, strict=True)])
     score = np.concatenate(scores) + np.float32(query @ basis.mean)
     order = np.lexsort((ids, -score))
-    return Candidates(ids[order], score[order], complete=len(ids) == num_all.sum())
+    # Deleted vectors are few: to sieve them out here costs less than to do so in every scan.
+    order = order[ids[order] >= 0]
+    return Candidates(ids[order], score[order], complete=len(order) == num_all.sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +115,12 @@ class _Estimate:
         )
 
 
-def _mask(segment: Segment, allowed: Allowed | None) -> np.ndarray | None:
-    """Return (n,) bool: which rows count; None where all do."""
-    if allowed is not None:
-        return allowed.among(segment.ids)
-    return segment.ids >= 0 if segment.num_live < segment.num_rows else None
-
-
-def _sizes(segment: Segment, mask: np.ndarray | None) -> np.ndarray:
-    """Return (num_lists,) int64: how many rows of each list count."""
-    if mask is None:
-        return np.diff(segment.starts)
-    return np.diff(np.concatenate([[0], np.cumsum(mask)])[segment.starts])
+def _counting(segment: Segment, allowed: Allowed | None) -> tuple[np.ndarray | None, np.ndarray]:
+    """Return which rows pass, (n,) bool or None for all, and how many of each list count."""
+    if allowed is None:
+        return None, segment.sizes
+    mask = allowed.among(segment.ids)
+    return mask, counted(segment.starts, mask)
 
 
 def _nearest_lists(
