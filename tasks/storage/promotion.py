@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import duckdb
 
 from tasks.errors import CollectionEmpty, ModelMismatch
-from tasks.records import Lineup, ModelVersion, VectorList
+from tasks.records import Lineup, ModelVersion
 from tasks.storage import models
 from tasks.storage.collection import Collection
-from tasks.storage.tables import one_number
+from tasks.storage.stored_vectors import num_vectors
 
 MIN_SHARE = 0.95
 """Of the vectors of the live version, what its successor must have."""
@@ -52,7 +52,7 @@ def promote(
         found.get("text", None if text == live.joint else text),
         found.get("audio", live.serving.get("audio")),
     )
-    counts = {vectors.modality: _count(con, vectors) for vectors in lineup.lists}
+    counts = {vectors.modality: num_vectors(con, vectors) for vectors in lineup.lists}
     if not allow_partial:
         _refuse_less(con, live, lineup, counts)
     models.set_live(con, lineup)
@@ -84,17 +84,13 @@ def _refuse_less(
     con: duckdb.DuckDBPyConnection, live: Lineup, lineup: Lineup, counts: dict[str, int]
 ) -> None:
     for vectors in live.lists:
-        before, after = _count(con, vectors), counts.get(vectors.modality, 0)
+        before, after = num_vectors(con, vectors), counts.get(vectors.modality, 0)
         if after < before * MIN_SHARE:
             label = lineup.serving[vectors.modality].label
             raise ModelMismatch(
                 f"{label} has {after:,} {vectors.modality} vectors, the live version {before:,}: "
                 "finish it with `crossmodal backfill`, or insist with --allow-partial"
             )
-
-
-def _count(con: duckdb.DuckDBPyConnection, vectors: VectorList) -> int:
-    return one_number(con, f"SELECT count(*) FROM {models.table_of(vectors)}")
 
 
 def _labels(lineup: Lineup) -> dict[str, str]:

@@ -10,10 +10,10 @@ from tasks.records import ModelVersion, VectorList
 from tasks.storage.batch_sizes import BatchSize, all_batch_sizes
 from tasks.storage.codes.ledger import Audit, valid_codes
 from tasks.storage.collection import Collection
-from tasks.storage.models import all_versions, live, table_of, vector_lists
+from tasks.storage.models import all_versions, live, vector_lists
 from tasks.storage.quarantine import QuarantineRow, count_by_reason, quarantine_rows
 from tasks.storage.runs import RunRecord, list_runs
-from tasks.storage.tables import one_number
+from tasks.storage.stored_vectors import num_vectors
 
 __all__ = ["ModelStatus", "QuarantineRow", "Status", "quarantine_rows", "status"]
 
@@ -98,9 +98,7 @@ def _models(con: duckdb.DuckDBPyConnection) -> list[ModelStatus]:
         ModelStatus(
             model=version,
             vectors={
-                modality: one_number(con, f"SELECT count(*) FROM {table_of(vectors)}")
-                for vectors in vector_lists(version)
-                for modality in (vectors.modality,)
+                vectors.modality: num_vectors(con, vectors) for vectors in vector_lists(version)
             },
             audits={
                 vectors.modality: audit

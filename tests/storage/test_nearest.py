@@ -9,6 +9,7 @@ import pytest
 
 from tasks.errors import ModelMismatch
 from tasks.storage.codes import folder as folders
+from tasks.storage.codes import scan
 from tasks.storage.codes.folder import CodesFolder, Ready
 from tasks.storage.codes.scan import Allowed, Effort, candidates
 from tasks.storage.nearest import by_codes, exact
@@ -117,6 +118,19 @@ def test_more_equal_vectors_than_candidates_keep_the_order_of_their_chunks(
     world.update()
     hits = world.answer(QUERIES[0], k=30).hits
     assert [hit.chunk_id for hit in hits] == list(range(2001, 2031))
+
+
+@pytest.mark.parametrize("allowed", [None, Allowed.of(np.arange(1, 4001, 3))], ids=["all", "some"])
+def test_rows_are_compared_alike_list_by_list_and_gathered(
+    world: World, con: Any, monkeypatch: pytest.MonkeyPatch, allowed: Allowed | None
+) -> None:
+    found = []
+    for few in (0, 10**6):
+        monkeypatch.setattr(scan, "_FEW_ROWS", few)
+        found.append(candidates(ready(world, con).codes, QUERIES[0], LITTLE, allowed))
+    listed, gathered = found
+    assert list(listed.chunk_ids) == list(gathered.chunk_ids)
+    assert list(listed.scores) == list(gathered.scores)
 
 
 def test_candidates_are_only_those_that_are_allowed(world: World, con: Any) -> None:

@@ -29,8 +29,7 @@ from tasks.storage.codes.segments import Pile, forget, merge
 from tasks.storage.codes.space import Basis, encode, learn, lists_for, sample_size
 from tasks.storage.collection import Collection
 from tasks.storage.lock import exclusive
-from tasks.storage.models import table_of
-from tasks.storage.tables import one_number
+from tasks.storage.stored_vectors import num_vectors
 
 MIN_CODED = 50_000
 """With fewer vectors exact search answers in tens of milliseconds and needs no codes."""
@@ -68,10 +67,10 @@ def update_codes(
     """
     folder = folder_of(collection.path, vectors)
     with collection.read() as con:
-        num_vectors = one_number(con, f"SELECT count(*) FROM {table_of(vectors)}")
+        num_stored = num_vectors(con, vectors)
         valid = valid_codes(con, vectors)
     # Those that a list has are kept until it is half as long, lest they come and go.
-    if num_vectors < max(1, min_vectors if valid is None else min_vectors // 2):
+    if num_stored < max(1, min_vectors if valid is None else min_vectors // 2):
         if valid is not None:
             _drop(collection, vectors, folder)
         return CodesUpdate(action="none")
@@ -146,15 +145,15 @@ def _extend(
     return replace(result, size_bytes=_size_bytes(folder, manifest))
 
 
-def _learn(collection: Collection, vectors: VectorList, num_vectors: int) -> Basis:
+def _learn(collection: Collection, vectors: VectorList, num_live: int) -> Basis:
     """Learn the basis from vectors that are spread evenly over the list."""
-    one_in = max(1, num_vectors // sample_size(num_vectors))
+    one_in = max(1, num_live // sample_size(num_live))
     with collection.read() as con:
         blocks = list(
             vector_blocks(con, vectors, "hash(chunk_id) % $one_in = 0", {"one_in": one_in})
         )
     sample = np.concatenate([block for _, block in blocks])
-    return learn(sample, lists_for(num_vectors))
+    return learn(sample, lists_for(num_live))
 
 
 def _first_manifest(folder: Path, vectors: VectorList, basis: Basis, num_trained: int) -> Manifest:
