@@ -16,14 +16,15 @@ import resource
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.search_collection import made_up_version
 from benchmarks.vectors import Space, blocks, draw, make_space
-from tasks.records import ModelVersion, VectorList
+from tasks.records import VectorList
 from tasks.storage.codes.files import (
     Manifest,
     SegmentFiles,
@@ -121,17 +122,7 @@ def _better(
 def _opened(
     folder: Path, basis: Basis, segments: list[SegmentFiles], num: int, dim: int
 ) -> OpenCodes:
-    version = ModelVersion(
-        id=1,
-        name="made-up",
-        revision="local",
-        weights_hash="0" * 64,
-        preprocessing="0" * 64,
-        dim=dim,
-        dtype="float32",
-        encoders={"image": "vision"},
-    )
-    vectors = VectorList(version, "image")
+    vectors = VectorList(replace(made_up_version(dim), id=1), "image")
     arrays = {"mean": basis.mean, "rotation": basis.rotation, "centres": basis.centres}
     manifest = Manifest(
         token=new_token(),

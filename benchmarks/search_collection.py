@@ -37,12 +37,9 @@ print(time.perf_counter() - started, found.notice.method)
 """
 
 
-def fill(collection: Collection, stored: np.ndarray) -> None:
-    """Write one source and one chunk a vector."""
-    import pyarrow as pa
-
-    num, dim = stored.shape
-    version = ModelVersion(
+def made_up_version(dim: int) -> ModelVersion:
+    """Return the model version whose vectors the made-up ones pretend to be."""
+    return ModelVersion(
         name="made-up",
         revision="local",
         weights_hash="0" * 64,
@@ -51,6 +48,14 @@ def fill(collection: Collection, stored: np.ndarray) -> None:
         dtype="float32",
         encoders={"image": "vision", "text": "text"},
     )
+
+
+def fill(collection: Collection, stored: np.ndarray) -> None:
+    """Write one source and one chunk a vector."""
+    import pyarrow as pa
+
+    num, dim = stored.shape
+    version = made_up_version(dim)
     digest = "md5(i::VARCHAR) || md5((i + 7)::VARCHAR)"
     with collection.write() as con:
         table = models.vector_table(models.register(con, version).id or 0, "image")
