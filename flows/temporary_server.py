@@ -50,16 +50,19 @@ class EarlyServer:
     """Hold the process of a temporary server; it ends with this one, after Prefect's farewells."""
 
     def __init__(self) -> None:
-        port = _free_port()
-        self.url = f"http://127.0.0.1:{port}/api"
         marks = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
-        # A session of its own, for Ctrl-C in a terminal must leave time to tell it of the end.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "flows.temporary_server", str(port)],
-            env=os.environ | marks | {"PREFECT__SERVER_FINAL": "1"},
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-        )
+        # The port is taken here: until the server has come up, another process might have it.
+        with socket.socket() as ours:
+            ours.bind(("127.0.0.1", 0))
+            self.url = f"http://127.0.0.1:{ours.getsockname()[1]}/api"
+            # A session of its own, for Ctrl-C in a terminal must leave time to tell it of the end.
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "flows.temporary_server", str(ours.fileno())],
+                env=os.environ | marks | {"PREFECT__SERVER_FINAL": "1"},
+                stdin=subprocess.PIPE,
+                pass_fds=[ours.fileno()],
+                start_new_session=True,
+            )
         atexit.register(self.end)
 
     @contextmanager
@@ -119,26 +122,18 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def serve(descriptor: int) -> None:
+    """Be the server of a bound socket, as Prefect starts it, until standard input ends.
 
-
-def serve(port: int) -> None:
-    """Be the server, as Prefect starts it, until standard input ends: with its starter, however."""
+    That is when its starter has ended, however it did.
+    """
     import uvicorn
 
     threading.Thread(target=_end_with_starter, daemon=True).start()
-    uvicorn.run(
-        "prefect.server.api.server:create_app",
-        factory=True,
-        host="127.0.0.1",
-        port=port,
-        log_level="error",
-        lifespan="on",
+    config = uvicorn.Config(
+        "prefect.server.api.server:create_app", factory=True, log_level="error", lifespan="on"
     )
+    uvicorn.Server(config).run([socket.socket(fileno=descriptor)])
 
 
 def _end_with_starter() -> None:
