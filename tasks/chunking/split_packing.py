@@ -126,7 +126,10 @@ def _next_cut(measured: Measured, token: int) -> int:
 def _step_back(measured: Measured, packing: Packing, begin: int, stop: int) -> int:
     """Return where the passage after a cut at ``stop`` begins."""
     wall = int(np.searchsorted(measured.walls, stop, side="right"))
-    earliest = max(stop - packing.overlap_tokens, begin + 1)
+    # After the first character that shows: past blanks alone, the whole passage would come again.
+    first, _ = measured.trimmed(begin, stop)
+    second = int(np.searchsorted(measured.starts, first, side="right"))
+    earliest = max(stop - packing.overlap_tokens, second)
     earliest = max(earliest, int(measured.walls[wall - 1]) if wall else 0)
     reach = measured.strengths[earliest:stop]
     for strength in (packing.overlap_strength, TOKEN):

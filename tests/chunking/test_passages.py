@@ -99,6 +99,13 @@ def test_no_text_is_lost_and_no_passage_is_too_long_for_bytes(text, chunker, ove
     assert_whole(text, pieces, measure.max_tokens, measure)
 
 
+@pytest.mark.parametrize("chunker", CHUNKERS)
+def test_a_short_first_line_after_blanks_does_not_come_twice(chunker: TextChunker) -> None:
+    text, measure = "\n0\n" + "x" * 100, bytes_measure()
+    pieces = cut(text, chunker, measure, chunk_tokens=256, overlap_tokens=30)
+    assert_whole(text, pieces, measure.max_tokens, measure)
+
+
 @UNHURRIED
 @given(text=TEXTS, chunker=st.sampled_from(CHUNKERS), limit=st.sampled_from([22, 75]))
 def test_no_passage_exceeds_the_77_tokens_of_clip(text, chunker, limit, tiny_clip: Path):
