@@ -5,24 +5,21 @@ Invariant: a chunk that no source holds any more is not there, though its row ma
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import duckdb
 
 from tasks.records import Hit
+from tasks.storage.hits import CHUNK_COLUMNS, hit_of, modified_at
 from tasks.storage.surroundings import recordings
 from tasks.storage.tables import first_row
 
 MAX_SOURCES = 100
 """Sources that are told of one chunk; a content may have been copied any number of times."""
 
-_CHUNK = """
-SELECT chunk_id, kind, ordinal, modality, text, section, parent, meta, content_hash, chunker
-FROM chunk WHERE chunk_id = ?
-"""
+_CHUNK = f"SELECT {CHUNK_COLUMNS}, content_hash, chunker FROM chunk WHERE chunk_id = ?"
 _SOURCES = f"""
 SELECT uri, root, coalesce(media_type, ''), size_bytes, mtime_ns, content_hash, indexed_at,
     count(*) OVER ()
@@ -46,7 +43,7 @@ class SourceRow:
     @property
     def modified(self) -> datetime | None:
         """Return when it was changed; None where its store did not tell."""
-        return datetime.fromtimestamp(self.mtime_ns / 1e9, UTC) if self.mtime_ns else None
+        return modified_at(self.mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +66,20 @@ class KnownChunk:
 def find_chunk(con: duckdb.DuckDBPyConnection, chunk_id: int) -> KnownChunk | None:
     """Return a chunk that some source holds; None where there is none of this id."""
     row = first_row(con, _CHUNK, [chunk_id])
-    sources, num_copies = _sources(con, "content_hash", row[8]) if row else ([], 0)
-    if row is None or not sources:
+    if row is None:
         return None
-    _, kind, ordinal, modality, text, section, parent, meta, _, chunker = row
+    *chunk, content_hash, chunker = row
+    sources, num_copies = _sources(con, "content_hash", content_hash)
+    if not sources:
+        return None
     first = sources[0]
-    hit = Hit(
-        rank=0,
-        score=0.0,
+    hit = hit_of(
+        chunk,
         uri=first.uri,
-        chunk_id=chunk_id,
-        kind=kind,
-        ordinal=ordinal,
-        modality=modality,
         media_type=first.media_type,
         size_bytes=first.size_bytes,
         modified=first.modified,
         num_copies=num_copies,
-        text=text,
-        section=section,
-        parent=parent,
-        meta=json.loads(meta),
     )
     return KnownChunk(hit, chunker, sources, played_by(con, [hit]).get(hit.uri))
 

@@ -7,9 +7,7 @@ codes that agree with the collection and were measured to find what exact search
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
@@ -19,6 +17,7 @@ from tasks.errors import ModelMismatch
 from tasks.records import Hit, VectorList
 from tasks.storage.codes.folder import CodesFolder, NotReady, Ready
 from tasks.storage.filters import Where
+from tasks.storage.hits import CHUNK_COLUMNS, hit_of, modified_at
 from tasks.storage.models import all_versions
 from tasks.storage.nearest import Nearest, by_codes, exact
 from tasks.storage.tables import first_row
@@ -29,8 +28,8 @@ _SLACK = 100
 _SELECTIVE = 0.05
 
 # Two statements with bound lists, since a list that a subquery yields is not looked up by index.
-_CHUNKS = """
-SELECT chunk_id, content_hash, kind, ordinal, modality, text, section, parent, meta
+_CHUNKS = f"""
+SELECT {CHUNK_COLUMNS}, content_hash
 FROM chunk WHERE chunk_id IN (SELECT unnest($ids::BIGINT[]))
 """
 
@@ -143,10 +142,12 @@ def _compare_all(con: duckdb.DuckDBPyConnection, request: SearchRequest) -> list
     where, end = _condition(request), request.offset + request.k
     if where is None:
         # Sieving a million ids costs more than to score as many vectors, and is rarely needed.
-        nearest = exact(con, request.vectors, request.query, end + _SLACK)
-        for depth in (end, end + _SLACK):
+        deepest = end + _SLACK
+        nearest = exact(con, request.vectors, request.query, deepest)
+        are_all = len(nearest.chunk_ids) < deepest
+        for depth in (end, deepest):
             hits = _hits(con, request, nearest, depth)
-            if len(hits) == request.k or len(nearest.chunk_ids) <= min(depth, end + _SLACK - 1):
+            if len(hits) == request.k or (are_all and len(nearest.chunk_ids) <= depth):
                 return hits
     nearest = exact(con, request.vectors, request.query, end, where or Where())
     return _hits(con, request, nearest, end)
@@ -174,38 +175,28 @@ def _hits(
     where = request.where or Where()
     ids = nearest.chunk_ids[:depth]
     chunks = {row[0]: row for row in con.execute(_CHUNKS, {"ids": ids}).fetchall()}
-    hashes = sorted({row[1] for row in chunks.values()})
+    hashes = sorted({row[-1] for row in chunks.values()})
     sql = _SOURCES.format(condition=where.sql)
     held = con.execute(sql, {"hashes": hashes, **where.params}).fetchall()
     shown = {row[0]: row[1:] for row in held if row[2] is not None}
     found = [
-        (float(score), chunks[chunk_id], shown[chunks[chunk_id][1]])
+        (float(score), chunks[chunk_id], shown[chunks[chunk_id][-1]])
         for chunk_id, score in zip(ids.tolist(), nearest.scores, strict=False)
-        if chunk_id in chunks and chunks[chunk_id][1] in shown
+        if chunk_id in chunks and chunks[chunk_id][-1] in shown
     ]
     page = found[request.offset : request.offset + request.k]
     return [_hit(request.offset + i, *parts) for i, parts in enumerate(page, start=1)]
 
 
 def _hit(rank: int, score: float, chunk: tuple[Any, ...], sources: tuple[Any, ...]) -> Hit:
-    chunk_id, _, kind, ordinal, modality, text, section, parent, meta = chunk
     num_copies, source = sources
-    mtime_ns = source["mtime_ns"]
-    return Hit(
+    return hit_of(
+        chunk[:-1],
         rank=rank,
-        # A product of rounded unit vectors may be a little more than 1.
-        score=max(-1.0, min(1.0, score)),
+        score=score,
         uri=source["uri"],
-        chunk_id=chunk_id,
-        kind=kind,
-        ordinal=ordinal,
-        modality=modality,
         media_type=source["media_type"] or "",
         size_bytes=source["size_bytes"],
-        modified=datetime.fromtimestamp(mtime_ns / 1e9, UTC) if mtime_ns else None,
+        modified=modified_at(source["mtime_ns"]),
         num_copies=num_copies,
-        text=text,
-        section=section,
-        parent=parent,
-        meta=json.loads(meta),
     )

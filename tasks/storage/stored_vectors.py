@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.records import VectorList
+from tasks.storage.hits import cosine
 from tasks.storage.models import table_of
 from tasks.storage.tables import first_row, one_number
 
@@ -59,4 +60,4 @@ def standing(
     if num <= max_ranked:
         nearer = f"SELECT count(*) FROM {table} WHERE {similarity} > $score"
         rank = 1 + one_number(con, nearer, bound | {"score": row[0]})
-    return Standing(max(-1.0, min(1.0, float(row[0]))), rank, num)
+    return Standing(cosine(float(row[0])), rank, num)

@@ -68,7 +68,6 @@ def _list(segment: Segment, number: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the ids and the vectors, (m, dim) float32, centred and turned, that are in a list."""
     rows = slice(int(segment.starts[number]), int(segment.starts[number + 1]))
     block = segment.codes[rows].astype(np.float32) * segment.steps[rows, None]
-    if segment.live is None:
-        return segment.ids[rows], block
-    live = segment.live[rows]
-    return segment.ids[rows][live], block[live]
+    ids = segment.ids[rows]
+    live = ids >= 0
+    return (ids, block) if live.all() else (ids[live], block[live])

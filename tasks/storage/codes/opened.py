@@ -38,8 +38,6 @@ class Segment:
     """(n, dim) int8."""
     ids: np.ndarray
     """(n,) int64: chunk ids; -1 for a vector that was deleted."""
-    live: np.ndarray | None
-    """(n,) bool: which were not deleted; None where none was."""
     sizes: np.ndarray
     """(num_lists,) int64: how many of each list were not deleted."""
 
@@ -118,7 +116,6 @@ def _segment(
         steps=steps,
         codes=codes,
         ids=ids,
-        live=None if files.num_live == num_rows else live,
         sizes=counted(starts, live),
     )
 

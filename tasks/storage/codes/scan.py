@@ -148,9 +148,8 @@ class _Scanned:
 
     def rows(self, positions: np.ndarray) -> np.ndarray:
         """Return which rows of the segment, (n,) int64, stand at these positions."""
-        ends = np.cumsum(self.sizes)
-        number = np.searchsorted(ends, positions, side="right")
-        return np.asarray(positions + (self.starts + self.sizes - ends)[number])
+        number = np.searchsorted(np.cumsum(self.sizes), positions, side="right")
+        return np.asarray(positions + _shifts(self.starts, self.sizes)[number])
 
 
 def _scan(
@@ -174,9 +173,14 @@ def _compare_gathered(
 ) -> np.ndarray:
     """Return (m,) uint16: in how many bits the rows of each list differ from what it is asked."""
     number = np.repeat(np.arange(len(sizes)), sizes)
-    rows = np.arange(len(number)) + (starts - np.cumsum(sizes) + sizes)[number]
+    rows = np.arange(len(number)) + _shifts(starts, sizes)[number]
     counts = np.bitwise_count(bits[:, rows] ^ asked[:, number])
     return np.asarray(np.add.reduce(counts, axis=0, dtype=np.uint16))
+
+
+def _shifts(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return (lists,) int64: what leads from a position among the rows of all lists to the row."""
+    return np.asarray(starts + sizes - np.cumsum(sizes))
 
 
 def _compare_by_list(
