@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployments.ui.errors import ApiError
@@ -143,7 +141,7 @@ class Searcher:
 
     def _lists(self, con: duckdb.DuckDBPyConnection) -> list[VectorList]:
         options = QueryOptions(collection=self._settings.collection, model=self._settings.model)
-        return choose_lists(_Within(self._collection.path, con), options)
+        return choose_lists(con, self._collection.path, options)
 
     def _encode_picture(self, lists: list[VectorList], data: bytes) -> QueryVectors:
         try:
@@ -201,22 +199,6 @@ class Searcher:
         found = merged(con, vectors, whole, where, codes)
         others = [hit for hit in found.hits if is_wanted(hit)]
         return Page(others[ask.offset : ask.offset + ask.k + 1], found.notices)
-
-
-class _Within(Collection):
-    """Be the collection for a question that is asked within a read that is open already.
-
-    To wait for a second read inside the first would be to wait for a run that waits for the first.
-    """
-
-    def __init__(self, path: Path, con: duckdb.DuckDBPyConnection) -> None:
-        super().__init__(path)
-        self._con = con
-
-    @contextmanager
-    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Yield the open connection."""
-        yield self._con
 
 
 def _query_id(kind: str, content: bytes, lists: Sequence[VectorList]) -> str:

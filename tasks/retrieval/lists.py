@@ -11,10 +11,11 @@ from tasks.errors import CollectionEmpty, ModelMismatch
 from tasks.records import VectorList
 from tasks.retrieval.options import QueryOptions
 from tasks.storage import models
-from tasks.storage.collection import Collection
 from tasks.storage.stored_vectors import num_vectors
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import duckdb
     import numpy as np
 
@@ -25,23 +26,26 @@ QueryVectors = dict[VectorList, "np.ndarray"]
 """A query as a (dim,) float32 unit vector for each list that can answer it."""
 
 
-def choose_lists(collection: Collection, options: QueryOptions) -> list[VectorList]:
+def choose_lists(
+    con: duckdb.DuckDBPyConnection, path: Path, options: QueryOptions
+) -> list[VectorList]:
     """Return the lists with vectors that the options ask for: of the live line-up, or of one model.
+
+    ``path`` is the collection's, for what is said of it.
 
     Raises:
         CollectionEmpty: there is no vector to compare a query with.
         ModelMismatch: the collection has no vectors of that model.
     """
-    with collection.read() as con:
-        lists = _lists(con, collection, options.model)
-        filled = [found for found in lists if num_vectors(con, found)]
+    lists = _lists(con, path, options.model)
+    filled = [found for found in lists if num_vectors(con, found)]
     wanted = [v for v in filled if not options.modalities or v.modality in options.modalities]
     if wanted:
         return wanted
     what = " or ".join(options.modalities) or "any"
     held = ", ".join(sorted({found.modality for found in filled})) or "nothing"
     raise CollectionEmpty(
-        f"{collection.path} holds no vector of {what} modality, but of {held}: run "
+        f"{path} holds no vector of {what} modality, but of {held}: run "
         "`crossmodal index PATH...` first"
     )
 
@@ -86,21 +90,17 @@ def encode_image(lists: list[VectorList], uri: str, device: str) -> QueryVectors
     return {found: vectors[found.version] for found in seeing}
 
 
-def _lists(
-    con: duckdb.DuckDBPyConnection, collection: Collection, spec: str | None
-) -> list[VectorList]:
+def _lists(con: duckdb.DuckDBPyConnection, path: Path, spec: str | None) -> list[VectorList]:
     live = models.live(con)
     if live is None:
-        raise CollectionEmpty(
-            f"{collection.path} holds no vector yet: run `crossmodal index PATH...` first"
-        )
+        raise CollectionEmpty(f"{path} holds no vector yet: run `crossmodal index PATH...` first")
     if spec is None:
         return list(live.all_lists)
     found = models.find(con, spec)
     if not found:
         known = ", ".join(version.label for version in models.all_versions(con))
         raise ModelMismatch(
-            f"{collection.path} holds no vectors of model {spec!r}, only of {known}: "
+            f"{path} holds no vectors of model {spec!r}, only of {known}: "
             f"index with --model {spec} first, or leave --model out for {live.label}"
         )
     return models.vector_lists(found[-1])

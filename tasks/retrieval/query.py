@@ -90,7 +90,8 @@ def answer(options: QueryOptions, texts: list[str], images: list[str]) -> list[A
         raise FilterError("nothing to search for: give a text, or a picture with --image")
     where = parse_where(options.where)
     collection = Collection(options.collection)
-    lists = choose_lists(collection, options)
+    with collection.read() as con:
+        lists = choose_lists(con, collection.path, options)
     encoded = [encode_text(lists, text, options.device) for text in queries]
     encoded += [encode_image(lists, uri, options.device) for uri in images]
     codes = codes_beside(collection.path)
