@@ -1,7 +1,7 @@
-"""Turn a batch of prepared chunks of any modality into vectors.
+"""Turn a batch of prepared chunks of one modality into vectors.
 
-Owns which encoder gets which chunk; refuses to time or to order the batches. Every chunk comes back
-at its place: with a vector, or with the reason why it has none.
+Owns which encoder gets them; refuses to time, to part or to order the batches. Every chunk comes
+back at its place: with a vector, or with the reason why it has none.
 """
 
 from __future__ import annotations
@@ -25,18 +25,8 @@ class ChunkEncoding:
     caption_weight: float = 0.0
     """Share of a caption in its picture's vector: early fusion in the joint space."""
 
-    def encode(self, items: list[Item]) -> list[Item]:
-        """Return the items with their vectors as payloads."""
-        done = list(items)
-        for modality in sorted({item.modality for item in items}):
-            rows = [row for row, item in enumerate(items) if item.modality == modality]
-            for row, item in zip(
-                rows, self._encoded(modality, [items[r] for r in rows]), strict=True
-            ):
-                done[row] = item
-        return done
-
-    def _encoded(self, modality: str, items: list[Item]) -> list[Item]:
+    def encode(self, modality: str, items: list[Item]) -> list[Item]:
+        """Return items of one modality with their vectors as payloads."""
         encoded = self._forward(modality, items)
         dim = self.encoders.lineup.serving[modality].dim
         assert encoded.vectors.shape == (len(items), dim)

@@ -93,19 +93,19 @@ class ShardOperators:
             alive = [items[row] for row in rows]
             # Waiting for the turn is not the model's work, so the clock starts inside.
             with self._turns, on_one_core(), self._timed("forward", alive):
-                for part in self._passes(alive):
-                    encoded = self.encoding.encode([alive[place] for place in part])
+                for modality, part in self._passes(alive):
+                    encoded = self.encoding.encode(modality, [alive[place] for place in part])
                     for place, item in zip(part, encoded, strict=True):
                         done[rows[place]] = item
         self.progress(sum(item.last for item in items))
         return done
 
-    def _passes(self, items: list[Item]) -> Iterator[list[int]]:
+    def _passes(self, items: list[Item]) -> Iterator[tuple[str, list[int]]]:
         """Yield the places of the items of one modality that go through a pass together."""
         for modality in sorted({item.modality for item in items}):
             places = [place for place, item in enumerate(items) if item.modality == modality]
             size = self._pass_rows(modality)
-            yield from (places[i : i + size] for i in range(0, len(places), size))
+            yield from ((modality, places[i : i + size]) for i in range(0, len(places), size))
 
     def _pass_rows(self, modality: str) -> int:
         if self.options.batch_size:

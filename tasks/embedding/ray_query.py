@@ -88,7 +88,7 @@ def apply(settings: bytes, operator: str, rows: pa.Array) -> pa.Array:
     """Run an operator over one batch of rows, in whatever process this is."""
     items, told = from_arrow(rows.field("item")), rows.field("spans").to_pylist()
     _CALL.spans = []
-    done = _done(_operators(settings), operator, items)
+    done = getattr(_operators(settings), operator)(items)
     assert len(done) == len(items), f"{operator} gave {len(done)} rows for {len(items)}"
     new = "".join(f"{json.dumps(asdict(span))}\n" for span in _CALL.spans)
     told[0] += new
@@ -102,16 +102,6 @@ def apply(settings: bytes, operator: str, rows: pa.Array) -> pa.Array:
     offsets = pa.array(np.cumsum([0, *map(len, done)]), pa.int64())
     flat = _rows([item for group in done for item in group], spread)
     return pa.LargeListArray.from_arrays(offsets, flat)
-
-
-def _done(operators: ShardOperators, name: str, items: list[Item]) -> Any:
-    """Return what an operator makes of items; the batch of a forward pass is the node's affair."""
-    work = getattr(operators, name)
-    if name != "forward":
-        return work(items)
-    size = operators.batch_rows
-    batches = (items[start : start + size] for start in range(0, len(items), size))
-    return [item for batch in batches for item in work(batch)]
 
 
 def _operator(
