@@ -109,6 +109,7 @@ def audit(
         level += 1
         recall = _recall(con, vectors, queries, exact, replace(ready, effort=EFFORTS[level]))
     return Audit(
+        basis=ready.codes.manifest.basis.name,
         recall=recall,
         target=target,
         effort=level,

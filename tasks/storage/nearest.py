@@ -1,8 +1,8 @@
-"""Find the chunk ids nearest to a query: exactly in SQL, or by codes and then exactly.
+"""Find the chunk ids nearest to a query: exactly in SQL, or by codes.
 
-Either way the scores are those of the stored vectors and only vectors that the connection sees come
-out, in the order of their scores and then of their ids. Sources and what a hit shows are not
-known here.
+Either way only vectors that the connection sees come out, in the order of their scores and then of
+their ids; scores by codes are those of the stored vectors, to the precision of float32. Sources and
+what a hit shows are not known here.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import duckdb
 import numpy as np
 
 from tasks.records import VectorList
+from tasks.storage.codes.allowed import Allowed
 from tasks.storage.codes.folder import Ready
-from tasks.storage.codes.scan import Allowed, candidates
+from tasks.storage.codes.scan import candidates
 from tasks.storage.filters import Where
 from tasks.storage.models import table_of
 
-# Candidates beyond those asked for, whose true scores may put them further up.
+# Candidates beyond those asked for, whose rests may put them further up.
 _MARGIN = 16
 _WIDENING = 4
 
@@ -34,8 +35,6 @@ SELECT chunk_id, array_inner_product(v, $query::FLOAT[{dim}]) AS score
 FROM {vectors} WHERE {which}
 ORDER BY score DESC, chunk_id LIMIT $depth
 """
-
-_COVERED = "seq <= $covered AND chunk_id IN (SELECT unnest($ids::BIGINT[]))"
 
 
 class Nearest(NamedTuple):
@@ -67,10 +66,13 @@ def by_codes(
     ready: Ready,
     where: Where | None = None,
 ) -> Nearest | None:
-    """Return the ``depth`` nearest of what the codes suggest and of all newer vectors.
+    """Return the ``depth`` nearest of what the codes cover and of all newer vectors.
 
     None where the codes cannot tell: more vectors are about as near as the last one than they
-    hand on.
+    suggest.
+
+    Raises:
+        CodesDamaged: the codes of a near vector are not what was written.
     """
     allowed = Allowed.of(passing(con, where)) if where else None
     found = _covered(con, vectors, query, depth, ready, allowed)
@@ -102,32 +104,31 @@ def _covered(
     ready: Ready,
     allowed: Allowed | None,
 ) -> Nearest | None:
-    """Take as many candidates, best first, as could still be among the nearest."""
+    """Look closely at as many candidates, best first, as could still be among the nearest."""
     found = candidates(ready.codes, query, ready.effort, allowed)
     num_taken = depth + _MARGIN
     while True:
-        taken = found.chunk_ids[:num_taken]
-        params = {"covered": ready.covered_seq, "ids": taken}
-        top = _top(con, vectors, query, len(taken), _COVERED, params)
-        is_all = num_taken >= len(found.chunk_ids)
-        if (is_all and found.complete) or _settled(top, found.scores[:num_taken], taken, depth):
-            return Nearest(top.chunk_ids[:depth], top.scores[:depth])
-        if is_all:
+        ids, scores, ceiling = found.closest(num_taken)
+        if ready.num_gone:
+            there = _there(con, vectors, ids, ready.covered_seq)
+            ids, scores = ids[there], scores[there]
+        if np.isneginf(ceiling) or (len(ids) >= depth and ceiling < scores[depth - 1]):
+            return Nearest(ids[:depth], scores[:depth])
+        if num_taken >= len(found):
             return None
         num_taken *= _WIDENING
 
 
-def _settled(top: Nearest, approximate: np.ndarray, taken: np.ndarray, depth: int) -> bool:
-    """Say whether no further candidate can be among the ``depth`` nearest.
-
-    What is left scores at most what the last one taken does, give or take the largest error seen.
-    """
-    if len(top.chunk_ids) < depth:
-        return False
-    by_id = np.argsort(taken)
-    places = by_id[np.searchsorted(taken, top.chunk_ids, sorter=by_id)]
-    error = np.abs(approximate[places] - top.scores).max()
-    return bool(approximate[-1] + error < top.scores[depth - 1])
+def _there(
+    con: duckdb.DuckDBPyConnection, vectors: VectorList, chunk_ids: np.ndarray, covered_seq: int
+) -> np.ndarray:
+    """Return (n,) bool: whether the vectors that the codes cover have these chunks' still."""
+    rows = con.execute(
+        f"SELECT chunk_id FROM {table_of(vectors)} "
+        "WHERE seq <= $covered AND chunk_id IN (SELECT unnest($ids::BIGINT[]))",
+        {"covered": covered_seq, "ids": chunk_ids},
+    ).fetchnumpy()
+    return np.isin(chunk_ids, np.asarray(rows["chunk_id"], np.int64))
 
 
 def _top(

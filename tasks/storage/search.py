@@ -15,6 +15,7 @@ import numpy as np
 
 from tasks.errors import ModelMismatch
 from tasks.records import Hit, VectorList
+from tasks.storage.codes.files import CodesDamaged
 from tasks.storage.codes.folder import CodesFolder, NotReady, Ready
 from tasks.storage.filters import Where
 from tasks.storage.hits import CHUNK_COLUMNS, hit_of, modified_at
@@ -96,12 +97,14 @@ def answer(
     if codes is None:
         return Answer(_compare_all(con, request), SearchNotice("exact"))
     ready = codes.ready(con, request.vectors)
-    if isinstance(ready, Ready):
-        hits = None if _is_selective(con, request) else _by_codes(con, request, ready)
-        if hits is not None:
-            return Answer(hits, SearchNotice("codes"))
-        ready = NotReady()
-    return Answer(_compare_all(con, request), SearchNotice("exact", ready.reason))
+    found: list[Hit] | NotReady
+    try:
+        found = _by_codes(con, request, ready) if isinstance(ready, Ready) else ready
+    except CodesDamaged as error:
+        found = codes.give_up(request.vectors, error)
+    if isinstance(found, NotReady):
+        return Answer(_compare_all(con, request), SearchNotice("exact", found.reason))
+    return Answer(found, SearchNotice("codes"))
 
 
 def check_query(con: duckdb.DuckDBPyConnection, vectors: VectorList, query: np.ndarray) -> None:
@@ -155,17 +158,19 @@ def _compare_all(con: duckdb.DuckDBPyConnection, request: SearchRequest) -> list
 
 def _by_codes(
     con: duckdb.DuckDBPyConnection, request: SearchRequest, ready: Ready
-) -> list[Hit] | None:
-    """Return the hits that the codes lead to; None where they cannot tell."""
+) -> list[Hit] | NotReady:
+    """Return the hits that the codes lead to, unless they cannot tell."""
+    if _is_selective(con, request):
+        return NotReady()
     where, end = _condition(request), request.offset + request.k
     for depth in (end, end + _SLACK):
         nearest = by_codes(con, request.vectors, request.query, depth, ready, where)
         if nearest is None:
-            return None
+            return NotReady()
         hits = _hits(con, request, nearest, depth)
         if len(hits) == request.k or len(nearest.chunk_ids) < depth or where:
             return hits
-    return None
+    return NotReady()
 
 
 def _hits(

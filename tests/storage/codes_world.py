@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from tasks.records import Hit, VectorList
 from tasks.storage import models
@@ -73,6 +74,13 @@ class World:
         request = SearchRequest(self.vectors, query, where=where, **wanted)
         with self.collection.read() as con:
             return answer(con, request, codes)
+
+
+def assert_alike(hits: list[Hit], wanted: list[Hit]) -> None:
+    """Assert that hits are the wanted ones, with scores to the precision of float32."""
+    scores = [hit.score for hit in wanted]
+    assert [hit.score for hit in hits] == pytest.approx(scores, abs=1e-6)
+    assert [replace(hit, score=0) for hit in hits] == [replace(hit, score=0) for hit in wanted]
 
 
 def add_points(con: Any, vectors: VectorList, points: np.ndarray, first: int) -> None:

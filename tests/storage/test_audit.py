@@ -12,7 +12,7 @@ from tasks.storage.codes import folder as folders
 from tasks.storage.codes.folder import NotReady
 from tasks.storage.codes.ledger import Audit, valid_codes
 from tasks.storage.codes.scan import Effort
-from tests.storage.codes_world import World, cloud, make_world
+from tests.storage.codes_world import World, assert_alike, cloud, make_world
 
 BLIND = Effort(share=0.01, num_refined=30, min_scanned=0)
 FULL = Effort(share=1.0, num_refined=5000)
@@ -54,7 +54,7 @@ def test_the_cheapest_effort_that_reaches_the_target_is_used(
     query = cloud(1, seed=5)[0]
     answer = coded.answer(query, k=20)
     assert answer.notice.method == "codes"
-    assert answer.hits == coded.exact(query, k=20)
+    assert_alike(answer.hits, coded.exact(query, k=20))
 
 
 def test_below_the_target_searches_are_exact_and_say_so(
@@ -93,7 +93,7 @@ def test_a_changed_byte_is_noticed_and_the_codes_are_given_up(coded: World) -> N
     content[-5] ^= 1
     path.write_bytes(content)
     query = cloud(1, seed=5)[0]
-    assert coded.answer(query).hits == coded.exact(query)
+    assert_alike(coded.answer(query).hits, coded.exact(query))
     result = audit_list(coded.collection, coded.vectors)
     assert isinstance(result, NotReady)
     assert "checksum" in result.reason
@@ -112,6 +112,7 @@ def test_sampled_queries_are_unit_vectors_and_the_same_every_time(coded: World) 
 
 def test_an_audit_is_passed_only_at_its_target() -> None:
     figure = Audit(
+        basis="basis-1.bin",
         recall=0.99,
         target=0.99,
         effort=0,

@@ -13,14 +13,15 @@ import json
 import os
 import uuid
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-FORMAT = 1
+FORMAT = 2
 _PAGE_BYTES = 4096
 _CHECK_BYTES = 1 << 24
 
@@ -42,6 +43,16 @@ class Array:
     def num_bytes(self) -> int:
         """Return the array's length."""
         return int(np.dtype(self.dtype).itemsize * np.prod(self.shape, dtype=np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Hold an array that is too long to have in memory at once."""
+
+    shape: tuple[int, ...]
+    dtype: type
+    blocks: Iterable[np.ndarray]
+    """One after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +116,7 @@ def new_token() -> str:
     return uuid.uuid4().hex
 
 
-def write_arrays(folder: Path, kind: str, arrays: Mapping[str, np.ndarray]) -> ArrayFile:
+def write_arrays(folder: Path, kind: str, arrays: Mapping[str, np.ndarray | Blocks]) -> ArrayFile:
     """Write arrays into a new file, which appears whole or not at all."""
     name = f"{kind}-{new_token()}.bin"
     described: dict[str, Array] = {}
@@ -114,9 +125,12 @@ def write_arrays(folder: Path, kind: str, arrays: Mapping[str, np.ndarray]) -> A
         for key, values in arrays.items():
             offset = -(-file.tell() // _PAGE_BYTES) * _PAGE_BYTES
             file.seek(offset)
-            values = np.ascontiguousarray(values)
-            described[key] = Array(values.dtype.str, values.shape, offset, _crc(values))
-            file.write(values.data)
+            crc = 0
+            for block in [values] if isinstance(values, np.ndarray) else values.blocks:
+                block = np.ascontiguousarray(block)
+                crc = _crc(block, crc)
+                file.write(block.data)
+            described[key] = Array(np.dtype(values.dtype).str, values.shape, offset, crc)
         file.truncate()
         _publish(file.fileno(), part, folder / name)
     return ArrayFile(name, described)
@@ -161,8 +175,11 @@ def read_manifest(folder: Path, token: str) -> Manifest:
     """Return the manifest of a generation.
 
     Raises:
-        CodesDamaged: it is missing, of another format, or not what was written.
+        CodesDamaged: it is missing, of another format, not what was written, or its files were
+            found damaged.
     """
+    if _damage_note(folder, token).exists():
+        raise CodesDamaged("a search found the codes damaged")
     try:
         outer = json.loads((folder / manifest_name(token)).read_bytes())
         body = outer["manifest"]
@@ -171,6 +188,16 @@ def read_manifest(folder: Path, token: str) -> Manifest:
         return _manifest(json.loads(body))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CodesDamaged(f"{manifest_name(token)} cannot be read: {error}") from error
+
+
+def mark_damaged(folder: Path, token: str) -> None:
+    """Note that a generation was found damaged, where the folder can be written."""
+    with suppress(OSError):
+        _damage_note(folder, token).touch()
+
+
+def _damage_note(folder: Path, token: str) -> Path:
+    return folder / f"damaged-{token}.json"
 
 
 def sweep(folder: Path, keep: set[str]) -> None:
@@ -207,10 +234,9 @@ def _digest(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()
 
 
-def _crc(values: np.ndarray) -> int:
+def _crc(values: np.ndarray, crc: int = 0) -> int:
     """Return the CRC-32, taken in pieces so that other threads are let in."""
     flat = values.reshape(-1).view(np.uint8)
-    crc = 0
     for start in range(0, len(flat), _CHECK_BYTES):
         crc = zlib.crc32(flat[start : start + _CHECK_BYTES].data, crc)
     return crc

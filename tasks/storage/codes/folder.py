@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from tasks.records import VectorList
-from tasks.storage.codes.files import CodesDamaged
+from tasks.storage.codes.files import CodesDamaged, mark_damaged
 from tasks.storage.codes.ledger import Valid, valid_codes
 from tasks.storage.codes.opened import OpenCodes, folder_of, open_codes
 from tasks.storage.codes.scan import EFFORTS, Effort
@@ -43,6 +43,11 @@ class NotReady:
 
     reason: str = ""
 
+    @classmethod
+    def damaged(cls, error: CodesDamaged) -> NotReady:
+        """Return what to say of codes that are not what was written."""
+        return cls(f"{error}: every vector was compared; the next run builds it again")
+
 
 class CodesFolder:
     """Keep the codes beside one collection open across searches."""
@@ -71,8 +76,17 @@ class CodesFolder:
         try:
             codes = self._opened(valid, vectors)
         except CodesDamaged as error:
-            return NotReady(f"{error}: every vector was compared; the next run builds it again")
+            return NotReady.damaged(error)
         return _agreeing(con, vectors, valid, codes)
+
+    def give_up(self, vectors: VectorList, error: CodesDamaged) -> NotReady:
+        """Use the codes of a list no more, nor let others, until the next run built new ones."""
+        table = table_of(vectors)
+        with self._lock:
+            known = self._open.pop(table, None)
+        if known:
+            mark_damaged(folder_of(self._collection, vectors), known.manifest.token)
+        return NotReady.damaged(error)
 
     def _opened(self, valid: Valid, vectors: VectorList) -> OpenCodes:
         table = table_of(vectors)

@@ -17,13 +17,15 @@ from tasks.storage.codes.files import Manifest
 from tasks.storage.models import table_of
 from tasks.storage.tables import first_row
 
-_AUDIT_COLUMNS = "recall, target, effort, covered_seq, num_vectors, num_queries, k, wall_s"
+_AUDIT_COLUMNS = "basis, recall, target, effort, covered_seq, num_vectors, num_queries, k, wall_s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
     """Say which part of the exact answers the codes found, and with how much effort."""
 
+    basis: str
+    """Name of the file of the basis of these codes, for which alone the figures hold."""
     recall: float
     """Of the ``k`` nearest of each query, the share that was found; 1 is all."""
     target: float
@@ -54,13 +56,12 @@ class Valid:
 def valid_codes(con: duckdb.DuckDBPyConnection, vectors: VectorList) -> Valid | None:
     """Return which codes belong to a list; None where it has none."""
     audited = ", ".join(f"a.{name}" for name in _AUDIT_COLUMNS.split(", "))
-    # One statement: each one costs more than what it reads.
+    # One statement, and none that sorts: each costs more than what it reads.
     row = first_row(
         con,
         f"SELECT c.token, c.covered_seq, c.num_vectors, {audited} FROM search_codes c "
-        "LEFT JOIN search_audit a USING (model_version_id, modality) "
-        "WHERE c.model_version_id = ? AND c.modality = ? "
-        "ORDER BY a.audited_at DESC, a.covered_seq DESC LIMIT 1",
+        "LEFT JOIN search_audit a USING (model_version_id, modality, basis) "
+        "WHERE c.model_version_id = ? AND c.modality = ?",
         [vectors.version.id, vectors.modality],
     )
     return Valid(row[0], row[1], row[2], _audit(row[3:])) if row else None
@@ -76,14 +77,12 @@ def _audit(row: tuple[Any, ...]) -> Audit | None:
 def put_codes(con: duckdb.DuckDBPyConnection, vectors: VectorList, manifest: Manifest) -> None:
     """Make this generation the valid one."""
     con.execute(
-        "INSERT INTO search_codes VALUES (?, ?, ?, ?, ?, now()) "
-        "ON CONFLICT (model_version_id, modality) DO UPDATE SET token = excluded.token, "
-        "covered_seq = excluded.covered_seq, num_vectors = excluded.num_vectors, "
-        "built_at = excluded.built_at",
+        "INSERT OR REPLACE INTO search_codes VALUES (?, ?, ?, ?, ?, ?, now())",
         [
             vectors.version.id,
             vectors.modality,
             manifest.token,
+            manifest.basis.name,
             manifest.covered_seq,
             manifest.num_live,
         ],
@@ -99,11 +98,12 @@ def drop_codes(con: duckdb.DuckDBPyConnection, vectors: VectorList) -> None:
 
 
 def put_audit(con: duckdb.DuckDBPyConnection, vectors: VectorList, audit: Audit) -> None:
-    """Add an audit to the list's history."""
+    """Keep an audit in place of the list's last one."""
     values = [getattr(audit, name) for name in _AUDIT_COLUMNS.split(", ")]
     con.execute(
-        f"INSERT INTO search_audit (model_version_id, modality, {_AUDIT_COLUMNS}, audited_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, now())",
+        "INSERT OR REPLACE INTO search_audit "
+        f"(model_version_id, modality, {_AUDIT_COLUMNS}, audited_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, now())",
         [vectors.version.id, vectors.modality, *values],
     )
 

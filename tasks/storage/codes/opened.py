@@ -16,11 +16,11 @@ from tasks.storage.codes.files import (
     map_arrays,
     read_manifest,
 )
+from tasks.storage.codes.rows import views_by_list
 from tasks.storage.codes.space import Basis, num_words
 from tasks.storage.models import table_of
 
-# The bytes are ten times as long as all else, and a wrong one can only cost a candidate: they are
-# checked when codes are updated, not whenever they are opened.
+# Bytes and rests are twenty times as long: those of a row are checked whenever they make a score.
 _CHECKED_ON_OPENING = ("starts", "bits", "steps")
 
 
@@ -31,11 +31,17 @@ class Segment:
     starts: np.ndarray
     """(num_lists + 1,) int64: where each list begins and the last one ends."""
     bits: np.ndarray
-    """(num_words, n) uint64."""
+    """(n * num_words,) uint64, list after list (see ``rows``)."""
+    bits_by_list: tuple[np.ndarray, ...]
+    """(num_words, m) uint64 for each list: views of ``bits``."""
     steps: np.ndarray
     """(n,) float32."""
     codes: np.ndarray
     """(n, dim) int8."""
+    rests: np.ndarray
+    """(n, dim) int16."""
+    checksums: np.ndarray
+    """(n,) uint32, of the three above."""
     ids: np.ndarray
     """(n,) int64: chunk ids; -1 for a vector that was deleted."""
     sizes: np.ndarray
@@ -85,7 +91,8 @@ def fingerprint_of(vectors: VectorList) -> str:
 
 def _basis(folder: Path, manifest: Manifest, dim: int) -> Basis:
     arrays = map_arrays(folder, manifest.basis)
-    mean, rotation, centres = (_as(arrays, name, np.float32) for name in Basis.__slots__[:3])
+    names = ("mean", "rotation", "centres")
+    mean, rotation, centres = (_as(arrays, name, np.float32) for name in names)
     if mean.shape != (dim,) or rotation.shape != (dim, dim) or centres.shape[1:] != (dim,):
         raise CodesDamaged(f"{manifest.basis.name} is for vectors of another width than {dim}")
     return Basis(mean, rotation, centres, manifest.gain)
@@ -96,15 +103,19 @@ def _segment(
 ) -> Segment:
     arrays = map_arrays(folder, files.codes, checked)
     starts, bits = _as(arrays, "starts", np.int64), _as(arrays, "bits", np.uint64)
-    steps, codes = _as(arrays, "steps", np.float32), _as(arrays, "codes", np.int8)
+    steps, checksums = _as(arrays, "steps", np.float32), _as(arrays, "checksums", np.uint32)
+    codes, rests = _as(arrays, "codes", np.int8), _as(arrays, "rests", np.int16)
     ids = _as(map_arrays(folder, files.ids), "ids", np.int64)
     num_rows = files.num_rows
-    shapes = (bits.shape, steps.shape, codes.shape, ids.shape)
-    wanted = ((num_words(basis.dim), num_rows), (num_rows,), (num_rows, basis.dim), (num_rows,))
+    fit = (
+        bits.shape == (num_rows * num_words(basis.dim),)
+        and all(part.shape == (num_rows,) for part in (steps, checksums, ids))
+        and all(part.shape == (num_rows, basis.dim) for part in (codes, rests))
+    )
     sound = len(starts) == basis.num_lists + 1 and starts[0] == 0 and starts[-1] == num_rows
     live = ids >= 0
     if (
-        shapes != wanted
+        not fit
         or not sound
         or bool((np.diff(starts) < 0).any())
         or np.count_nonzero(live) != files.num_live
@@ -113,8 +124,11 @@ def _segment(
     return Segment(
         starts=starts,
         bits=bits,
+        bits_by_list=views_by_list(bits, starts, num_words(basis.dim)),
         steps=steps,
         codes=codes,
+        rests=rests,
+        checksums=checksums,
         ids=ids,
         sizes=counted(starts, live),
     )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from tasks.storage.codes.files import ArrayFile, SegmentFiles, map_arrays, write_arrays
+from tasks.storage.codes.files import ArrayFile, Blocks, SegmentFiles, map_arrays, write_arrays
 from tasks.storage.codes.opened import OpenCodes
+from tasks.storage.codes.rows import checksum, lay_out, pick_up
 from tasks.storage.codes.space import Basis, Coded
+
+_BLOCK_ROWS = 16_384
 
 
 class Pile:
@@ -33,31 +36,24 @@ class Pile:
         lists = np.concatenate([part.lists for part in self._parts])
         order = np.argsort(lists, kind="stable")
         sizes = np.bincount(lists, minlength=self._basis.num_lists)
-        arrays = {
-            "starts": np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-            "bits": np.concatenate([part.bits for part in self._parts])[order].T,
+        starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        bits = np.concatenate([part.bits for part in self._parts])[order]
+        shape = (len(order), self._basis.dim)
+        arrays: dict[str, np.ndarray | Blocks] = {
+            "starts": starts,
+            "bits": lay_out(bits, starts),
             "steps": np.concatenate([part.steps for part in self._parts])[order],
-            "codes": self._take_codes(order),
+            "checksums": np.concatenate([_checksums(part) for part in self._parts])[order],
+            "codes": Blocks(shape, np.int8, _sorted([p.codes for p in self._parts], order)),
+            "rests": Blocks(shape, np.int16, _sorted([p.rests for p in self._parts], order)),
         }
         ids = np.concatenate(self._ids)[order]
-        codes = write_arrays(folder, "segment", arrays)
+        files = write_arrays(folder, "segment", arrays)
         return [
             SegmentFiles(
-                codes=codes, ids=_write_ids(folder, ids), num_rows=len(ids), num_live=len(ids)
+                codes=files, ids=_write_ids(folder, ids), num_rows=len(ids), num_live=len(ids)
             )
         ]
-
-    def _take_codes(self, order: np.ndarray) -> np.ndarray:
-        """Return the bytes in this order, letting go of each part: they are most of the memory."""
-        places = np.empty(len(order), dtype=np.int64)
-        places[order] = np.arange(len(order))
-        codes = np.empty((len(order), self._basis.dim), dtype=np.int8)
-        at = 0
-        while self._parts:
-            part = self._parts.pop(0).codes
-            codes[places[at : at + len(part)]] = part
-            at += len(part)
-        return codes
 
 
 def forget(folder: Path, codes: OpenCodes, still: np.ndarray) -> list[SegmentFiles]:
@@ -92,12 +88,32 @@ def merge(folder: Path, group: Sequence[SegmentFiles], basis: Basis) -> list[Seg
         lists = np.repeat(np.arange(basis.num_lists, dtype=np.int32), np.diff(arrays["starts"]))
         coded = Coded(
             lists[live],
-            np.ascontiguousarray(arrays["bits"][:, live].T),
+            pick_up(arrays["bits"], arrays["starts"], basis.num_words)[live],
             arrays["steps"][live],
             arrays["codes"][live],
+            arrays["rests"][live],
         )
         pile.add(ids[live], coded)
     return pile.write(folder)
+
+
+def _checksums(coded: Coded) -> np.ndarray:
+    """Return (n,) uint32."""
+    rows = zip(coded.codes, coded.rests, coded.steps, strict=True)
+    return np.array([checksum(*row) for row in rows], dtype=np.uint32)
+
+
+def _sorted(parts: Sequence[np.ndarray], order: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the rows of all parts in this order, block by block: they are most of the memory."""
+    starts = np.cumsum([0, *map(len, parts)])
+    for first in range(0, len(order), _BLOCK_ROWS):
+        wanted = order[first : first + _BLOCK_ROWS]
+        number = np.searchsorted(starts, wanted, side="right") - 1
+        block = np.empty((len(wanted), parts[0].shape[1]), parts[0].dtype)
+        for i in np.unique(number):
+            here = number == i
+            block[here] = parts[i][wanted[here] - starts[i]]
+        yield block
 
 
 def _write_ids(folder: Path, ids: np.ndarray) -> ArrayFile:

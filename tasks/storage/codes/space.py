@@ -1,20 +1,25 @@
-"""Learn and apply the code of a vector: a list, a sign bit and a signed byte for each dimension.
+"""Learn and apply the code of a vector: a list, and for each dimension a sign bit, byte and rest.
 
 Vectors are centred and turned by one fixed random rotation, which spreads what tells them apart
 evenly over the dimensions. The list is the nearest of some centres; the bits are the signs of what
-is left after the centre is taken away; the bytes hold the whole centred vector, coarsely.
-Knows nothing of files or DuckDB.
+is left after the centre is taken away; the bytes hold the whole centred vector, coarsely, and the
+rests what rounding to bytes took away: together as much as the float32 tell. Knows nothing of files
+or DuckDB.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+REST_UNITS = 1 << 16
+"""So many units of a rest make one of a byte."""
 _WORD_BITS = 64
-_ROUNDS = 8
-_SAMPLES_A_LIST = 64
+# Five rounds over 32 vectors a list find what eight over 64 do, in a third of the time.
+_ROUNDS = 5
+_SAMPLES_A_LIST = 32
+_VECTORS_A_LIST = 512
 _MAX_LISTS = 2048
 _MIN_LISTS = 16
 _SEED = 20_261_124
@@ -32,6 +37,12 @@ class Basis:
     """(num_lists, dim) float32, centred and rotated."""
     gain: float
     """How far a vector lies from its centre along its sign vector, a dimension; a mean."""
+    squares: np.ndarray = field(init=False)
+    """(num_lists,) float32: the squared lengths of the centres."""
+
+    def __post_init__(self) -> None:
+        squares = np.einsum("ij,ij->i", self.centres, self.centres)
+        object.__setattr__(self, "squares", squares)
 
     @property
     def dim(self) -> int:
@@ -61,6 +72,8 @@ class Coded:
     """(n,) float32: what one unit of a vector's bytes stands for."""
     codes: np.ndarray
     """(n, dim) int8."""
+    rests: np.ndarray
+    """(n, dim) int16: what ``codes`` lack, in 65536ths of their unit."""
 
 
 def num_words(dim: int) -> int:
@@ -69,8 +82,8 @@ def num_words(dim: int) -> int:
 
 
 def lists_for(num_vectors: int) -> int:
-    """Return how many lists suit so many vectors: about the square root, a power of two."""
-    wanted = 1 << round(np.log2(max(1, num_vectors)) / 2)
+    """Return how many lists suit so many vectors: a power of two."""
+    wanted = 1 << round(np.log2(max(1, num_vectors / _VECTORS_A_LIST)))
     return int(np.clip(wanted, _MIN_LISTS, _MAX_LISTS))
 
 
@@ -101,8 +114,11 @@ def encode(basis: Basis, vectors: np.ndarray) -> Coded:
     lists = nearest_centres(turned, basis.centres)
     steps = np.abs(turned).max(axis=1, initial=0) / 127
     steps = np.where(steps > 0, steps, 1).astype(np.float32)
-    codes = np.rint(turned / steps[:, None]).astype(np.int8)
-    return Coded(lists, sign_bits(turned - basis.centres[lists]), steps, codes)
+    bits = sign_bits(turned - basis.centres[lists])
+    turned /= steps[:, None]
+    codes = np.rint(turned)
+    rests = np.rint((turned - codes) * REST_UNITS).clip(max=REST_UNITS // 2 - 1)
+    return Coded(lists, bits, steps, codes.astype(np.int8), rests.astype(np.int16))
 
 
 def sign_bits(values: np.ndarray) -> np.ndarray:
