@@ -87,6 +87,17 @@ def test_an_audit_is_repeated_once_enough_has_changed(coded: World) -> None:
     assert audited(coded, max_change=0.04).covered_seq == first.covered_seq + 100
 
 
+def test_an_audit_says_nothing_of_codes_that_were_learnt_anew(coded: World) -> None:
+    audited(coded)
+    coded.add(cloud(2100, seed=3))
+    assert coded.update().action == "built"
+    with coded.collection.read() as con:
+        valid = valid_codes(con, coded.vectors)
+    assert valid is not None
+    assert valid.audit is None
+    assert audited(coded).num_vectors == 4100
+
+
 def test_a_changed_byte_is_noticed_and_the_codes_are_given_up(coded: World) -> None:
     (path,) = coded.folder.glob("segment-*.bin")
     content = bytearray(path.read_bytes())

@@ -66,6 +66,16 @@ def test_scores_are_the_exact_ones(world: World, con: Any) -> None:
     assert list(nearest.scores) == sorted(nearest.scores, reverse=True)
 
 
+def test_where_no_vector_is_gone_none_is_asked_for(world: World, con: Any) -> None:
+    codes = ready(world, con)
+    nearest = by_codes(con, world.vectors, QUERIES[0], 10, codes)
+    con.close()
+    again = by_codes(con, world.vectors, QUERIES[0], 10, codes)
+    assert nearest is not None
+    assert again is not None
+    assert list(again.chunk_ids) == list(nearest.chunk_ids)
+
+
 def test_pages_follow_each_other_without_gap_or_repeat(world: World) -> None:
     for query in QUERIES[:5]:
         whole = world.answer(query, k=40)

@@ -30,11 +30,12 @@ class Effort:
 
 
 EFFORTS = (
-    Effort(0.06, 2000),
-    Effort(0.08, 3000),
-    Effort(0.12, 4000),
-    Effort(0.2, 6000),
-    Effort(0.4, 10_000),
+    Effort(0.05, 2000),
+    Effort(0.07, 2500),
+    Effort(0.1, 3000),
+    Effort(0.15, 4000),
+    Effort(0.25, 6000),
+    Effort(0.5, 10_000),
     Effort(1.0, 20_000),
 )
 """From cheap to thorough; the audit finds the cheapest that reaches its target."""

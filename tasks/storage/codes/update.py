@@ -32,7 +32,7 @@ from tasks.storage.lock import exclusive
 from tasks.storage.stored_vectors import num_vectors
 
 MIN_CODED = 50_000
-"""With fewer vectors exact search answers in 40 ms (by codes in 6) and needs no codes."""
+"""With fewer vectors exact search answers in 40 ms (by codes in 2) and needs no codes."""
 _TURN_ROWS = 65_536
 _SEGMENT_ROWS = 1_048_576
 _RELEARN_GROWTH = 2
