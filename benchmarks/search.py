@@ -16,14 +16,13 @@ teams of threads wait for their last one.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import shutil
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ import numpy as np
 
 from benchmarks.rivals import RIVALS, Missing, Rival, Search, made, path_of
 from benchmarks.search_collection import batch, cold, fill, maintenance
+from benchmarks.search_report import IN_A_ROW, OURS, Row, markdown, write
 from benchmarks.vectors import Space, blocks, draw, make_space
 from tasks.records import VectorList
 from tasks.storage import models
@@ -43,41 +43,8 @@ from tasks.storage.nearest import by_codes, exact
 from tasks.storage.search import SearchRequest, answer
 
 K = 10
-OURS = "crossmodal: ids and scores"
 _TARGET = 0.99
-_IN_A_ROW = 10
 _BLAS_THREADS = "OPENBLAS_NUM_THREADS"
-
-
-@dataclass
-class Row:
-    """Hold one method's figures."""
-
-    method: str
-    recall: float = 0.0
-    recall_foreign: float = 0.0
-    build_s: float = 0.0
-    size_mb: float = 0.0
-    effort: float = 0
-    times_ms: list[float] = field(default_factory=list)
-    """Of queries of which ten came in a row."""
-    alone_ms: list[float] = field(default_factory=list)
-    """Of queries between which every other method had its turn."""
-
-    @property
-    def p50_ms(self) -> float:
-        """Return the median latency in a row."""
-        return float(np.median(self.times_ms))
-
-    @property
-    def p95_ms(self) -> float:
-        """Return the latency that 95 % stay below in a row."""
-        return float(np.percentile(self.times_ms, 95))
-
-    @property
-    def alone_p50_ms(self) -> float:
-        """Return the median latency of single queries."""
-        return float(np.median(self.alone_ms))
 
 
 def main() -> None:
@@ -97,19 +64,10 @@ def main() -> None:
     queries, others = (_queries(space, options.queries, stream) for stream in (1, 3))
     np.save(work / "queries.npy", queries)
     facts, result = _run(stored, queries, others, work, slow=options.slow_builds == "yes")
-    text = _markdown(options.num, options.dim, facts, result)
+    text = markdown(options.num, options.dim, facts, result)
     print(text)
     if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        base = f"{options.out}-{options.num}"
-        rows = [_figures(row) for row in result]
-        Path(f"{base}.json").write_text(json.dumps({"facts": facts, "rows": rows}, indent=1) + "\n")
-        Path(f"{base}.md").write_text(text)
-
-
-def _figures(row: Row) -> dict[str, Any]:
-    times = {name: getattr(row, name) for name in ("p50_ms", "p95_ms", "alone_p50_ms")}
-    return {k: v for k, v in asdict(row).items() if k not in ("times_ms", "alone_ms")} | times
+        write(Path(f"{options.out}-{options.num}"), facts, result, text)
 
 
 def _queries(space: Space, num: int, stream: int) -> np.ndarray:
@@ -143,7 +101,9 @@ def _run(
         vectors = VectorList(models.all_versions(con)[0], "image")
     threads = {name: os.environ.get(name, "") for name in ("OMP_NUM_THREADS", _BLAS_THREADS)}
     facts: dict[str, Any] = {"machine": _machine(), "load_before": os.getloadavg()} | threads
+    started = time.perf_counter()
     update = update_codes(collection, vectors, min_vectors=1)
+    facts["codes_s"] = time.perf_counter() - started
     facts |= {"codes": asdict(update)} | maintenance(collection, vectors, stored)
     facts["cold_s"] = [cold(collection, work) for _ in range(3)]
     truth = _truth(stored, np.concatenate([queries, others]))
@@ -155,9 +115,10 @@ def _run(
             facts[name] = str(missing)
     with collection.read() as con:
         for row, search in _ours(con, collection, vectors, others, truth[-len(others) :]):
+            row.build_s, row.size_mb = facts["codes_s"], update.size_bytes / 1e6
             methods[row.method] = row, search
         facts["batch"] = batch(con, collection, vectors, queries, K)
-        for in_a_row in (1, _IN_A_ROW):
+        for in_a_row in (1, IN_A_ROW):
             _take_turns(methods, queries, truth, in_a_row)
     facts["load_after"] = os.getloadavg()
     return facts, [row for row, _ in methods.values()]
@@ -263,33 +224,6 @@ def _machine() -> str:
     )
     free = shutil.disk_usage("/tmp").free >> 30
     return f"{os.cpu_count()} cores, {model}, numpy {np.__version__}, {free} GB free"
-
-
-def _markdown(num: int, dim: int, facts: dict[str, Any], rows: list[Row]) -> str:
-    ours = next(row for row in rows if row.method == OURS)
-    lines = [
-        f"# Search of {num:,} x {dim}",
-        "",
-        f"{time.strftime('%Y-%m-%d')}. Single queries, warm: {_IN_A_ROW} of a method in a row, and "
-        f"one at a time. Recall@{K} against exact search, of queries like the vectors / from "
-        "another modality's cone.",
-        "",
-        "| method | effort | p50 ms | p95 ms | p50 / ours | one at a time | / ours | recall "
-        "| build s | MB |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for row in sorted(rows, key=lambda row: row.p50_ms):
-        recall = f"{row.recall:.3f} / {row.recall_foreign:.3f}"
-        if "reading all" in row.method:
-            recall = "-"
-        lines.append(
-            f"| {row.method} | {row.effort or '-'} | {row.p50_ms:.2f} | {row.p95_ms:.2f} | "
-            f"{row.p50_ms / ours.p50_ms:.2f} | {row.alone_p50_ms:.2f} | "
-            f"{row.alone_p50_ms / ours.alone_p50_ms:.2f} | {recall} | {row.build_s:.1f} | "
-            f"{row.size_mb:.0f} |"
-        )
-    lines += ["", *(f"- {name}: {value}" for name, value in facts.items()), ""]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

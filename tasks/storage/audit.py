@@ -72,8 +72,8 @@ def audit_list(
             damage = ""
     if damage or isinstance(audited, Audit):
         with collection.write() as con:
-            if isinstance(audited, Audit):
-                put_audit(con, vectors, audited)
+            if valid and isinstance(audited, Audit):
+                put_audit(con, vectors, valid.basis, audited)
             else:
                 drop_codes(con, vectors)
     return audited
@@ -109,7 +109,6 @@ def audit(
         level += 1
         recall = _recall(con, vectors, queries, exact, replace(ready, effort=EFFORTS[level]))
     return Audit(
-        basis=ready.codes.manifest.basis.name,
         recall=recall,
         target=target,
         effort=level,

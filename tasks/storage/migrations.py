@@ -164,10 +164,10 @@ def m012_sources_by_content(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("CREATE INDEX source_by_content ON source (content_hash)")
 
 
-def m013_audits_of_a_basis(con: duckdb.DuckDBPyConnection) -> None:
-    """Let an audit speak only for codes of the basis that it measured; keep the latest one.
+def m013_audits_of_codes(con: duckdb.DuckDBPyConnection) -> None:
+    """Keep the audit of codes with them, so that it speaks for no others, and one look finds both.
 
-    What was kept before is for codes of an older format, which the next run builds anew.
+    What was kept before is of codes in an older format, which the next run builds anew.
     """
     con.execute("""
         DROP TABLE search_codes;
@@ -175,13 +175,10 @@ def m013_audits_of_a_basis(con: duckdb.DuckDBPyConnection) -> None:
         CREATE TABLE search_codes (
             model_version_id INTEGER NOT NULL, modality VARCHAR NOT NULL, token VARCHAR NOT NULL,
             basis VARCHAR NOT NULL, covered_seq BIGINT NOT NULL, num_vectors BIGINT NOT NULL,
-            built_at TIMESTAMPTZ NOT NULL, PRIMARY KEY (model_version_id, modality));
-        CREATE TABLE search_audit (
-            model_version_id INTEGER NOT NULL, modality VARCHAR NOT NULL, basis VARCHAR NOT NULL,
-            recall DOUBLE NOT NULL, target DOUBLE NOT NULL, effort INTEGER NOT NULL,
-            covered_seq BIGINT NOT NULL, num_vectors BIGINT NOT NULL, num_queries INTEGER NOT NULL,
-            k INTEGER NOT NULL, wall_s DOUBLE NOT NULL, audited_at TIMESTAMPTZ NOT NULL,
-            PRIMARY KEY (model_version_id, modality))""")
+            built_at TIMESTAMPTZ NOT NULL,
+            audit STRUCT(recall DOUBLE, target DOUBLE, effort INTEGER, covered_seq BIGINT,
+                num_vectors BIGINT, num_queries INTEGER, k INTEGER, wall_s DOUBLE),
+            audited_at TIMESTAMPTZ, PRIMARY KEY (model_version_id, modality))""")
 
 
 STEPS: tuple[Step, ...] = (
@@ -197,7 +194,7 @@ STEPS: tuple[Step, ...] = (
     m010_codes,
     m011_batch_sizes,
     m012_sources_by_content,
-    m013_audits_of_a_basis,
+    m013_audits_of_codes,
 )
 LATEST = len(STEPS)
 

@@ -123,7 +123,6 @@ def test_sampled_queries_are_unit_vectors_and_the_same_every_time(coded: World) 
 
 def test_an_audit_is_passed_only_at_its_target() -> None:
     figure = Audit(
-        basis="basis-1.bin",
         recall=0.99,
         target=0.99,
         effort=0,

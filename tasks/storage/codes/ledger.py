@@ -6,8 +6,7 @@ was replaced or restored never takes the codes of another.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
 
 import duckdb
 import numpy as np
@@ -17,15 +16,11 @@ from tasks.storage.codes.files import Manifest
 from tasks.storage.models import table_of
 from tasks.storage.tables import first_row
 
-_AUDIT_COLUMNS = "basis, recall, target, effort, covered_seq, num_vectors, num_queries, k, wall_s"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
     """Say which part of the exact answers the codes found, and with how much effort."""
 
-    basis: str
-    """Name of the file of the basis of these codes, for which alone the figures hold."""
     recall: float
     """Of the ``k`` nearest of each query, the share that was found; 1 is all."""
     target: float
@@ -48,6 +43,8 @@ class Valid:
     """Name the generation of codes that belongs to a list, and what was measured of it."""
 
     token: str
+    basis: str
+    """Name of the file of their basis."""
     covered_seq: int
     num_vectors: int
     audit: Audit | None
@@ -55,29 +52,26 @@ class Valid:
 
 def valid_codes(con: duckdb.DuckDBPyConnection, vectors: VectorList) -> Valid | None:
     """Return which codes belong to a list; None where it has none."""
-    audited = ", ".join(f"a.{name}" for name in _AUDIT_COLUMNS.split(", "))
-    # One statement, and none that sorts: each costs more than what it reads.
     row = first_row(
         con,
-        f"SELECT c.token, c.covered_seq, c.num_vectors, {audited} FROM search_codes c "
-        "LEFT JOIN search_audit a USING (model_version_id, modality, basis) "
-        "WHERE c.model_version_id = ? AND c.modality = ?",
+        "SELECT token, basis, covered_seq, num_vectors, audit FROM search_codes "
+        "WHERE model_version_id = ? AND modality = ?",
         [vectors.version.id, vectors.modality],
     )
-    return Valid(row[0], row[1], row[2], _audit(row[3:])) if row else None
-
-
-def _audit(row: tuple[Any, ...]) -> Audit | None:
-    """Return the audit whose columns these are; None for the nulls of a list that had none."""
-    if row[0] is None:
+    if row is None:
         return None
-    return Audit(**dict(zip(_AUDIT_COLUMNS.split(", "), row, strict=True)))
+    token, basis, covered_seq, num_vectors, audit = row
+    return Valid(token, basis, covered_seq, num_vectors, Audit(**audit) if audit else None)
 
 
 def put_codes(con: duckdb.DuckDBPyConnection, vectors: VectorList, manifest: Manifest) -> None:
-    """Make this generation the valid one."""
+    """Make this generation the valid one; codes that were learnt anew have no audit yet."""
     con.execute(
-        "INSERT OR REPLACE INTO search_codes VALUES (?, ?, ?, ?, ?, ?, now())",
+        "INSERT INTO search_codes VALUES (?, ?, ?, ?, ?, ?, now(), NULL, NULL) "
+        "ON CONFLICT (model_version_id, modality) DO UPDATE SET token = excluded.token, "
+        "covered_seq = excluded.covered_seq, num_vectors = excluded.num_vectors, "
+        "built_at = excluded.built_at, "
+        "audit = CASE WHEN basis = excluded.basis THEN audit END, basis = excluded.basis",
         [
             vectors.version.id,
             vectors.modality,
@@ -97,14 +91,19 @@ def drop_codes(con: duckdb.DuckDBPyConnection, vectors: VectorList) -> None:
     )
 
 
-def put_audit(con: duckdb.DuckDBPyConnection, vectors: VectorList, audit: Audit) -> None:
-    """Keep an audit in place of the list's last one."""
-    values = [getattr(audit, name) for name in _AUDIT_COLUMNS.split(", ")]
+def put_audit(
+    con: duckdb.DuckDBPyConnection, vectors: VectorList, basis: str, audit: Audit
+) -> None:
+    """Keep an audit of the codes of this basis, if these are the valid ones still."""
     con.execute(
-        "INSERT OR REPLACE INTO search_audit "
-        f"(model_version_id, modality, {_AUDIT_COLUMNS}, audited_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, now())",
-        [vectors.version.id, vectors.modality, *values],
+        "UPDATE search_codes SET audit = $audit, audited_at = now() "
+        "WHERE model_version_id = $version AND modality = $modality AND basis = $basis",
+        {
+            "audit": asdict(audit),
+            "version": vectors.version.id,
+            "modality": vectors.modality,
+            "basis": basis,
+        },
     )
 
 
