@@ -37,6 +37,11 @@ class Row:
     recall_foreign: float
     """Of the second half of the queries, which come from another modality."""
 
+    @property
+    def recall_all(self) -> float:
+        """Return the recall of all queries."""
+        return (self.recall + self.recall_foreign) / 2
+
 
 def opened(folder: Path, basis: Basis, segments: Sequence[SegmentFiles], num: int) -> OpenCodes:
     """Return the codes of vectors 1 to ``num``, whose segments lie in a folder."""

@@ -3,8 +3,9 @@
     python -m benchmarks.search_real MODEL ../shared/data /tmp/real --crops 5
 
 Photos at hand are too few to tell, so of each some parts are embedded, half to all of it. Asked are
-further parts, and captions. Every effort is taken as in a list of many more vectors: its share of
-these few, without the least number that a search goes through. The work folder keeps the vectors.
+further parts, captions, and what an audit asks. Every effort is taken as in a list of many more
+vectors: its share of these few, without the least number that a search goes through. The work
+folder keeps the vectors.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,14 +26,19 @@ from tasks.embedding import model_files
 from tasks.embedding.encoders import Encoders
 from tasks.embedding.options import ModelSpec
 from tasks.records import Lineup
+from tasks.storage.audit import made_queries
+from tasks.storage.codes.opened import OpenCodes
 from tasks.storage.codes.scan import EFFORTS
 from tasks.storage.codes.segments import Pile
-from tasks.storage.codes.space import encode, learn, lists_for, sample_size
+from tasks.storage.codes.space import encode, learn
 
 if TYPE_CHECKING:
     from tasks.embedding.encoder import Encoder
 
 _FOLDERS = ("captions", "cars", "classify")
+_LISTS = (32, 128, 512)
+_SAMPLED = 32
+_NUM_AUDIT = 1000
 _BATCH = 32
 _SEED = 20_261_125
 
@@ -48,11 +54,24 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     stored, queries = _vectors(options)
-    codes, truth = _coded(stored, queries, options.work)
-    efforts = (replace(effort, min_scanned=0) for effort in EFFORTS)
-    rows = [measured(codes, effort, queries, truth) for effort in efforts]
-    facts = {"vectors": len(stored), "lists": codes.basis.num_lists, "held": _spectrum(stored)}
-    print(json.dumps({"facts": facts, "rows": [asdict(row) for row in rows]}, indent=1))
+    facts = {"vectors": len(stored), "held": _spectrum(stored)}
+    report = {"facts": facts, "rows": [_measured(stored, queries, n, options) for n in _LISTS]}
+    print(json.dumps(report, indent=1))
+
+
+def _measured(
+    stored: np.ndarray, queries: np.ndarray, num_lists: int, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Return the recall of pictures, captions and an audit's queries, effort by effort."""
+    codes = _coded(stored, num_lists, options.work)
+    drawn = np.random.default_rng(_SEED).choice(stored, 3 * _NUM_AUDIT)
+    asked = [*np.split(queries, 2), made_queries(drawn, stored.mean(axis=0))]
+    rows = {}
+    for effort in EFFORTS:
+        few = replace(effort, min_scanned=0)
+        found = [measured(codes, few, q, _truth(stored, q)).recall_all for q in asked]
+        rows[effort.share] = dict(zip(("pictures", "captions", "audit"), found, strict=True))
+    return {"lists": num_lists, "recall": rows}
 
 
 def _vectors(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
@@ -107,14 +126,18 @@ def _crops(path: Path, num: int, rng: np.random.Generator) -> Iterator[Image.Ima
         yield picture.crop((left, top, left + width, top + height))
 
 
-def _coded(stored: np.ndarray, queries: np.ndarray, work: Path) -> tuple[Any, np.ndarray]:
-    """Return the codes of vectors 1 to n, and the (m, K) ids of the exact answers."""
-    sample = np.random.default_rng(_SEED).permutation(stored)[: sample_size(len(stored))]
-    basis = learn(sample, lists_for(len(stored)))
+def _coded(stored: np.ndarray, num_lists: int, work: Path) -> OpenCodes:
+    """Return the codes of vectors 1 to n."""
+    sample = np.random.default_rng(_SEED).permutation(stored)[: _SAMPLED * num_lists]
+    basis = learn(sample, num_lists)
     pile = Pile(basis)
     pile.add(np.arange(1, len(stored) + 1), encode(basis, stored))
-    truth = np.argpartition(-(queries @ stored.T), K, axis=1)[:, :K] + 1
-    return opened(work, basis, pile.write(work), len(stored)), truth
+    return opened(work, basis, pile.write(work), len(stored))
+
+
+def _truth(stored: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """Return (n, K) int64: the ids of the exact answers."""
+    return np.argpartition(-(queries @ stored.T), K, axis=1)[:, :K] + 1
 
 
 def _spectrum(stored: np.ndarray) -> dict[int, float]:

@@ -34,7 +34,8 @@ EFFORTS = (
     Effort(0.07, 2500),
     Effort(0.1, 3000),
     Effort(0.15, 4000),
-    Effort(0.25, 6000),
+    Effort(0.2, 5000),
+    Effort(0.3, 7000),
     Effort(0.5, 10_000),
     Effort(1.0, 20_000),
 )
