@@ -6,7 +6,7 @@ indexes new pictures into the same collection and commits every eight of them. T
 the same cores as the page and the run. The limit on requests per client is raised,
 since here all fifty have one address.
 
-    python -m benchmarks.serve_load MODEL --out benchmarks/results/2026-11-24-serve-load
+    python -m benchmarks.serve_load MODEL --out benchmarks/results/2026-11-25-serve-load
 """
 
 from __future__ import annotations
