@@ -133,7 +133,9 @@ def test_words_and_headings_of_every_block_are_in_some_passage(blocks, chunker):
         place = found.find(words, place)
         assert place >= 0
         place += len(words)
-        assert not words or all(any(h in p.text for p in pieces) for h in block.section)
+        # Windows end anywhere, in a heading too.
+        if words and chunker != "fixed":
+            assert all(any(h in p.text for p in pieces) for h in block.section)
     assert all(measure.count(piece.text) <= 40 for piece in pieces)
 
 
