@@ -125,7 +125,8 @@ def test_keyboard_alone_is_enough(open_page: Open) -> None:
     page.wait_for_url(f"**chunk={third}*")
     page.keyboard.press("Escape")
     page.wait_for_selector("#details", state="hidden")
-    assert page.evaluate("document.activeElement.dataset.chunk") == third
+    # The browser tells the page of it a moment later.
+    until(page, f"document.activeElement.dataset.chunk === '{third}'")
 
 
 def test_mistakes_and_empty_answers_offer_a_way_on(open_page: Open) -> None:
