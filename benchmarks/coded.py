@@ -10,19 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.search_collection import made_up_version
+from benchmarks.truth import K, share_found
 from tasks.records import VectorList
-from tasks.storage.codes.files import (
-    Manifest,
-    SegmentFiles,
-    new_token,
-    write_arrays,
-    write_manifest,
-)
-from tasks.storage.codes.opened import OpenCodes, fingerprint_of, open_codes
+from tasks.storage.codes.files import SegmentFiles, write_manifest
+from tasks.storage.codes.opened import OpenCodes, open_codes
 from tasks.storage.codes.scan import Effort, candidates
 from tasks.storage.codes.space import Basis
+from tasks.storage.codes.update import first_manifest
 
-K = 10
 _LOOKED_AT = 26
 
 
@@ -46,16 +41,8 @@ class Row:
 def opened(folder: Path, basis: Basis, segments: Sequence[SegmentFiles], num: int) -> OpenCodes:
     """Return the codes of vectors 1 to ``num``, whose segments lie in a folder."""
     vectors = VectorList(replace(made_up_version(basis.dim), id=1), "image")
-    arrays = {"mean": basis.mean, "rotation": basis.rotation, "centres": basis.centres}
-    manifest = Manifest(
-        token=new_token(),
-        fingerprint=fingerprint_of(vectors),
-        covered_seq=num,
-        num_trained=num,
-        gain=basis.gain,
-        basis=write_arrays(folder, "basis", arrays),
-        segments=tuple(segments),
-    )
+    manifest = first_manifest(folder, vectors, basis, num)
+    manifest = replace(manifest, covered_seq=num, segments=tuple(segments))
     write_manifest(folder, manifest)
     return open_codes(folder, manifest.token, vectors)
 
@@ -67,7 +54,7 @@ def measured(codes: OpenCodes, effort: Effort, queries: np.ndarray, truth: np.nd
         started = time.perf_counter()
         ids = candidates(codes, queries[i], effort).closest(_LOOKED_AT).chunk_ids[:K]
         times.append((time.perf_counter() - started) * 1000)
-        found.append(len(np.intersect1d(ids, truth[i])) / K)
+        found.append(share_found(ids, truth[i]))
     # The first two only warm up.
     times, found = times[2:], found[2:]
     half = len(queries) // 2

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-K = 10
+from benchmarks.truth import K
+
 _BLOCK_ROWS = 100_000
 Search = Callable[[np.ndarray], np.ndarray]
 

@@ -32,6 +32,7 @@ import numpy as np
 from benchmarks.rivals import RIVALS, Missing, Rival, Search, made, path_of
 from benchmarks.search_collection import batch, cold, fill, maintenance
 from benchmarks.search_report import IN_A_ROW, OURS, Row, markdown, write
+from benchmarks.truth import K, exact_ids, share_found
 from benchmarks.vectors import Space, blocks, draw, make_space
 from tasks.records import VectorList
 from tasks.storage import models
@@ -42,7 +43,6 @@ from tasks.storage.collection import Collection
 from tasks.storage.nearest import by_codes, exact
 from tasks.storage.search import SearchRequest, answer
 
-K = 10
 _TARGET = 0.99
 _BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
@@ -106,7 +106,7 @@ def _run(
     facts["codes_s"] = time.perf_counter() - started
     facts |= {"codes": asdict(update)} | maintenance(collection, vectors, stored)
     facts["cold_s"] = [cold(collection, work) for _ in range(3)]
-    truth = _truth(stored, np.concatenate([queries, others]))
+    truth = exact_ids(stored, np.concatenate([queries, others]))
     methods: dict[str, tuple[Row, Search]] = {}
     for name, rival in RIVALS.items():
         try:
@@ -147,11 +147,7 @@ def _ready(
 
 
 def _recall(search: Search, queries: np.ndarray, truth: np.ndarray) -> float:
-    return float(np.mean([_share_found(search(q), t) for q, t in zip(queries, truth, strict=True)]))
-
-
-def _share_found(ids: np.ndarray, wanted: np.ndarray) -> float:
-    return len(np.intersect1d(ids, wanted)) / K
+    return float(np.mean([share_found(search(q), t) for q, t in zip(queries, truth, strict=True)]))
 
 
 def _ours(
@@ -198,19 +194,11 @@ def _take_turns(
                 started = time.perf_counter()
                 ids = search(queries[i])
                 times.append((time.perf_counter() - started) * 1000)
-                found[name].append(_share_found(ids, truth[i]))
+                found[name].append(share_found(ids, truth[i]))
     for name, (row, _) in methods.items():
         half = len(queries) // 2
         row.recall = float(np.mean(found[name][:half]))
         row.recall_foreign = float(np.mean(found[name][half:]))
-
-
-def _truth(stored: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """Return (n, K) int64 chunk ids: position in ``stored`` plus one."""
-    scores = np.empty((len(queries), len(stored)), dtype=np.float32)
-    for start in range(0, len(stored), 50_000):
-        scores[:, start : start + 50_000] = queries @ stored[start : start + 50_000].T
-    return np.argpartition(-scores, K, axis=1)[:, :K] + 1
 
 
 def _machine() -> str:

@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.coded import K, measured, opened
+from benchmarks.coded import measured, opened
+from benchmarks.truth import K
 from benchmarks.vectors import Space, blocks, draw, make_space
 from tasks.storage.codes.files import SegmentFiles
 from tasks.storage.codes.opened import OpenCodes

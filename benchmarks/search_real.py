@@ -21,16 +21,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.coded import K, measured, opened
-from tasks.embedding import model_files
+from benchmarks.coded import measured, opened
+from benchmarks.truth import exact_ids
+from tasks.embedding.choice import choose_lineup
 from tasks.embedding.encoders import Encoders
-from tasks.embedding.options import ModelSpec
-from tasks.records import Lineup
+from tasks.embedding.options import LineupSpec, ModelSpec
 from tasks.storage.audit import made_queries
 from tasks.storage.codes.opened import OpenCodes
 from tasks.storage.codes.scan import EFFORTS
 from tasks.storage.codes.segments import Pile
 from tasks.storage.codes.space import encode, learn
+from tasks.storage.collection import Collection
 
 if TYPE_CHECKING:
     from tasks.embedding.encoder import Encoder
@@ -66,10 +67,14 @@ def _measured(
     codes = _coded(stored, num_lists, options.work)
     drawn = np.random.default_rng(_SEED).choice(stored, 3 * _NUM_AUDIT)
     asked = [*np.split(queries, 2), made_queries(drawn, stored.mean(axis=0))]
+    truths = [exact_ids(stored, questions) for questions in asked]
     rows = {}
     for effort in EFFORTS:
         few = replace(effort, min_scanned=0)
-        found = [measured(codes, few, q, _truth(stored, q)).recall_all for q in asked]
+        found = [
+            measured(codes, few, questions, truth).recall_all
+            for questions, truth in zip(asked, truths, strict=True)
+        ]
         rows[effort.share] = dict(zip(("pictures", "captions", "audit"), found, strict=True))
     return {"lists": num_lists, "recall": rows}
 
@@ -78,7 +83,7 @@ def _vectors(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
     """Return (n, dim) stored vectors and (2 m, dim) queries: pictures, then captions."""
     stored, queries = options.work / "stored.npy", options.work / "queries.npy"
     if not queries.exists():
-        encoder = _encoder(options.model)
+        encoder = _encoder(options.model, options.work)
         rng = np.random.default_rng(_SEED)
         photos = sorted(
             path for name in _FOLDERS for path in (options.data / name).rglob("*.[jp][pn]g")
@@ -91,11 +96,9 @@ def _vectors(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
     return np.load(stored), np.load(queries)
 
 
-def _encoder(model: str) -> Encoder:
-    files = model_files.resolve(ModelSpec(model))
-    dtype = model_files.choose_dtype("auto", "cpu")
-    version = model_files.describe(files, dtype, model_files.weights_hash(files))
-    return Encoders(Lineup.of(version), "cpu").of("image")
+def _encoder(model: str, work: Path) -> Encoder:
+    spec = LineupSpec(joint=ModelSpec(model))
+    return Encoders(choose_lineup(Collection(work / "none.duckdb"), spec, "auto")).of("image")
 
 
 def _captions(data: Path) -> list[str]:
@@ -133,11 +136,6 @@ def _coded(stored: np.ndarray, num_lists: int, work: Path) -> OpenCodes:
     pile = Pile(basis)
     pile.add(np.arange(1, len(stored) + 1), encode(basis, stored))
     return opened(work, basis, pile.write(work), len(stored))
-
-
-def _truth(stored: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """Return (n, K) int64: the ids of the exact answers."""
-    return np.argpartition(-(queries @ stored.T), K, axis=1)[:, :K] + 1
 
 
 def _spectrum(stored: np.ndarray) -> dict[int, float]:

@@ -78,9 +78,14 @@ class World:
 
 def assert_alike(hits: list[Hit], wanted: list[Hit]) -> None:
     """Assert that hits are the wanted ones, in their order but for ties in float32."""
+    assert alike(hits, wanted), (hits, wanted)
+
+
+def alike(hits: list[Hit], wanted: list[Hit]) -> bool:
+    """Return whether hits are the wanted ones, in their order but for ties in float32."""
     scores = [hit.score for hit in wanted]
-    assert [hit.score for hit in hits] == pytest.approx(scores, abs=1e-6)
-    assert _by_chunk(hits) == _by_chunk(wanted)
+    same_scores = bool([hit.score for hit in hits] == pytest.approx(scores, abs=1e-6))
+    return same_scores and _by_chunk(hits) == _by_chunk(wanted)
 
 
 def _by_chunk(hits: list[Hit]) -> dict[int, Hit]:

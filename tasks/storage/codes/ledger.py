@@ -71,7 +71,9 @@ def put_codes(con: duckdb.DuckDBPyConnection, vectors: VectorList, manifest: Man
         "ON CONFLICT (model_version_id, modality) DO UPDATE SET token = excluded.token, "
         "covered_seq = excluded.covered_seq, num_vectors = excluded.num_vectors, "
         "built_at = excluded.built_at, "
-        "audit = CASE WHEN basis = excluded.basis THEN audit END, basis = excluded.basis",
+        "audit = CASE WHEN basis = excluded.basis THEN audit END, "
+        "audited_at = CASE WHEN basis = excluded.basis THEN audited_at END, "
+        "basis = excluded.basis",
         [
             vectors.version.id,
             vectors.modality,

@@ -47,13 +47,11 @@ def suggest_many(codes: OpenCodes, queries: np.ndarray, effort: Effort, best: Be
 
 def _asked(codes: OpenCodes, centred: np.ndarray, effort: Effort) -> list[tuple[int, np.ndarray]]:
     """Return for each list which queries, (n, dim) and centred, go through it."""
-    centres = codes.basis.centres
     sizes = np.sum([segment.sizes for segment in codes.segments], axis=0)
-    order = np.argsort((centres * centres).sum(axis=1) - 2 * centred @ centres.T, axis=1)
-    wanted = max(effort.share * sizes.sum(), effort.min_scanned)
+    order = codes.basis.lists_by_nearness(centred)
     before = np.cumsum(sizes[order], axis=1) - sizes[order]
     asks = np.zeros(order.shape, dtype=bool)
-    np.put_along_axis(asks, order, before < wanted, axis=1)
+    np.put_along_axis(asks, order, before < effort.num_scanned(sizes.sum()), axis=1)
     return list(_by_list(asks))
 
 

@@ -28,6 +28,10 @@ class Effort:
     min_scanned: int = 30_000
     """So many vectors at least, however small the share."""
 
+    def num_scanned(self, num_all: int) -> float:
+        """Return how many of all vectors have their bits compared, at least."""
+        return max(self.share * num_all, self.min_scanned)
+
 
 EFFORTS = (
     Effort(0.05, 2000),
@@ -76,8 +80,8 @@ def _nearest_lists(
     basis: Basis, centred: np.ndarray, sizes: np.ndarray, effort: Effort
 ) -> np.ndarray:
     """Return the nearest lists that together hold enough rows, in the order of their numbers."""
-    order = np.argsort(basis.squares - 2 * (basis.centres @ centred))
-    wanted = max(effort.share * sizes.sum(), effort.min_scanned)
+    order = basis.lists_by_nearness(centred)
+    wanted = effort.num_scanned(sizes.sum())
     num_lists = int(np.searchsorted(np.cumsum(sizes[order]), wanted)) + 1
     return np.sort(order[:num_lists])
 

@@ -44,6 +44,10 @@ class Basis:
         squares = np.einsum("ij,ij->i", self.centres, self.centres)
         object.__setattr__(self, "squares", squares)
 
+    def lists_by_nearness(self, turned: np.ndarray) -> np.ndarray:
+        """Return (.., num_lists) intp, nearest first, for (.., dim) centred, rotated vectors."""
+        return np.argsort(self.squares - 2 * (turned @ self.centres.T), axis=-1)
+
     @property
     def dim(self) -> int:
         """Return the width of the vectors."""

@@ -103,7 +103,7 @@ def _update(collection: Collection, vectors: VectorList, folder: Path) -> CodesU
         except CodesDamaged as error:
             detail = str(error)
     basis = _learn(collection, vectors, len(live.seqs))
-    manifest = _first_manifest(folder, vectors, basis, len(live.seqs))
+    manifest = first_manifest(folder, vectors, basis, len(live.seqs))
     return _extend(collection, vectors, folder, OpenCodes(manifest, basis, ()), live, detail)
 
 
@@ -156,7 +156,8 @@ def _learn(collection: Collection, vectors: VectorList, num_live: int) -> Basis:
     return learn(sample, lists_for(num_live))
 
 
-def _first_manifest(folder: Path, vectors: VectorList, basis: Basis, num_trained: int) -> Manifest:
+def first_manifest(folder: Path, vectors: VectorList, basis: Basis, num_trained: int) -> Manifest:
+    """Write a basis; return the manifest, not written yet, of codes that cover nothing."""
     arrays = {"mean": basis.mean, "rotation": basis.rotation, "centres": basis.centres}
     return Manifest(
         token=new_token(),
