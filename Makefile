@@ -30,7 +30,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(STAMP)
-	@CROSSMODAL_IMAGES='$(IMAGES)' CROSSMODAL_MODEL='$(MODEL)' $(BIN)/python -m deployments.demo $(DEMO)
+	@CROSSMODAL_IMAGES='$(IMAGES)' CROSSMODAL_MODEL='$(MODEL)' $(BIN)/python -m examples.demo $(DEMO)
 
 test: $(STAMP)
 	@start=$$(date +%s); \

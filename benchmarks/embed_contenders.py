@@ -95,10 +95,11 @@ class Pipeline:
     """Embed as the flow does: the shard's Daft query with the encoders of a line-up."""
 
     def __init__(self, model: Path) -> None:
-        from tasks.embedding import model_files
-        from tasks.embedding.encoders import Encoders
-        from tasks.embedding.options import EmbedOptions, ModelSpec
-        from tasks.records import Lineup
+        from crossmodal.embedding.options import EmbedOptions
+        from crossmodal.encoders.lineup_encoders import Encoders
+        from crossmodal.models import files as model_files
+        from crossmodal.models.options import ModelSpec
+        from crossmodal.records import Lineup
 
         files = model_files.resolve(ModelSpec(str(model)))
         dtype = model_files.choose_dtype("auto", "cpu")
@@ -108,7 +109,7 @@ class Pipeline:
 
     def images(self, paths: Sequence[str]) -> Vectors:
         """Embed pictures as one shard."""
-        from tasks.embedding.query import embed_shard
+        from crossmodal.embedding.shard_query import embed_shard
 
         embedded = embed_shard(planned(paths), self.encoders, self.options, _drop, _drop)
         (table,) = (t for listed, t in embedded.vectors.items() if listed.modality == "image")
@@ -125,7 +126,7 @@ class Limits(Pipeline):
 
     def model(self, batch: int, num_images: int, one_core_each: bool) -> None:
         """Run the model on random pixels."""
-        from tasks.embedding.forward import num_passes, on_one_core
+        from crossmodal.encoders.forward import num_passes, on_one_core
 
         encoder = self.encoders.of("image")
         shape = (batch, *encoder.image_size, 3)
@@ -143,9 +144,9 @@ class Limits(Pipeline):
 
     def decode(self, paths: Sequence[str]) -> None:
         """Read, check and decode files down to the model's pixels."""
-        from tasks.embedding.forward import num_passes
-        from tasks.embedding.operators import ShardOperators
-        from tasks.embedding.query import _to_items
+        from crossmodal.embedding.operators import ShardOperators
+        from crossmodal.embedding.shard_query import _to_items
+        from crossmodal.encoders.forward import num_passes
 
         operators = ShardOperators(self.encoders, self.options, _drop, _drop)
         items = _to_items(planned(paths))
@@ -200,7 +201,7 @@ def planned(paths: Sequence[str]) -> Any:
     """Return files as a shard's plan."""
     import pyarrow as pa
 
-    from tasks.records import PLAN_SCHEMA, Action
+    from crossmodal.records import PLAN_SCHEMA, Action
 
     digests = {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in set(paths)}
     rows = [

@@ -23,16 +23,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.chunking.registry import fingerprints
-from tasks.chunking.rules import ChunkRules
-from tasks.discovery.content import inspect
-from tasks.discovery.listing import list_sources
-from tasks.discovery.options import ListOptions
-from tasks.discovery.plan import PlanOptions, candidates, make_plan, write_shards
-from tasks.discovery.roots import Root
-from tasks.records import MANIFEST_SCHEMA, Lineup, ModelVersion
-from tasks.storage import models
-from tasks.storage.collection import Collection
+from crossmodal.chunking.registry import fingerprints
+from crossmodal.chunking.rules import ChunkRules
+from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.write import model_versions
+from crossmodal.records import MANIFEST_SCHEMA, Lineup, ModelVersion
+from crossmodal.sources.listing.listing import list_sources
+from crossmodal.sources.listing.roots import Root
+from crossmodal.sources.options import ListOptions
+from crossmodal.sources.planning.content import inspect
+from crossmodal.sources.planning.judge import PlanOptions, candidates, make_plan, write_shards
 
 _PER_FOLDER = 1000
 _CHANGED = 0.01
@@ -79,8 +79,8 @@ def fill(path: Path, manifest: Path) -> Lineup:
     """Write a ledger in which every source of a manifest is embedded; return its line-up."""
     chunker = fingerprints(ChunkRules(), lineup())["image/*"]
     with Collection(str(path)).write() as con:
-        registered = models.register_lineup(con, lineup())
-        table = models.table_of(registered.lists[0])
+        registered = model_versions.register_lineup(con, lineup())
+        table = model_versions.table_of(registered.lists[0])
         con.execute(_SOURCES, [str(manifest)])
         con.execute(_CHUNKS, [chunker])
         con.execute(_VECTORS.format(table=table, dim=_DIM))

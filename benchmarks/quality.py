@@ -30,13 +30,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks import chunkers
-from tasks.embedding.choice import choose_lineup
-from tasks.embedding.encoders import Encoders
-from tasks.embedding.options import LineupSpec, ModelSpec
-from tasks.embedding.single import encode_picture
-from tasks.retrieval.options import QueryOptions
-from tasks.retrieval.query import answer
-from tasks.storage.collection import Collection
+from crossmodal.embedding.one_picture import encode_picture
+from crossmodal.encoders.lineup_encoders import Encoders
+from crossmodal.ledger.collection import Collection
+from crossmodal.models.lineup import choose_lineup
+from crossmodal.models.options import LineupSpec, ModelSpec
+from crossmodal.search.answer import answer
+from crossmodal.search.options import QueryOptions
 
 # A book of 1,200 pages makes four fifths of all passages, and its question is found by any chunker.
 _TOO_LONG = "book-war-and-peace"

@@ -34,14 +34,14 @@ from benchmarks.search_collection import batch, cold, fill, maintenance
 from benchmarks.search_report import IN_A_ROW, OURS, Row, markdown, write
 from benchmarks.truth import K, exact_ids, share_found
 from benchmarks.vectors import Space, blocks, draw, make_space
-from tasks.records import VectorList
-from tasks.storage import models
-from tasks.storage.codes.folder import CodesFolder, Ready
-from tasks.storage.codes.scan import EFFORTS
-from tasks.storage.codes.update import update_codes
-from tasks.storage.collection import Collection
-from tasks.storage.nearest import by_codes, exact
-from tasks.storage.search import SearchRequest, answer
+from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.write import model_versions
+from crossmodal.records import VectorList
+from crossmodal.vectors.ann.cache import CodesFolder, Ready
+from crossmodal.vectors.ann.scan import EFFORTS
+from crossmodal.vectors.ann.update import update_codes
+from crossmodal.vectors.nearest import by_codes, exact
+from crossmodal.vectors.search import SearchRequest, answer
 
 _TARGET = 0.99
 _BLAS_THREADS = "OPENBLAS_NUM_THREADS"
@@ -98,7 +98,7 @@ def _run(
     if not collection.exists:
         fill(collection, stored)
     with collection.read() as con:
-        vectors = VectorList(models.all_versions(con)[0], "image")
+        vectors = VectorList(model_versions.all_versions(con)[0], "image")
     threads = {name: os.environ.get(name, "") for name in ("OMP_NUM_THREADS", _BLAS_THREADS)}
     facts: dict[str, Any] = {"machine": _machine(), "load_before": os.getloadavg()} | threads
     started = time.perf_counter()

@@ -25,11 +25,11 @@ import numpy as np
 from benchmarks.coded import measured, opened
 from benchmarks.truth import K
 from benchmarks.vectors import Space, blocks, draw, make_space
-from tasks.storage.codes.files import SegmentFiles
-from tasks.storage.codes.opened import OpenCodes
-from tasks.storage.codes.scan import EFFORTS
-from tasks.storage.codes.segments import Pile
-from tasks.storage.codes.space import encode, learn, lists_for, sample_size
+from crossmodal.vectors.ann.files import SegmentFiles
+from crossmodal.vectors.ann.generation import OpenCodes
+from crossmodal.vectors.ann.quantiser import encode, learn, lists_for, sample_size
+from crossmodal.vectors.ann.scan import EFFORTS
+from crossmodal.vectors.ann.segments import Pile
 
 _SEGMENT_ROWS = 1_000_000
 

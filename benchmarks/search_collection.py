@@ -11,22 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from tasks.records import ModelVersion, VectorList
-from tasks.storage import models
-from tasks.storage.audit import audit_list
-from tasks.storage.codes.folder import CodesFolder
-from tasks.storage.codes.ledger import Audit
-from tasks.storage.codes.update import update_codes
-from tasks.storage.collection import Collection
-from tasks.storage.nearest_many import search_many
+from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.write import model_versions
+from crossmodal.ledger.write.ann_generations import Audit
+from crossmodal.records import ModelVersion, VectorList
+from crossmodal.vectors.ann.cache import CodesFolder
+from crossmodal.vectors.ann.update import update_codes
+from crossmodal.vectors.audit import audit_list
+from crossmodal.vectors.nearest_many import search_many
 
 _COLD = """
 import sys, time, numpy as np
-from tasks.storage import models
-from tasks.records import VectorList
-from tasks.storage.codes.folder import CodesFolder
-from tasks.storage.collection import Collection
-from tasks.storage.search import SearchRequest, answer
+from crossmodal.ledger import models
+from crossmodal.records import VectorList
+from crossmodal.vectors.ann.cache import CodesFolder
+from crossmodal.ledger.collection import Collection
+from crossmodal.vectors.search import SearchRequest, answer
 query = np.load(sys.argv[2])[0]
 started = time.perf_counter()
 collection = Collection(sys.argv[1])
@@ -58,7 +58,7 @@ def fill(collection: Collection, stored: np.ndarray) -> None:
     version = made_up_version(dim)
     digest = "md5(i::VARCHAR) || md5((i + 7)::VARCHAR)"
     with collection.write() as con:
-        table = models.vector_table(models.register(con, version).id or 0, "image")
+        table = model_versions.vector_table(model_versions.register(con, version).id or 0, "image")
         con.execute(f"""
             INSERT INTO chunk (chunk_id, content_hash, chunker, kind, ordinal, meta, run_id)
             SELECT i + 1, {digest}, 'whole/1', 'image', 0, '{{}}', 'run' FROM range({num}) t(i)""")
@@ -85,7 +85,7 @@ def maintenance(collection: Collection, vectors: VectorList, stored: np.ndarray)
     audited = audit_list(collection, vectors)
     seconds["audit"] = asdict(audited) if isinstance(audited, Audit) else audited.reason
     seconds["audit_s"] = time.perf_counter() - started
-    table, num = models.table_of(vectors), len(stored) // 100
+    table, num = model_versions.table_of(vectors), len(stored) // 100
     with collection.write() as con:
         con.execute(f"CREATE TABLE kept AS SELECT * FROM {table} ORDER BY chunk_id LIMIT {num}")
         con.execute(f"DELETE FROM {table} WHERE chunk_id IN (SELECT chunk_id FROM kept)")

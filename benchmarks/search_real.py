@@ -23,18 +23,18 @@ from PIL import Image
 
 from benchmarks.coded import measured, opened
 from benchmarks.truth import exact_ids
-from tasks.embedding.choice import choose_lineup
-from tasks.embedding.encoders import Encoders
-from tasks.embedding.options import LineupSpec, ModelSpec
-from tasks.storage.audit import made_queries
-from tasks.storage.codes.opened import OpenCodes
-from tasks.storage.codes.scan import EFFORTS
-from tasks.storage.codes.segments import Pile
-from tasks.storage.codes.space import encode, learn
-from tasks.storage.collection import Collection
+from crossmodal.encoders.lineup_encoders import Encoders
+from crossmodal.ledger.collection import Collection
+from crossmodal.models.lineup import choose_lineup
+from crossmodal.models.options import LineupSpec, ModelSpec
+from crossmodal.vectors.ann.generation import OpenCodes
+from crossmodal.vectors.ann.quantiser import encode, learn
+from crossmodal.vectors.ann.scan import EFFORTS
+from crossmodal.vectors.ann.segments import Pile
+from crossmodal.vectors.audit import made_queries
 
 if TYPE_CHECKING:
-    from tasks.embedding.encoder import Encoder
+    from crossmodal.encoders.encoder import Encoder
 
 _FOLDERS = ("captions", "cars", "classify")
 _LISTS = (32, 128, 512)

@@ -32,9 +32,9 @@ import json, os, sys, time
 marks = {}
 def mark(name):
     marks.setdefault(name, time.time())
-from deployments.cli import main
+from crossmodal.cli.serve import main
 from flows import cli_write
-from flows.temporary_server import EarlyServer
+from crossmodal.cli.temporary_server import EarlyServer
 begin = EarlyServer.__init__
 def begun(self):
     mark('server asked')

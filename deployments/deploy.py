@@ -16,10 +16,10 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.settings import PREFECT_API_URL
 from prefect.utilities.callables import parameter_schema
 
+from crossmodal.errors import DeploymentError
 from deployments.automations import alerts, crash_silent_runs
 from deployments.declared import declared
 from deployments.target import Target
-from tasks.errors import DeploymentError
 
 if TYPE_CHECKING:
     from prefect.automations import Automation

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 from prefect.runner import Runner
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
+from crossmodal.errors import DeploymentError
 from deployments.automations import HEARTBEAT_S
 from deployments.declared import served
 from deployments.deploy import put_automations
 from deployments.server import running_server
 from deployments.target import Target
-from tasks.errors import DeploymentError
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.errors import DeploymentError
+from crossmodal.errors import DeploymentError
 
 HOST = "127.0.0.1"
 _START_S = 120

@@ -11,13 +11,18 @@ from typing import Any
 
 from prefect import flow
 
-from flows.backfill_parameters import BackfillParams
-from tasks.discovery.task import discover, divide, plan_changes, preview_backfill, select
-from tasks.dispatch.task import dispatch, report_dispatch
-from tasks.embedding.task import choose_models, embed_partitions
-from tasks.profiling.task import open_run, report
-from tasks.retrieval.task import sample_thumbnails
-from tasks.storage.task import report_partitions, settle, update_codes, verify
+from flows.params.backfill import BackfillParams
+from tasks.backfills import report_partitions
+from tasks.discover import discover, select
+from tasks.dispatch import dispatch, report_dispatch
+from tasks.embed import embed_partitions
+from tasks.models import choose_models
+from tasks.plan import divide, plan_changes, preview_backfill
+from tasks.report import open_run, report
+from tasks.settle import settle
+from tasks.thumbnails import sample_thumbnails
+from tasks.vectors import update_codes
+from tasks.verify import verify
 
 
 @flow(name="backfill", flow_run_name="{params.run_name}")

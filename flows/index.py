@@ -10,12 +10,16 @@ from typing import Any
 
 from prefect import flow
 
-from flows.parameters import IndexParams
-from tasks.discovery.task import discover, plan_changes, preview
-from tasks.embedding.task import choose_models, embed
-from tasks.profiling.task import open_run, report
-from tasks.retrieval.task import sample_thumbnails
-from tasks.storage.task import settle, update_codes, verify
+from flows.params.base import IndexParams
+from tasks.discover import discover
+from tasks.embed import embed
+from tasks.models import choose_models
+from tasks.plan import plan_changes, preview
+from tasks.report import open_run, report
+from tasks.settle import settle
+from tasks.thumbnails import sample_thumbnails
+from tasks.vectors import update_codes
+from tasks.verify import verify
 
 
 @flow(name="index", flow_run_name="{params.run_name}")

@@ -6,8 +6,8 @@ from typing import Any
 
 from prefect import flow
 
-from flows.asking_parameters import PromoteParams
-from tasks.storage.task import promote_versions
+from flows.params.asking import PromoteParams
+from tasks.promote import promote_versions
 
 
 @flow(name="promote", flow_run_name="{params.run_name}")

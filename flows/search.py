@@ -6,8 +6,8 @@ from typing import Any
 
 from prefect import flow
 
-from flows.asking_parameters import SearchParams
-from tasks.retrieval.task import answer_query, publish_answer
+from flows.params.asking import SearchParams
+from tasks.answer import answer_query, publish_answer
 
 
 @flow(name="search", flow_run_name="{params.run_name}")

@@ -1,1 +1,1 @@
-"""Say how each step works: one package a stage, its ``task.py`` the door to Prefect."""
+"""Hold the stages of the flows: one file a stage, the only code with Prefect tasks."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.api import Api
-from tests.pictures import draw_pictures
+from tests.drawn import draw_pictures
 from tests.shell import Shell
 from tests.tiny_model import build_tiny_clip
 from tests.waiting import PATIENCE_S, end, eventually, free_port

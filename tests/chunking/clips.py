@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from av.subtitles.subtitle import SubtitleSet
 
-from tasks.chunking.pieces import CutTools
+from crossmodal.chunking.pieces import CutTools
 
 FPS = 10
 COLOURS = ((200, 40, 40), (40, 200, 40), (40, 40, 200), (200, 200, 40), (200, 40, 200))

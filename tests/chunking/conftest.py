@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.chunking import image_formats
+from crossmodal.pictures import formats
 
 Encode = Callable[..., bytes]
 
@@ -37,7 +37,7 @@ def noise() -> Image.Image:
 @pytest.fixture
 def encode() -> Encode:
     """Return a function that encodes a picture: ``encode(image, "PNG", **options)``."""
-    image_formats.register()
+    formats.register()
 
     def run(image: Image.Image, image_format: str, **options: Any) -> bytes:
         stream = io.BytesIO()

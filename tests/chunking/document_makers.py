@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image
 
-from tasks.chunking.document import cut
-from tasks.chunking.pieces import CutTools, Flaw, Piece, Source
-from tasks.chunking.refusal import Refused
-from tasks.chunking.rules import ChunkRules
+from crossmodal.chunking.documents.cut import cut
+from crossmodal.chunking.pieces import CutTools, Flaw, Piece, Source
+from crossmodal.chunking.rules import ChunkRules
+from crossmodal.errors import Refused
 
 OFFICE = "application/vnd.openxmlformats-officedocument."
 TYPES = {

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.chunking import audio
-from tasks.chunking.audio_windows import WindowCutter
-from tasks.chunking.pieces import Flaw, Piece, Source
-from tasks.chunking.refusal import Refused
-from tasks.chunking.rules import ChunkRules
+from crossmodal.chunking.audio import cut as audio
+from crossmodal.chunking.audio.windows import WindowCutter
+from crossmodal.chunking.pieces import Flaw, Piece, Source
+from crossmodal.chunking.rules import ChunkRules
+from crossmodal.errors import Refused
 from tests.chunking.clips import film, recording, scenes, tone, tools, wav
 
 RATE = 16_000

@@ -9,11 +9,11 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from tasks.chunking import document
-from tasks.chunking.document_items import Block, Flaw, Item, Picture
-from tasks.chunking.pieces import CutTools, Piece, Source
-from tasks.chunking.refusal import Refused
-from tasks.chunking.rules import ChunkRules
+from crossmodal.chunking.documents import cut
+from crossmodal.chunking.documents.items import Block, Flaw, Item, Picture
+from crossmodal.chunking.pieces import CutTools, Piece, Source
+from crossmodal.chunking.rules import ChunkRules
+from crossmodal.errors import Refused
 from tests.chunking.document_makers import (
     TYPES,
     Pdf,
@@ -48,7 +48,7 @@ def figure(before: str = "", page: int = 1, shade: int = 0, side: int = 2) -> Pi
 
 
 def woven(*items: Item) -> list[Piece | Flaw]:
-    return list(document._Weaver(iter(items)).pieces(RULES, TOOLS))
+    return list(cut._Weaver(iter(items)).pieces(RULES, TOOLS))
 
 
 def test_picture_follows_the_passage_with_the_words_before_it() -> None:
@@ -85,7 +85,7 @@ def test_flaws_do_not_count_among_the_ordinals() -> None:
 
 
 def test_pictures_do_not_pile_up_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document, "_MAX_WAITING_BYTES", 50_000)
+    monkeypatch.setattr(cut, "_MAX_WAITING_BYTES", 50_000)
     made: list[int] = []
 
     def items() -> Iterator[Item]:
@@ -94,7 +94,7 @@ def test_pictures_do_not_pile_up_in_memory(monkeypatch: pytest.MonkeyPatch) -> N
             yield block(f"words of number {number}")
             yield figure(side=64, shade=number)
 
-    found = document._Weaver(items()).pieces(RULES, TOOLS)
+    found = cut._Weaver(items()).pieces(RULES, TOOLS)
     shown = list(islice(found, 6))
     assert len(made) < 20
     shown += list(found)
@@ -120,9 +120,9 @@ def test_no_bytes_and_wrong_bytes_are_refused(suffix: str) -> None:
 def test_every_format_has_a_parser_that_is_there() -> None:
     import importlib
 
-    assert set(TYPES.values()) <= set(document.MEDIA_PATTERNS)
-    for name in document._PARSERS.values():
-        assert callable(importlib.import_module(f"tasks.chunking.{name}").parse)
+    assert set(TYPES.values()) <= set(cut.MEDIA_PATTERNS)
+    for name in cut._PARSERS.values():
+        assert callable(importlib.import_module(f"crossmodal.chunking.documents.{name}").parse)
 
 
 def test_too_many_chunks_are_refused() -> None:
@@ -159,7 +159,7 @@ def test_document_left_half_way_leaves_no_child_running() -> None:
     before = {child.pid for child in psutil.Process().children()}
     data = docx(*[paragraph("word " * 30_000) for _ in range(30)])
     source = Source("file:///a.docx", TYPES["docx"], data)
-    found = document.cut(source, ChunkRules(), TOOLS)
+    found = cut.cut(source, ChunkRules(), TOOLS)
     next(found)
     found.close()
     busy = [

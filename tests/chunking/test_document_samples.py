@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.chunking.pieces import Flaw, Piece
-from tasks.chunking.refusal import Refused
+from crossmodal.chunking.pieces import Flaw, Piece
+from crossmodal.errors import Refused
 from tests.chunking.document_makers import TYPES, of_kind, pieces, reason, words
 
 FORMAT_REASONS = {"damaged", "encrypted", "no_content", "empty"}

@@ -8,8 +8,8 @@ import zipfile
 
 import pytest
 
-from tasks.chunking.document_zip import SafeZip, resolve
-from tasks.chunking.refusal import Refused
+from crossmodal.chunking.documents.office.safe_zip import SafeZip, resolve
+from crossmodal.errors import Refused
 from tests.chunking.document_makers import docx, paragraph, reason, zipped
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks.chunking.blocks import Block
-from tasks.chunking.passages import passages
-from tasks.chunking.pieces import CutTools, Piece, TextMeasure
-from tasks.chunking.rules import ChunkRules, TextChunker
+from crossmodal.chunking.passages.blocks import Block
+from crossmodal.chunking.passages.passages import passages
+from crossmodal.chunking.pieces import CutTools, Piece, TextMeasure
+from crossmodal.chunking.rules import ChunkRules, TextChunker
 from tests.chunking.measures import (
     bytes_measure,
     file_measure,

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tasks.chunking.blocks import Block
-from tasks.chunking.passages import passages
-from tasks.chunking.pieces import CutTools, Piece
-from tasks.chunking.rules import ChunkRules
+from crossmodal.chunking.passages.blocks import Block
+from crossmodal.chunking.passages.passages import passages
+from crossmodal.chunking.pieces import CutTools, Piece
+from crossmodal.chunking.rules import ChunkRules
 from tests.chunking.measures import wordpiece_measure
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tasks.chunking.blocks import Block
-from tasks.chunking.passages import passages
-from tasks.chunking.pieces import CutTools, Piece
-from tasks.chunking.rules import ChunkRules
+from crossmodal.chunking.passages.blocks import Block
+from crossmodal.chunking.passages.passages import passages
+from crossmodal.chunking.pieces import CutTools, Piece
+from crossmodal.chunking.rules import ChunkRules
 from tests.chunking.measures import wordpiece_measure
 
 SENTENCES = "The ducks dive in the sea. Bread is in the oven! The engine is a piston.\n"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from tasks.chunking.pieces import Flaw, Piece
+from crossmodal.chunking.pieces import Flaw, Piece
 from tests.chunking.document_makers import Pdf, of_kind, pieces, reason, sentences, words
 
 CURVES = " ".join(

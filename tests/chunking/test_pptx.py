@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.chunking.pieces import Flaw
+from crossmodal.chunking.pieces import Flaw
 from tests.chunking.document_makers import (
     of_kind,
     picture,

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.chunking.registry import chunker_for, fingerprints
-from tasks.chunking.rules import ChunkRules
-from tasks.records import Lineup
-from tests.storage.build import version
+from crossmodal.chunking.registry import chunker_for, fingerprints
+from crossmodal.chunking.rules import ChunkRules
+from crossmodal.records import Lineup
+from tests.ledger.build import version
 
 RULES = ChunkRules()
 JOINT = Lineup.of(version())
@@ -74,6 +74,6 @@ def test_fingerprints_name_the_chunker_and_its_revision() -> None:
 
 def test_registry_costs_no_library_of_any_modality() -> None:
     heavy = "{'PIL', 'numpy', 'av', 'pyarrow', 'pypdfium2', 'lxml', 'openpyxl', 'torch', 'daft'}"
-    code = f"import sys, tasks.chunking.registry as r; print({heavy} & set(sys.modules))"
+    code = f"import sys, crossmodal.chunking.registry as r; print({heavy} & set(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks.chunking import subtitle
-from tasks.chunking.pieces import Flaw, Piece, Source
-from tasks.chunking.refusal import Refused
-from tasks.chunking.rules import ChunkRules
-from tasks.chunking.subtitle_cues import MAX_SPAN_S, clean_text
+from crossmodal.chunking.pieces import Flaw, Piece, Source
+from crossmodal.chunking.rules import ChunkRules
+from crossmodal.chunking.subtitles import cut as subtitle
+from crossmodal.chunking.subtitles.cues import MAX_SPAN_S, clean_text
+from crossmodal.errors import Refused
 from tests.chunking.clips import tools
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tasks.chunking import table
-from tasks.chunking.pieces import Flaw, Piece, Source
-from tasks.chunking.refusal import Refused
-from tasks.chunking.rules import ChunkRules
+from crossmodal.chunking.pieces import Flaw, Piece, Source
+from crossmodal.chunking.rules import ChunkRules
+from crossmodal.chunking.tables import cut as table
+from crossmodal.errors import Refused
 from tests.chunking.clips import tools
 
 CARS = "make,colour,year,price\n" + "".join(

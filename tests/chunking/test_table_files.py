@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.chunking import table
-from tasks.chunking.pieces import Flaw, Piece, Source
-from tasks.chunking.refusal import Refused
-from tasks.chunking.rules import ChunkRules
+from crossmodal.chunking.pieces import Flaw, Piece, Source
+from crossmodal.chunking.rules import ChunkRules
+from crossmodal.chunking.tables import cut as table
+from crossmodal.errors import Refused
 from tests.chunking.clips import tools
 from tests.chunking.test_table import names, png
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.chunking import text
-from tasks.chunking.pieces import CutTools, Piece, Source
-from tasks.chunking.refusal import Refused
-from tasks.chunking.rules import ChunkRules
+from crossmodal.chunking.pieces import CutTools, Piece, Source
+from crossmodal.chunking.rules import ChunkRules
+from crossmodal.chunking.text import cut as text
+from crossmodal.errors import Refused
 from tests.chunking.measures import wordpiece_measure
 
 
@@ -90,7 +90,7 @@ def test_patterns_are_lower_case_and_named_once():
 
 
 def test_module_costs_nothing_to_import():
-    code = "import sys, tasks.chunking.text; print(*sys.modules)"
+    code = "import sys, crossmodal.chunking.text.cut; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.chunking.refusal import Refused
-from tasks.chunking.text_encoding import decode_text
+from crossmodal.chunking.text.encoding import decode_text
+from crossmodal.errors import Refused
 
 GERMAN = "Die Größe der Straßen müßte für Österreich jährlich geprüft werden. "
 RUSSIAN = "Привет, как дела? Это русский текст для проверки. "

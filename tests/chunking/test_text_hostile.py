@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.chunking.structure import Structured
-from tasks.chunking.structure_html import parse_html
-from tasks.chunking.structure_json import parse_json
-from tasks.chunking.structure_markdown import parse_markdown
-from tasks.chunking.structure_rst import parse_rst
-from tasks.chunking.structure_xml import parse_xml
+from crossmodal.chunking.passages.outline import Structured
+from crossmodal.chunking.text.html import parse_html
+from crossmodal.chunking.text.json import parse_json
+from crossmodal.chunking.text.markdown import parse_markdown
+from crossmodal.chunking.text.rst import parse_rst
+from crossmodal.chunking.text.xml import parse_xml
 
 Parse = Callable[[str], Structured | None]
 

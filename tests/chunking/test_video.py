@@ -8,10 +8,12 @@ import av
 import numpy as np
 import pytest
 
-from tasks.chunking import video, video_film, video_parse
-from tasks.chunking.pieces import Flaw, Piece, Source
-from tasks.chunking.refusal import Refused
-from tasks.chunking.rules import ChunkRules
+from crossmodal.chunking.pieces import Flaw, Piece, Source
+from crossmodal.chunking.rules import ChunkRules
+from crossmodal.chunking.video import cut as video
+from crossmodal.chunking.video import decode
+from crossmodal.chunking.video import film as video_film
+from crossmodal.errors import Refused
 from tests.chunking.clips import COLOURS, film, recording, scene, scenes, subtitled_mp4, tone, tools
 
 SRT = (
@@ -222,6 +224,6 @@ def test_a_film_that_takes_too_long_is_refused(three_scenes: bytes) -> None:
 def test_a_long_film_is_read_at_its_key_frames(monkeypatch) -> None:
     data = film(scenes([2, 3, 1]), options={"g": "10"})
     monkeypatch.setattr(video_film, "_EVERY_FRAME_PIXELS", 1000)
-    pieces = list(video_parse.frames(data, ChunkRules(), None))
+    pieces = list(decode.frames(data, ChunkRules(), None))
     assert {piece.facts["sampled"] for piece in pieces} == {"keyframes"}
     assert [piece.position["start_s"] for piece in pieces] == [0.0, 2.0, 5.0]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.chunking import video
-from tasks.chunking.pieces import Piece, Source
-from tasks.chunking.refusal import Refused
-from tasks.chunking.rules import ChunkRules
+from crossmodal.chunking.pieces import Piece, Source
+from crossmodal.chunking.rules import ChunkRules
+from crossmodal.chunking.video import cut as video
+from crossmodal.errors import Refused
 from tests.chunking.clips import tools
 
 

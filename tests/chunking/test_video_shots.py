@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.chunking.video_shots import sampler
+from crossmodal.chunking.video.shots import sampler
 
 RNG = np.random.default_rng(7)
 PAGES = RNG.integers(0, 255, (8, 3, 36, 64)).astype(np.int16)

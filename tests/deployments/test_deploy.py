@@ -14,10 +14,10 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from crossmodal.errors import DeploymentError
 from deployments.declared import PREFECT_FILE, variables
 from deployments.deploy import Change, deploy
 from deployments.target import Target, make_target
-from tasks.errors import DeploymentError
 from tests.shell import CROSSMODAL
 
 FLOWS = ("index", "backfill", "backfill-partition", "search", "status-report")

@@ -22,10 +22,10 @@ from prefect.client.schemas.filters import DeploymentFilter, FlowRunFilter
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import IntervalSchedule
 
+from crossmodal.ledger.collection import Collection
 from deployments.declared import declared
 from deployments.deploy import deploy
 from deployments.target import Target
-from tasks.storage.collection import Collection
 from tests.waiting import PATIENCE_S, end
 
 pytestmark = pytest.mark.process

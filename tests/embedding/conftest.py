@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from tasks.embedding import model_files
-from tasks.embedding.options import ModelSpec
-from tasks.embedding.transformers_encoder import TransformersEncoder
-from tasks.records import PLAN_SCHEMA, Action
+from crossmodal.encoders.image_text import TransformersEncoder
+from crossmodal.models import files as model_files
+from crossmodal.models.options import ModelSpec
+from crossmodal.records import PLAN_SCHEMA, Action
 
 Plan = Callable[..., pa.Table]
 Load = Callable[..., TransformersEncoder]

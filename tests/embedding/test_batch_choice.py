@@ -6,15 +6,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.embedding import batch_choice, batch_size
-from tasks.embedding.batch_choice import MIN_SOURCES, with_batch_sizes
-from tasks.embedding.encoder import Encoder
-from tasks.embedding.encoders import Encoders
-from tasks.embedding.options import EmbedOptions
-from tasks.records import PLAN_SCHEMA, Batch, Lineup, Span
-from tasks.storage import models
-from tasks.storage.batch_sizes import BatchSize, all_batch_sizes, remember
-from tasks.storage.collection import Collection
+from crossmodal.embedding import batch_choice, batch_size
+from crossmodal.embedding.batch_choice import MIN_SOURCES, with_batch_sizes
+from crossmodal.embedding.options import EmbedOptions
+from crossmodal.encoders.encoder import Encoder
+from crossmodal.encoders.lineup_encoders import Encoders
+from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.write import model_versions
+from crossmodal.ledger.write.batch_sizes import BatchSize, all_batch_sizes, remember
+from crossmodal.records import PLAN_SCHEMA, Batch, Lineup, Span
 
 
 class World:
@@ -24,7 +24,7 @@ class World:
         self.folder = folder
         self.collection = Collection(folder / "c.duckdb")
         with self.collection.write() as con:
-            lineup = models.register_lineup(con, Lineup.of(encoder.version))
+            lineup = model_versions.register_lineup(con, Lineup.of(encoder.version))
         self.encoders = Loaded(lineup, encoder)
         self.spans: list[Span] = []
         self.num_passes = 0

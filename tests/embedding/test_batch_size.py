@@ -6,15 +6,15 @@ import time
 import pytest
 import torch
 
-from tasks.embedding import batch_size
-from tasks.embedding.batch_size import (
+from crossmodal.embedding import batch_size
+from crossmodal.embedding.batch_size import (
     batch_rule,
     device_name,
     double,
     find_batch_size,
     input_shape,
 )
-from tasks.embedding.forward import BatchTooLarge
+from crossmodal.encoders.forward import BatchTooLarge
 
 CUDA_FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.embedding import forward
-from tasks.embedding.cutting import Cutter
-from tasks.embedding.encoders import Encoders
-from tasks.embedding.options import EmbedOptions
-from tasks.embedding.query import embed_shard
-from tasks.records import Lineup
-from tests.pictures import draw_pictures
+from crossmodal.embedding.cut import Cutter
+from crossmodal.embedding.options import EmbedOptions
+from crossmodal.embedding.shard_query import embed_shard
+from crossmodal.encoders import forward
+from crossmodal.encoders.lineup_encoders import Encoders
+from crossmodal.records import Lineup
+from tests.drawn import draw_pictures
 
 NUM_PICTURES = 96
 WAIT_S = 5.0

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from crossmodal.errors import CoverageTooLow, DeploymentError, PathError
+from crossmodal.ledger.collection import Collection
 from flows.backfill import backfill
-from flows.backfill_parameters import BackfillParams
 from flows.index import index
-from flows.parameters import IndexParams
-from tasks.errors import CoverageTooLow, DeploymentError, PathError
-from tasks.storage.collection import Collection
-from tests.pictures import draw_picture
+from flows.params.backfill import BackfillParams
+from flows.params.base import IndexParams
+from tests.drawn import draw_picture
 from tests.tiny_model import build_tiny_clip
 
 pytestmark = pytest.mark.usefixtures("prefect")

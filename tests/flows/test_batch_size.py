@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from crossmodal.embedding import batch_choice
+from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.read.status import Status, status
+from crossmodal.views.status import status_grids
 from flows.index import index
-from flows.parameters import IndexParams
-from flows.tables import status_grids
-from tasks.embedding import batch_choice
-from tasks.storage.collection import Collection
-from tasks.storage.status import Status, status
-from tests.pictures import draw_pictures
+from flows.params.base import IndexParams
+from tests.drawn import draw_pictures
 
 pytestmark = pytest.mark.usefixtures("prefect")
 

@@ -13,8 +13,8 @@ from prefect.utilities.callables import parameter_schema
 from flows.backfill import backfill
 from flows.index import index
 from flows.promote import promote
-from flows.report_status import report_status
 from flows.search import search
+from flows.status import report_status
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
 UPDATE = "CROSSMODAL_UPDATE_SNAPSHOTS"

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from crossmodal.errors import CoverageTooLow, DeletionWithheld, PathError
+from crossmodal.ledger.collection import Collection
 from flows.index import index
-from flows.parameters import IndexParams
-from tasks.errors import CoverageTooLow, DeletionWithheld, PathError
-from tasks.storage.collection import Collection
-from tests.pictures import draw_pictures
+from flows.params.base import IndexParams
+from tests.drawn import draw_pictures
 
 pytestmark = pytest.mark.usefixtures("prefect")
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flows.asking_parameters import SearchParams
+from crossmodal.ledger.collection import Collection
 from flows.index import index
-from flows.parameters import IndexParams
+from flows.params.asking import SearchParams
+from flows.params.base import IndexParams
 from flows.search import search
-from tasks.storage.collection import Collection
-from tests.pictures import draw_pictures
+from tests.drawn import draw_pictures
 from tests.tiny_model import build_tiny_clap, build_tiny_sentence
 
 pytestmark = pytest.mark.usefixtures("prefect")

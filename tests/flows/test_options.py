@@ -12,11 +12,11 @@ import typer
 from pydantic import BaseModel
 from typer.testing import CliRunner
 
-from flows.backfill_parameters import BackfillParams
-from flows.cli_write import BackfillChoices, IndexChoices
-from flows.options import EmbedChoices
-from flows.parameters import EmbedParams, IndexParams
-from flows.spread import spread
+from crossmodal.cli.options import EmbedChoices
+from crossmodal.cli.run import BackfillChoices, IndexChoices
+from crossmodal.cli.spread import spread
+from flows.params.backfill import BackfillParams
+from flows.params.base import EmbedParams, IndexParams
 
 PAIRS = [
     (EmbedChoices, EmbedParams),

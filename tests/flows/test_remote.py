@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from crossmodal.search.answer import answer
+from crossmodal.search.options import QueryOptions
 from flows.index import index
-from flows.parameters import IndexParams
-from tasks.retrieval.options import QueryOptions
-from tasks.retrieval.query import answer
+from flows.params.base import IndexParams
 
 pytestmark = [
     pytest.mark.usefixtures("prefect"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from prefect import flow
 
-from tasks.errors import CollectionBusy, PathError
-from tasks.task import stage
+from crossmodal.errors import CollectionBusy, PathError
+from tasks.stage import stage
 
 pytestmark = pytest.mark.usefixtures("prefect")
 

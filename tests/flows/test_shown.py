@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from crossmodal.errors import CoverageTooLow
+from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.write import runs
+from crossmodal.ledger.write.runs import RunRecord
 from flows.index import index
-from flows.parameters import IndexParams
-from tasks.errors import CoverageTooLow
-from tasks.storage import runs
-from tasks.storage.collection import Collection
-from tasks.storage.runs import RunRecord
+from flows.params.base import IndexParams
 from tests.api import Api
 from tests.waiting import PATIENCE_S, eventually
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.storage.collection import Collection
+from crossmodal.ledger.collection import Collection
 from tests.shell import Shell
 
 pytestmark = [pytest.mark.meaning, pytest.mark.process]

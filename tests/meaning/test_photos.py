@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tasks.embedding.loading import load_version
-from tasks.records import VectorList
-from tasks.retrieval.options import QueryOptions
-from tasks.retrieval.query import answer
-from tasks.storage import models
-from tasks.storage.collection import Collection
-from tasks.storage.search import SearchRequest, search
+from crossmodal.encoders.cache import load_version
+from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.write import model_versions
+from crossmodal.records import VectorList
+from crossmodal.search.answer import answer
+from crossmodal.search.options import QueryOptions
+from crossmodal.vectors.search import SearchRequest, search
 from tests.shell import Shell
 
 pytestmark = pytest.mark.meaning
@@ -42,7 +42,7 @@ def test_captions_find_their_photo_among_the_first_ten(
             if row["path"].startswith("captions/flickr8k/"):
                 captions[str(shared_data / row["path"])].append(row["caption"])
     with Collection(caption_collection).read() as con:
-        live = models.live(con)
+        live = model_versions.live(con)
         assert live is not None
         encoder, photos = load_version(live.joint), VectorList(live.joint, "image")
         texts = [text for group in captions.values() for text in group]

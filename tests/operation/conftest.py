@@ -11,9 +11,9 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.automations import crash_silent_runs
+from tests.drawn import draw_pictures
 from tests.operation.ledger import Ledger
 from tests.operation.site import FlowRun, Site, running_site
-from tests.pictures import draw_pictures
 
 NUM_PICTURES = 150
 SHARD_SIZE = 3

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.storage import runs
-from tasks.storage.collection import Collection
-from tasks.storage.runs import RunRecord
-from tasks.storage.verify import verify
+from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.read.verify import verify
+from crossmodal.ledger.write import runs
+from crossmodal.ledger.write.runs import RunRecord
 from tests.waiting import PATIENCE_S, eventually
 
 

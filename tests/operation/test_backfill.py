@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tasks.storage import backfills
-from tasks.storage.collection import Collection
+from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.write import backfills
+from tests.drawn import draw_picture
 from tests.operation.ledger import Ledger
 from tests.operation.site import FlowRun, Site
-from tests.pictures import draw_picture
 from tests.waiting import PATIENCE_S, eventually
 
 pytestmark = pytest.mark.operation

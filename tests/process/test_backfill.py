@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pictures import draw_picture
+from tests.drawn import draw_picture
 from tests.process.watching import ledger_rows, wait_for_vectors
 from tests.shell import Shell
 from tests.waiting import PATIENCE_S

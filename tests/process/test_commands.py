@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.pictures import draw_pictures
+from tests.drawn import draw_pictures
 from tests.shell import Shell
 
 pytestmark = pytest.mark.process

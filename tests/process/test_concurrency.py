@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pictures import draw_pictures
+from tests.drawn import draw_pictures
 from tests.process.watching import ledger_rows
 from tests.shell import Shell
 from tests.waiting import PATIENCE_S

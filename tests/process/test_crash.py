@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pictures import draw_pictures
+from tests.drawn import draw_pictures
 from tests.process.watching import ledger_rows, wait_for_vectors
 from tests.shell import Shell
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows import temporary_server
-from tests.pictures import draw_pictures
+from crossmodal.cli import temporary_server
+from tests.drawn import draw_pictures
 from tests.process.watching import wait_for_vectors
 from tests.shell import CROSSMODAL, Shell
 from tests.waiting import PATIENCE_S, eventually
@@ -84,7 +84,9 @@ def server_of(process: subprocess.Popen[str]) -> psutil.Process:
     def found() -> psutil.Process | None:
         assert process.poll() is None, process.communicate()
         children = psutil.Process(process.pid).children()
-        servers = (child for child in children if "flows.temporary_server" in child.cmdline())
+        servers = (
+            child for child in children if "crossmodal.cli.temporary_server" in child.cmdline()
+        )
         return next(servers, None)
 
     return eventually(found, PATIENCE_S, "a temporary server", pause_s=0.02)

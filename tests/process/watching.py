@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from tasks.storage.collection import Collection
+from crossmodal.ledger.collection import Collection
 from tests.waiting import PATIENCE_S, eventually
 
 _DOUBLED = """

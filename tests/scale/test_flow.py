@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.pictures import draw_pictures
+from tests.drawn import draw_pictures
 from tests.process.watching import wait_for_vectors
 from tests.scale.cluster import LocalCluster, local_cluster
 from tests.scale.ledgers import assert_same, left_in

@@ -15,14 +15,17 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from tasks.embedding import loading, model_files, ray_query
-from tasks.embedding.encoders import Encoders
-from tasks.embedding.items import Item
-from tasks.embedding.options import EmbedOptions, ModelSpec
-from tasks.embedding.query import EmbeddedShard, embed_shard
-from tasks.errors import ModelUnavailable, is_transient
-from tasks.records import PLAN_SCHEMA, Action, Lineup, Span
-from tests.pictures import draw_pictures
+from crossmodal.embedding.items import Item
+from crossmodal.embedding.options import EmbedOptions
+from crossmodal.embedding.ray import query
+from crossmodal.embedding.shard_query import EmbeddedShard, embed_shard
+from crossmodal.encoders import cache
+from crossmodal.encoders.lineup_encoders import Encoders
+from crossmodal.errors import ModelUnavailable, is_transient
+from crossmodal.models import files as model_files
+from crossmodal.models.options import ModelSpec
+from crossmodal.records import PLAN_SCHEMA, Action, Lineup, Span
+from tests.drawn import draw_pictures
 from tests.scale.cluster import LocalCluster, local_cluster
 from tests.waiting import PATIENCE_S, eventually, free_port
 
@@ -119,19 +122,19 @@ def test_node_loads_a_model_once_for_all_shards(
     tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = []
-    load = loading._load
-    monkeypatch.setattr(loading, "_CACHE", loading.EncoderCache())
-    monkeypatch.setattr(loading, "_load", lambda *of: loaded.append(of) or load(*of))
+    load = cache._load
+    monkeypatch.setattr(cache, "_CACHE", cache.EncoderCache())
+    monkeypatch.setattr(cache, "_load", lambda *of: loaded.append(of) or load(*of))
     for folder in ("first", "second"):
         shard = planned(draw_pictures(tmp_path / folder, 20))
         columns = shard.select(["uri", "content_hash", "size_bytes", "media_type"]).to_pylist()
         lineup = encoders(tiny_clip).lineup
-        request = ray_query.Request([Item(**row) for row in columns], lineup, "cpu", ON_RAY)
-        rows = ray_query._rows(request.items, [""] * len(columns))
+        request = query.Request([Item(**row) for row in columns], lineup, "cpu", ON_RAY)
+        rows = query._rows(request.items, [""] * len(columns))
         for operator in ("read", "decode", "forward"):
-            rows = ray_query.apply(pickle.loads(pickle.dumps(request)).settings, operator, rows)
+            rows = query.apply(pickle.loads(pickle.dumps(request)).settings, operator, rows)
             rows = rows.flatten() if operator == "decode" else rows
-        items, _ = ray_query.read_rows(rows)
+        items, _ = query.read_rows(rows)
         assert all(item.payload for item in items)
     assert len(loaded) == 1
 
@@ -167,7 +170,7 @@ def test_shard_survives_the_process_that_talks_to_ray(
 
 def drivers() -> list[int]:
     children = psutil.Process().children()
-    return [child.pid for child in children if "tasks.embedding.ray_driver" in child.cmdline()]
+    return [child.pid for child in children if "crossmodal.embedding.ray.driver" in child.cmdline()]
 
 
 def test_model_that_a_node_cannot_find_is_told_of_as_on_this_machine(

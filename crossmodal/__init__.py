@@ -1,0 +1,1 @@
+"""Search images, documents, audio, video and tables by meaning; DuckDB keeps the vectors."""

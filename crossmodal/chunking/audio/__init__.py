@@ -1,0 +1,1 @@
+"""Cut sounds into windows of time."""

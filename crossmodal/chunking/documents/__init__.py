@@ -1,0 +1,1 @@
+"""Cut PDF, Office files and e-books into passages, figures and page images."""

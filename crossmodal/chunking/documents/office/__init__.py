@@ -1,0 +1,1 @@
+"""Read DOCX, PPTX and ODT."""

@@ -1,0 +1,1 @@
+"""Read PDF: lines, headings, paragraphs, figures and drawn pages."""

@@ -1,0 +1,1 @@
+"""Turn blocks of text into passages that fit the encoder."""

@@ -1,0 +1,109 @@
+"""Say which chunker cuts which media type.
+
+Owns the table and the fingerprints under which chunks are kept; refuses to decode anything, and
+costs little to import, so that a plan can be made without an image library. A fingerprint changes
+only when the same content would give other chunks: with a chunker's revision, with the rules that
+it follows, and with the encoder whose tokens measure its passages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from crossmodal.chunking.pieces import CutTools, Flaw, Piece, Source
+    from crossmodal.chunking.rules import ChunkRules
+    from crossmodal.records import Lineup
+
+DECODE_REVISION = 1
+"""Raised when the same bytes would decode to other pixels; part of every preprocessing."""
+
+_TEXT_RULES = ("text_chunker", "chunk_tokens", "overlap_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Chunker:
+    """Describe how the sources of some media types become chunks."""
+
+    name: str
+    modality: str
+    """Which encoder a line-up must have for these sources to be cut at all."""
+    module: str
+    """Of this room; offers MEDIA_PATTERNS, REVISION and ``cut``."""
+    rules: tuple[str, ...] = ()
+    """Fields of ChunkRules that change its chunks."""
+    has_passages: bool = True
+    """Whether its passages are measured in the tokens of the encoder that serves texts."""
+
+    def load(self) -> ModuleType:
+        """Return its module; what is heavy in there waits for the first cut."""
+        return import_module(f"crossmodal.chunking.{self.module}")
+
+    def cut(self, source: Source, rules: ChunkRules, tools: CutTools) -> Iterator[Piece | Flaw]:
+        """Yield the pieces of a source in reading order.
+
+        Raises:
+            Refused: Nothing of it can be used.
+        """
+        pieces: Iterator[Piece | Flaw] = self.load().cut(source, rules, tools)
+        return pieces
+
+    def fingerprint(self, rules: ChunkRules, lineup: Lineup) -> str:
+        """Return what goes into the ledger beside every chunk: ``whole_image/1``."""
+        version = f"{self.name}/{self.load().REVISION}"
+        followed = {name: asdict(rules)[name] for name in self.rules}
+        if self.has_passages and "text" in lineup.serving:
+            followed["measure"] = lineup.serving["text"].preprocessing
+        if not followed:
+            return version
+        settings = json.dumps(followed, sort_keys=True).encode()
+        return f"{version}/{hashlib.sha256(settings).hexdigest()[:12]}"
+
+
+# In order of precedence: the first whose pattern fits a media type is in charge of it.
+_CHUNKERS = (
+    Chunker("whole_image", "image", "images", has_passages=False),
+    Chunker("video", "image", "video.cut", ("frames", "frame_interval_s", *_TEXT_RULES)),
+    Chunker(
+        "audio", "audio", "audio.cut", ("audio_window_s", "audio_overlap_s"), has_passages=False
+    ),
+    Chunker("subtitle", "text", "subtitles.cut", _TEXT_RULES),
+    Chunker("table", "text", "tables.cut", ("rows_per_chunk", *_TEXT_RULES)),
+    Chunker(
+        "document",
+        "text",
+        "documents.cut",
+        ("page_images", "figures", "caption_weight", *_TEXT_RULES),
+    ),
+    Chunker("text", "text", "text.cut", _TEXT_RULES),
+)
+
+
+def chunker_for(media_type: str, lineup: Lineup) -> Chunker | None:
+    """Return the chunker of a media type, or None where its sources are skipped."""
+    for chunker in _active(lineup):
+        patterns = chunker.load().MEDIA_PATTERNS
+        if any(fnmatchcase(media_type.lower(), pattern) for pattern in patterns):
+            return chunker
+    return None
+
+
+def fingerprints(rules: ChunkRules, lineup: Lineup) -> dict[str, str]:
+    """Return the fingerprint of the chunker in charge by media pattern, the first to fit first."""
+    found: dict[str, str] = {}
+    for chunker in _active(lineup):
+        fingerprint = chunker.fingerprint(rules, lineup)
+        found |= {pattern: fingerprint for pattern in chunker.load().MEDIA_PATTERNS}
+    return found
+
+
+def _active(lineup: Lineup) -> Iterator[Chunker]:
+    return (chunker for chunker in _CHUNKERS if chunker.modality in lineup.serving)

@@ -1,0 +1,1 @@
+"""Cut subtitles into passages with their time."""

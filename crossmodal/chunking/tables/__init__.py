@@ -1,0 +1,1 @@
+"""Cut tables into a description, groups of rows and pictures in cells."""

@@ -1,0 +1,1 @@
+"""Cut plain text, markup and source code into passages under their headings."""

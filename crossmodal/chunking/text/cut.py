@@ -1,0 +1,114 @@
+"""Cut texts into passages: plain and marked-up text, JSON, XML, source code and logs.
+
+Owns which structure is looked for in which media type; reading the bytes is ``text_encoding``,
+finding blocks ``structure_...``, cutting them ``passages``. Structure that cannot be found, in a
+damaged or hostile text, costs the structure and never the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from crossmodal.chunking.pieces import CutTools, Piece, Source
+from crossmodal.chunking.rules import ChunkRules
+
+if TYPE_CHECKING:
+    from crossmodal.chunking.passages.outline import Structured
+
+REVISION = 1
+"""Raised when the same bytes under the same rules would give other passages."""
+
+_PLAIN = (
+    "text/plain", "text/css", "text/javascript", "text/troff", "text/tex", "text/x-*",
+    "application/*javascript", "application/ecmascript", "application/typescript",
+    "application/x-sh", "application/x-csh", "application/x-shellscript", "application/x-tcl",
+    "application/x-tex", "application/x-latex", "application/x-texinfo", "application/x-perl",
+    "application/x-ruby", "application/x-php", "application/x-httpd-php", "application/sql",
+    "application/toml", "application/yaml", "application/x-yaml",
+)  # fmt: skip
+_MARKDOWN = ("text/markdown", "text/x-markdown")
+_HTML = ("text/html", "application/xhtml+xml")
+_RST = ("text/x-rst", "text/prs.fallenstein.rst", "text/restructured")
+_JSON = ("application/json", "application/ld+json", "application/geo+json")
+_JSON_LINES = ("application/jsonl", "application/x-ndjson", "application/x-jsonlines")
+_XML = ("application/xml", "text/xml", "application/rss+xml", "application/atom+xml")
+
+MEDIA_PATTERNS = (*_PLAIN, *_MARKDOWN, *_HTML, *_RST, *_JSON, *_JSON_LINES, *_XML)
+"""Media types in lower case; ``*`` stands for anything. None of them is a table's or a film's."""
+
+_KIND_OF_TYPE = {
+    media_type: kind
+    for kind, media_types in (
+        ("markdown", _MARKDOWN),
+        ("html", _HTML),
+        ("rst", _RST),
+        ("json", _JSON),
+        ("json_lines", _JSON_LINES),
+        ("xml", _XML),
+    )
+    for media_type in media_types
+}
+_KIND_OF_SUFFIX = {
+    "md": "markdown", "markdown": "markdown", "mdown": "markdown", "mkd": "markdown",
+    "htm": "html", "html": "html", "xhtml": "html", "rst": "rst", "rest": "rst",
+    "json": "json", "geojson": "json", "jsonl": "json_lines", "ndjson": "json_lines",
+}  # fmt: skip
+
+
+def cut(source: Source, rules: ChunkRules, tools: CutTools) -> Iterator[Piece]:
+    """Yield the passages of a text, each with the text's encoding and title among its facts.
+
+    Raises:
+        Refused: ``no_content``, ``binary``, or ``too_many_chunks`` beyond ``rules.max_chunks``.
+    """
+    from crossmodal.chunking.passages.passages import passages
+    from crossmodal.chunking.text.encoding import decode_text
+    from crossmodal.errors import Refused
+
+    decoded = decode_text(source.data)
+    structured = _structured(decoded.text, _kind(source))
+    facts = {"encoding": decoded.encoding}
+    if structured.title:
+        facts["title"] = structured.title
+    num_pieces = 0
+    for num_pieces, piece in enumerate(passages(structured.blocks, rules, tools), start=1):
+        if num_pieces > rules.max_chunks:
+            raise Refused("too_many_chunks", f"more than {rules.max_chunks} passages")
+        yield replace(piece, facts=facts | piece.facts)
+    if not num_pieces:
+        raise Refused("no_content", "there is markup, but no text in it")
+
+
+def _kind(source: Source) -> str:
+    """Return the structure to look for; a name tells apart what is plain text by its content."""
+    by_type = _KIND_OF_TYPE.get(source.media_type.lower().partition(";")[0].strip())
+    return by_type or _KIND_OF_SUFFIX.get(source.name.rpartition(".")[2].lower(), "plain")
+
+
+def _structured(text: str, kind: str) -> Structured:
+    parse = _parser(kind)
+    found = parse(text) if parse else None
+    return found or _plain(text)
+
+
+def _parser(kind: str) -> Callable[[str], Structured | None] | None:
+    from crossmodal.chunking.text import html, json, markdown, rst, xml
+
+    parsers: dict[str, Callable[[str], Structured | None]] = {
+        "markdown": markdown.parse_markdown,
+        "html": html.parse_html,
+        "rst": rst.parse_rst,
+        "json": json.parse_json,
+        "json_lines": json.parse_json_lines,
+        "xml": xml.parse_xml,
+    }
+    return parsers.get(kind)
+
+
+def _plain(text: str) -> Structured:
+    from crossmodal.chunking.passages.blocks import Block
+    from crossmodal.chunking.passages.outline import Structured
+
+    return Structured([Block(text=text, position={"chars": [0, len(text)]})])

@@ -1,0 +1,1 @@
+"""Cut films into frames by scene, with their subtitles."""

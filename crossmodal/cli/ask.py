@@ -1,0 +1,164 @@
+"""Offer the ledger's answers to a terminal: search, status, quarantine, profile, backfills."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crossmodal.cli.options import (
+    DEFAULT_COLLECTION,
+    CollectionOption,
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+)
+from crossmodal.cli.printing import print_grids, print_json
+
+_MODALITIES = ("image", "text", "audio")
+
+
+def search(
+    texts: Annotated[list[str] | None, typer.Argument(help="What to look for.")] = None,
+    image: Annotated[list[str] | None, typer.Option(help="A picture to look for its like.")] = None,
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+    k: Annotated[int, typer.Option("--k", "-k", min=1, max=1000, help="Hits a query.")] = 10,
+    offset: Annotated[int, typer.Option(min=0, help="Hits to leave out first.")] = 0,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="path=*.jpg, type=image/png, date>=2024-01-31, size>100kB; repeatable."),
+    ] = None,
+    modality: Annotated[
+        list[str] | None, typer.Option(help="Only image, text or audio; repeatable.")
+    ] = None,
+    group: Annotated[bool, typer.Option(help="One hit a source, or every chunk.")] = True,
+    expand: Annotated[
+        int, typer.Option(min=0, max=20, help="Chunks shown before and after a hit.")
+    ] = 0,
+    contact_sheet: Annotated[Path | None, typer.Option(help="Write a PNG of the hits.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find what TEXTS or pictures mean."""
+    from crossmodal.search.answer import answer
+    from crossmodal.search.options import QueryOptions
+
+    options = QueryOptions(
+        collection=collection,
+        model=model,
+        device=device,
+        k=k,
+        offset=offset,
+        where=where or [],
+        modalities=_known_modalities(modality or []),
+        group=group,
+        expand=expand,
+    )
+    answers = answer(options, texts or [], image or [])
+    if contact_sheet:
+        from crossmodal.previews.contact_sheet import QueryRow
+        from crossmodal.previews.contact_sheet import contact_sheet as write_sheet
+
+        write_sheet([QueryRow(a.query, a.hits) for a in answers], contact_sheet)
+    if as_json:
+        print_json([a.to_dict() for a in answers])
+        return
+    print_grids([a.to_grid() for a in answers])
+    for notice in dict.fromkeys(notice for a in answers for notice in a.notices):
+        typer.echo(f"note: {notice}", err=True)
+    if contact_sheet:
+        typer.echo(f"contact sheet: {contact_sheet}")
+
+
+def _known_modalities(given: list[str]) -> tuple[str, ...]:
+    unknown = sorted(set(given) - set(_MODALITIES))
+    if unknown:
+        raise typer.BadParameter(
+            f"{', '.join(unknown)} is no modality: use {', '.join(_MODALITIES)}"
+        )
+    return tuple(given)
+
+
+def backfills(
+    backfill_id: Annotated[
+        str | None, typer.Argument(help="Show the partitions of this one.")
+    ] = None,
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    as_json: JsonOption = False,
+) -> None:
+    """List the backfills, or the partitions of one: planned, done, failed, vectors, time."""
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.ledger.write import backfills as ledger
+    from crossmodal.views.backfills import backfills_grid, partitions_grid
+
+    with Collection(collection).read() as con:
+        if backfill_id:
+            backfill_id = ledger.find(con, backfill_id).backfill_id
+            partitions = ledger.partitions(con, backfill_id)
+        else:
+            found = ledger.all_backfills(con)
+    if as_json:
+        print_json(partitions if backfill_id else found)
+        return
+    print_grids(
+        [partitions_grid(backfill_id, partitions) if backfill_id else backfills_grid(found)]
+    )
+
+
+def status(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOption = False) -> None:
+    """Say what the collection holds, by model version, and how the last runs went."""
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.ledger.read.status import status as read_status
+    from crossmodal.views.status import status_grids
+
+    opened = Collection(collection)
+    with opened.read() as con:
+        found = read_status(con, opened)
+    if as_json:
+        print_json(found)
+        return
+    print_grids(status_grids(found))
+
+
+def quarantine(
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    reason: Annotated[str | None, typer.Option(help="Only this reason.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Rows at most.")] = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """List what was refused, at which stage and why."""
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.ledger.read.status import quarantine_rows
+    from crossmodal.views.status import quarantine_grid
+
+    with Collection(collection).read() as con:
+        rows = quarantine_rows(con, limit, reason)
+    if as_json:
+        print_json(rows)
+        return
+    print_grids([quarantine_grid(rows)])
+
+
+def profile(
+    run: Annotated[str | None, typer.Argument(help="Run id; default: last.")] = None,
+    against: Annotated[str | None, typer.Option(help="Run to compare with.")] = None,
+    trace: Annotated[Path | None, typer.Option(help="Write a trace that Perfetto opens.")] = None,
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    as_json: JsonOption = False,
+) -> None:
+    """Show where a run's time went, what bounds it, and how an earlier run compares."""
+    from crossmodal.runs.profiles import load_profile
+    from crossmodal.runs.trace import write_trace
+
+    shown = load_profile(collection, run, against)
+    if trace:
+        write_trace(shown.spans, trace)
+    if as_json:
+        print_json(shown.to_dict())
+        return
+    print_grids(shown.to_grids())
+    typer.echo(shown.verdict)
+    if trace:
+        typer.echo(f"trace: {trace} (open it at https://ui.perfetto.dev)")

@@ -1,0 +1,66 @@
+"""Carry a command's options into a flow, and the flow's end out again: words and an exit code.
+
+Shared by the commands that run a flow; knows none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+
+from crossmodal.cli.printing import print_json
+from crossmodal.cli.temporary_server import early_server
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+# What a report says of itself, in the order in which it is read.
+_TEXTS = ("text", "partitions_text")
+
+Params = TypeVar("Params", bound="BaseModel")
+
+
+def checked(model: type[Params], given: dict[str, Any]) -> Params:
+    """Return a flow's parameters, or end with exit code 2 and a word on each wrong value."""
+    from pydantic import ValidationError
+
+    try:
+        return model(**given)
+    except ValidationError as error:
+        lines = (f"{'.'.join(map(str, e['loc'])) or 'options'}: {e['msg']}" for e in error.errors())
+        raise typer.BadParameter("; ".join(lines)) from error
+
+
+def run_flow(load: Callable[[], Any], params: BaseModel, *, as_json: bool) -> None:
+    """Run the flow that ``load`` imports and print its report; see ``show_outcome``."""
+    with early_server() as server:
+        flow = load()
+        with server.used() if server else nullcontext():
+            show_outcome(flow(params, return_state=True), as_json=as_json)
+
+
+def show_outcome(state: Any, *, as_json: bool) -> None:
+    """Print a flow run's report; exit code 1 where the run did not keep its promise."""
+    report = _outcome(state)
+    if as_json:
+        print_json(report)
+    else:
+        typer.echo("\n\n".join(report[part] for part in _TEXTS if part in report))
+    if state.is_failed() or state.is_crashed():
+        raise typer.Exit(1)
+
+
+def _outcome(state: Any) -> dict[str, Any]:
+    """Return the run's report, also of a run that ended Failed; re-raise anything else."""
+    from crossmodal.errors import RunError
+
+    result = state.result(raise_on_failure=False)
+    if isinstance(result, RunError) and result.report is not None:
+        typer.echo(f"crossmodal: {result}", err=True)
+        return result.report
+    if isinstance(result, BaseException):
+        raise result
+    return dict(result)

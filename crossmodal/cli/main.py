@@ -1,0 +1,71 @@
+"""Offer the flows and the ledger's questions on the command line: ``crossmodal ...``.
+
+Thin on purpose: options in, one call, text or JSON out. Everything heavy is imported inside the
+command that needs it, so that ``--help`` answers at once. A failure is one sentence on standard
+error and exit code 1; a wrong option is exit code 2.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from collections.abc import Callable
+
+import typer
+
+from crossmodal.cli import ask, run
+from crossmodal.cli.serve import deploy, serve
+from crossmodal.cli.web import ui
+
+app = typer.Typer(
+    name="crossmodal",
+    help="Keep a DuckDB file of embeddings in step with your files, and search it by meaning.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_COMMANDS: tuple[Callable[..., None], ...] = (
+    run.index,
+    ask.search,
+    ask.status,
+    ask.quarantine,
+    run.backfill,
+    ask.backfills,
+    run.promote,
+    ask.profile,
+    deploy,
+    serve,
+    ui,
+)
+for command in _COMMANDS:
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; turn every expected error into one sentence and exit code 1."""
+    from crossmodal.errors import CrossmodalError
+
+    _quieten()
+    atexit.register(_mute)  # registered first, so it runs after everybody else's farewell
+    try:
+        app()
+    except CrossmodalError as error:
+        typer.echo(f"crossmodal: {error}", err=True)
+        sys.exit(1)
+
+
+def _quieten() -> None:
+    """Keep third parties from phoning home or talking over the report; the user's settings win."""
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    # Without a server of its own a command starts one: more than 20 s on a machine at work.
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
+    os.environ.setdefault("DAFT_PROGRESS_BAR", "0")
+
+
+def _mute() -> None:
+    """Drop what DuckDB's binding says when Python ends while Prefect still refers to it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

@@ -1,0 +1,55 @@
+"""Add ``crossmodal ui``: the search page and its JSON API."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, DeviceOption
+
+TokenOption = Annotated[
+    str | None,
+    typer.Option(envvar="CROSSMODAL_UI_TOKEN", show_envvar=True, help="Secret to be let in with."),
+]
+
+
+def ui(
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page.")] = 8400,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others than this machine's need a token.")
+    ] = "127.0.0.1",
+    token: TokenOption = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Another name that the page is reached by; repeatable."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Search this version, not the live one.")
+    ] = None,
+    device: DeviceOption = "auto",
+    max_upload_bytes: Annotated[
+        int, typer.Option(min=1000, help="Larger pictures to search by are refused.")
+    ] = 20_000_000,
+    rate: Annotated[
+        float, typer.Option(min=1, help="Requests a second of one client, on average.")
+    ] = 100.0,
+) -> None:
+    """Open a page to search the collection with text or pictures, until Ctrl-C."""
+    from crossmodal.web.server import serve
+    from crossmodal.web.settings import UiSettings
+
+    settings = UiSettings(
+        collection=collection,
+        model=model,
+        device=device,
+        host=host,
+        port=port,
+        token=token or None,
+        allowed_hosts=tuple(allow_host or []),
+        max_upload_bytes=max_upload_bytes,
+        rate_per_s=rate,
+        burst=4 * rate,
+    )
+    serve(settings, typer.echo)

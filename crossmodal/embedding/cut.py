@@ -1,0 +1,118 @@
+"""Turn the bytes of one source into chunks that the encoders take.
+
+Owns the way from a piece to a payload; refuses to know how a source is cut, which is its chunker's
+business. A picture inside a source is decoded under the same guards as one that is a file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crossmodal.chunking.pieces import CutTools, Flaw, Piece, Source
+from crossmodal.chunking.registry import chunker_for
+from crossmodal.embedding.items import Item
+from crossmodal.embedding.options import EmbedOptions
+from crossmodal.encoders.lineup_encoders import Encoders
+from crossmodal.errors import Refused
+from crossmodal.records import SECTION_SEPARATOR
+
+if TYPE_CHECKING:
+    from crossmodal.models.image_preprocess import ImagePreprocess
+
+
+@dataclass(frozen=True)
+class Cutter:
+    """Cut sources for one line-up under one set of rules; called by several threads at once."""
+
+    encoders: Encoders
+    options: EmbedOptions
+
+    def cut(self, item: Item, data: bytes) -> list[Item]:
+        """Return the source's chunks in reading order, or the source as refused.
+
+        Parts that could not be used come as refused items.
+        """
+        try:
+            chunks = list(self._chunks(item, data))
+        except Refused as refusal:
+            return [item.refused("decode", refusal)]
+        except MemoryError:
+            message = "cutting it needs more memory than there is"
+            return [item.refused("decode", Refused("out_of_memory", message))]
+        return [
+            replace(chunk, size_bytes=0 if i else item.size_bytes, last=i == len(chunks) - 1)
+            for i, chunk in enumerate(chunks)
+        ]
+
+    @cached_property
+    def _tools(self) -> CutTools:
+        return self.encoders.tools()
+
+    @cached_property
+    def _preprocess(self) -> ImagePreprocess:
+        return self.encoders.of("image").preprocess
+
+    def _chunks(self, item: Item, data: bytes) -> Iterator[Item]:
+        lineup, rules = self.encoders.lineup, self.options.chunk_rules
+        chunker = chunker_for(item.media_type, lineup)
+        assert chunker is not None, f"the plan asks to embed {item.media_type}: no chunker has it"
+        source = Source(item.uri, item.media_type, data)
+        ordinal = 0
+        for piece in chunker.cut(source, rules, self._tools):
+            if isinstance(piece, Flaw):
+                yield item.refused("decode", Refused(piece.reason, piece.detail), piece.part)
+                continue
+            if ordinal == rules.max_chunks:
+                limit = f"it gives more than {rules.max_chunks:,} chunks, which is the limit"
+                raise Refused("too_many_chunks", limit)
+            yield self._prepared(item, piece, ordinal)
+            ordinal += 1
+        if not ordinal:
+            raise Refused("no_content", "there is nothing in it to search for")
+
+    def _prepared(self, item: Item, piece: Piece, ordinal: int) -> Item:
+        chunk = replace(
+            item,
+            ordinal=ordinal,
+            kind=piece.kind,
+            modality=piece.modality,
+            parent=piece.parent,
+            section=SECTION_SEPARATOR.join(piece.section),
+            text=piece.text,
+            caption=piece.caption,
+        )
+        facts: dict[str, Any] = {}
+        try:
+            payload = self._payload(piece, facts)
+        except Refused as refusal:
+            return chunk.refused("decode", refusal, chunk.name)
+        meta = json.dumps({**piece.position, **piece.facts, **facts})
+        return replace(chunk, payload=payload, meta=meta)
+
+    def _payload(self, piece: Piece, facts: dict[str, Any]) -> bytes:
+        if piece.modality == "text":
+            return piece.text.encode("utf-8", "replace")
+        if piece.modality == "audio":
+            assert piece.samples is not None, f"a {piece.kind} without samples"
+            return piece.samples.astype(np.float32).tobytes()
+        assert piece.picture is not None, f"a {piece.kind} without a picture"
+        return self._pixels(piece.picture, facts)
+
+    def _pixels(self, picture: bytes | npt.NDArray[np.uint8], facts: dict[str, Any]) -> bytes:
+        from PIL import Image
+
+        from crossmodal.pictures.decode import ImageLimits, decode
+
+        if not isinstance(picture, bytes):
+            return self._preprocess.apply(Image.fromarray(picture)).tobytes()
+        limits = ImageLimits(self.options.max_megapixels, self._preprocess.min_side)
+        decoded = decode(picture, limits)
+        facts |= {"width": decoded.width, "height": decoded.height, "format": decoded.format}
+        return self._preprocess.apply(decoded.image).tobytes()

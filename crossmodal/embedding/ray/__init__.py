@@ -1,0 +1,1 @@
+"""Run the query of a shard on a Ray cluster."""

@@ -1,0 +1,96 @@
+"""Work through shards: read the plan's rows, embed them, commit; one transaction a shard.
+
+Between two shards nothing is held but the model, so a crash or a cancel costs at most the shard
+in flight. What another run committed meanwhile is left out before the forward pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crossmodal.chunking.registry import chunker_for, fingerprints
+from crossmodal.ledger.read.pending import still_pending
+from crossmodal.ledger.write.shard_writer import ShardCommit, commit_shard
+from crossmodal.records import Batch, Lineup
+
+if TYPE_CHECKING:
+    from crossmodal.embedding.options import EmbedOptions
+    from crossmodal.encoders.lineup_encoders import Encoders
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.runs.progress import Progress
+    from crossmodal.runs.recorder import Recorder
+
+
+@dataclass(frozen=True, slots=True)
+class ShardWork:
+    """Carry what embedding a batch of shards needs."""
+
+    run_id: str
+    collection: Collection
+    encoders: Encoders
+    """Of a line-up that is registered."""
+    options: EmbedOptions
+    recorder: Recorder
+    progress: Progress
+    between_shards: Callable[[], None] = lambda: None
+    """May raise to end the run where nothing is in flight."""
+
+
+def embed_batch(work: ShardWork, batch: Batch) -> int:
+    """Embed and commit the batch's shards; return how many items went through the model."""
+    shards = pq.ParquetFile(batch.shards)
+    if batch.first == 0:
+        work.progress.start(shards.metadata.num_rows, "embedding")
+    num_embedded = 0
+    for i in range(batch.first, batch.stop):
+        work.between_shards()
+        num_embedded += _embed_one(work, shards.read_row_group(i))
+    return num_embedded
+
+
+def modalities(batches: Sequence[Batch], lineup: Lineup) -> list[str]:
+    """Return which modalities the sources of some batches are cut for."""
+    media_types: set[str] = set()
+    for batch in batches:
+        rows = pq.ParquetFile(batch.shards)
+        groups = list(range(batch.first, batch.stop))
+        media_types |= set(rows.read_row_groups(groups, ["media_type"])["media_type"].to_pylist())
+    chunkers = (chunker_for(media_type, lineup) for media_type in sorted(media_types))
+    return sorted({chunker.modality for chunker in chunkers if chunker})
+
+
+def _embed_one(work: ShardWork, planned: pa.Table) -> int:
+    from crossmodal.embedding.shard_query import embed_shard
+
+    lineup = work.encoders.lineup
+    chunkers = list(fingerprints(work.options.chunk_rules, lineup).values())
+    with work.collection.read() as con:
+        pending = still_pending(con, planned, lineup, chunkers)
+    work.progress.advance(planned.num_rows - pending.num_rows)
+    if pending.num_rows == 0:
+        return 0
+    with work.recorder.span("embed") as span:
+        span.num_items = pending.num_rows
+        span.num_bytes = sum(pending["size_bytes"].to_pylist())
+        embedded = embed_shard(
+            pending, work.encoders, work.options, work.recorder.add, work.progress.advance
+        )
+    with work.recorder.span("store") as span:
+        span.num_items = embedded.cut.num_rows
+        span.num_bytes = embedded.num_bytes
+        commit = ShardCommit(
+            run_id=work.run_id,
+            lineup=lineup,
+            planned=pending,
+            cut=embedded.cut,
+            vectors=embedded.vectors,
+            spans=work.recorder.drain(),
+        )
+        with work.collection.write() as con:
+            commit_shard(con, commit)
+    return embedded.num_vectors

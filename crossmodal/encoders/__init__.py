@@ -1,0 +1,1 @@
+"""Say how a model computes: load it, run it, normalise its vectors."""

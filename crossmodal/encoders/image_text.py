@@ -1,0 +1,68 @@
+"""Run an image-text model of transformers: pixels or texts in, unit vectors out.
+
+Owns what such a model makes of pixels and tokens; refuses to read or decode files. How a batch is
+run and what becomes of an item that cannot be embedded is in ``forward``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crossmodal.encoders.encoder import Encoded
+from crossmodal.encoders.forward import Forward
+from crossmodal.encoders.loaded import LoadedEncoder
+from crossmodal.models.folder import ModelFiles
+from crossmodal.models.image_preprocess import ImagePreprocess
+from crossmodal.records import ModelVersion
+
+if TYPE_CHECKING:
+    import torch
+
+
+class TransformersEncoder(LoadedEncoder):
+    """Serve CLIP, SigLIP, VisionTextDualEncoder and their like; safe to share between threads."""
+
+    METHODS = ("get_image_features", "get_text_features")
+
+    def __init__(self, files: ModelFiles, version: ModelVersion, forward: Forward) -> None:
+        super().__init__(files, version, forward)
+        assert self._settings.image is not None, f"{files.name} is no image-text model"
+        self.device = forward.device
+        self._image = self._settings.image
+        self._masked = not self._settings.text.pad_to_max
+        self._mean = self._constant(self._image.mean)
+        self._std = self._constant(self._image.std)
+
+    @property
+    def preprocess(self) -> ImagePreprocess:
+        """Return how an image becomes the pixels that ``encode_images`` takes."""
+        return self._image
+
+    def encode_images(self, pixels: npt.NDArray[np.uint8]) -> Encoded:
+        """Embed (n, height, width, 3) uint8 pixels, halving the batch when memory runs out."""
+        return self._forward.encode(self._image_features, pixels)
+
+    def _image_features(self, pixels: npt.NDArray[np.uint8]) -> Any:
+        import torch
+
+        pixels_NHWC = torch.from_numpy(np.require(pixels, requirements=["C", "W"]))
+        if self.device == "cuda":
+            pixels_NHWC = pixels_NHWC.pin_memory().to(self.device, non_blocking=True)
+        else:
+            pixels_NHWC = pixels_NHWC.to(self.device)
+        scaled_NHWC = (pixels_NHWC.float() * self._image.rescale - self._mean) / self._std
+        values_NCHW = scaled_NHWC.permute(0, 3, 1, 2).contiguous().to(self._model.dtype)
+        return self._model.get_image_features(pixel_values=values_NCHW)
+
+    def _text_features(self, tokens: dict[str, torch.Tensor]) -> Any:
+        if not self._masked:
+            return self._model.get_text_features(input_ids=tokens["input_ids"])
+        return self._model.get_text_features(**tokens)
+
+    def _constant(self, values: tuple[float, ...]) -> torch.Tensor:
+        import torch
+
+        return torch.tensor(values, device=self.device)

@@ -1,0 +1,134 @@
+"""Hold every exception that crossmodal raises on purpose, and say which failures are worth a retry.
+
+A bad file is not an exception: it is a ``Rejected`` row (see ``records``). These are for the
+caller's mistakes and for lost resources. Each message says what happened, the value, what is
+allowed and what to do next.
+
+    CrossmodalError
+    ├── PathError              a path or URL given to a command cannot be used
+    ├── FilterError            a --where condition cannot be understood
+    ├── CollectionError        the DuckDB file
+    │   ├── CollectionMissing      there is none at that path
+    │   ├── CollectionEmpty        it holds no vector yet
+    │   ├── CollectionBusy         its lock was not free in time (transient)
+    │   ├── CollectionUnreadable   not DuckDB, damaged, or no permission
+    │   └── CollectionTooNew       written by a later crossmodal
+    ├── ModelError             the encoder
+    │   ├── ModelUnavailable       neither a directory, nor cached, nor reachable
+    │   ├── ModelUnsupported       loads, but is no image-text model of a known shape
+    │   └── ModelMismatch          its space is not the one that was asked for
+    ├── DeploymentError        the Prefect server does not take the deployments
+    └── RunError               a run ended short of its promise
+        ├── CoverageTooLow         too many planned sources were quarantined
+        └── DeletionWithheld       a root is missing or suspiciously empty
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+
+class CrossmodalError(Exception):
+    """Base of every error that a user can act on."""
+
+
+class PathError(CrossmodalError):
+    """A path or URL given to a command cannot be used."""
+
+
+class FilterError(CrossmodalError):
+    """A --where condition cannot be understood."""
+
+
+class CollectionError(CrossmodalError):
+    """The DuckDB file cannot serve the request."""
+
+
+class CollectionMissing(CollectionError):
+    """There is no collection at the given path."""
+
+
+class CollectionEmpty(CollectionError):
+    """The collection holds no vector to answer with."""
+
+
+class CollectionBusy(CollectionError):
+    """The collection's lock was not free in time."""
+
+
+class CollectionUnreadable(CollectionError):
+    """The file is not DuckDB, is damaged, or may not be opened."""
+
+
+class CollectionTooNew(CollectionError):
+    """The collection was written by a later version of crossmodal."""
+
+
+class ModelError(CrossmodalError):
+    """The encoder cannot serve the request."""
+
+
+class ModelUnavailable(ModelError):
+    """The model is neither a directory, nor cached, nor reachable."""
+
+
+class ModelUnsupported(ModelError):
+    """The model loads, but is no image-text model of a known shape."""
+
+
+class ModelMismatch(ModelError):
+    """The model's space is not the one that was asked for."""
+
+
+class DeploymentError(CrossmodalError):
+    """The Prefect server is not there, or does not take the deployments."""
+
+
+class RunError(CrossmodalError):
+    """A run ended short of its promise; what it did is committed, ``report`` says what."""
+
+    def __init__(self, message: str, report: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class CoverageTooLow(RunError):
+    """Too many planned sources were quarantined."""
+
+
+class DeletionWithheld(RunError):
+    """A root is missing or suspiciously empty, so nothing under it was deleted."""
+
+
+class Refused(Exception):
+    """Say why a source yields no pixels; becomes a ``Rejected`` row."""
+
+    def __init__(self, reason: str, detail: str, *, transient: bool = False) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+        self.transient = transient
+
+
+# A full disk, a missing file or a refused permission will be the same a second later.
+_TRANSIENT_ERRNOS = {
+    errno.EAGAIN,
+    errno.EBUSY,
+    errno.EINTR,
+    errno.EIO,
+    errno.ENETDOWN,
+    errno.ENETUNREACH,
+    errno.EHOSTUNREACH,
+    errno.ESTALE,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ETIMEDOUT,
+}
+
+
+def is_transient(error: BaseException) -> bool:
+    """Say whether the same call may succeed a moment later (I/O, lock, network)."""
+    if isinstance(error, CollectionBusy | ConnectionError | TimeoutError):
+        return True
+    return isinstance(error, OSError) and error.errno in _TRANSIENT_ERRNOS

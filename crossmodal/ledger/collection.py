@@ -1,0 +1,196 @@
+"""Own the DuckDB file: who may open it when, what a transaction is, and how it comes to be.
+
+Nothing else in the project connects to DuckDB. A connection lives only inside ``read`` or
+``write`` and holds the file lock for that long, so keep the body short and encode outside it.
+Invariant: a file at ``path`` is always a whole collection; a new one is built aside and renamed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import duckdb
+
+from crossmodal.errors import (
+    CollectionBusy,
+    CollectionMissing,
+    CollectionTooNew,
+    CollectionUnreadable,
+)
+from crossmodal.ledger.explain import explain_duckdb, explain_os
+from crossmodal.ledger.interrupts import signals_heeded
+from crossmodal.ledger.lock import exclusive, shared
+from crossmodal.ledger.migrations import LATEST, migrate, schema_version
+
+# Nothing may be fetched from the network behind the user's back, and unit vectors do not compress.
+_SETTINGS = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "force_compression": "uncompressed",
+}
+
+
+class Collection:
+    """Open one DuckDB file of vectors, safely beside other processes and threads.
+
+    Not reentrant: a thread inside ``read`` or ``write`` must not enter another one.
+    """
+
+    def __init__(self, path: str | Path, lock_timeout_s: float = 600) -> None:
+        self.path = Path(os.path.realpath(Path(path).expanduser()))
+        self.lock_timeout_s = lock_timeout_s
+
+    @property
+    def exists(self) -> bool:
+        """Say whether there is a collection; an empty file, as ``mktemp`` leaves it, is none."""
+        return os.path.exists(self.path) and (self.path.is_dir() or self.path.stat().st_size > 0)
+
+    @property
+    def size_bytes(self) -> int:
+        """Return what the database and its write-ahead log take on disk."""
+        files = (self.path, self._wal)
+        return sum(file.stat().st_size for file in files if file.is_file())
+
+    @property
+    def _wal(self) -> Path:
+        return Path(f"{self.path}.wal")
+
+    @contextmanager
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a read-only connection; writers wait until it is left.
+
+        Raises:
+            CollectionMissing, CollectionUnreadable, CollectionTooNew, CollectionBusy
+        """
+        with ExitStack() as stack:
+            con = stack.enter_context(self._reader())
+            if self._version(con) < LATEST:
+                stack.close()
+                with self.write():
+                    pass  # entering it upgrades the file
+                con = stack.enter_context(self._reader())
+            yield con
+
+    @contextmanager
+    def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a connection inside one transaction: committed on leaving, undone on an exception.
+
+        Makes the collection, or brings its schema up to date, where needed.
+
+        Raises:
+            CollectionUnreadable, CollectionTooNew, CollectionBusy
+            CollectionError: the disk is full.
+        """
+        self._refuse_folder()
+        self._make_folder()
+        with exclusive(self.path, self.lock_timeout_s), self._explained():
+            if not self.exists:
+                self._create()
+            with self._opened(self.path, read_only=False) as con:
+                if self._version(con) < LATEST:
+                    with _transaction(con):
+                        migrate(con)
+                with _transaction(con):
+                    yield con
+
+    @contextmanager
+    def _reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        self._refuse_folder()
+        if not self.exists:
+            raise CollectionMissing(
+                f"there is no collection at {self.path}: make one with `crossmodal index PATH...`, "
+                "or name another with --collection"
+            )
+        with (
+            shared(self.path, self.lock_timeout_s),
+            self._explained(),
+            self._opened(self.path, read_only=True) as con,
+        ):
+            yield con
+
+    @contextmanager
+    def _opened(self, path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        con = self._connect(path, read_only=read_only)
+        try:
+            with signals_heeded(con):
+                yield con
+        finally:
+            con.close()
+
+    def _connect(self, path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        """Connect; a program that knows nothing of our lock (a DuckDB shell) is waited for too."""
+        deadline = time.monotonic() + self.lock_timeout_s
+        while True:
+            try:
+                return duckdb.connect(str(path), read_only=read_only, config=_SETTINGS)
+            except duckdb.IOException as error:
+                busy = isinstance(explain_duckdb(error, path), CollectionBusy)
+                if not busy or time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.05)
+
+    def _create(self) -> None:
+        """Build an empty collection aside: a crash half-way must not leave half a file."""
+        fresh = Path(f"{self.path}.new")
+        try:
+            for leftover in (fresh, Path(f"{fresh}.wal"), self._wal):
+                leftover.unlink(missing_ok=True)
+            with self._opened(fresh, read_only=False) as con, _transaction(con):
+                migrate(con)
+            os.replace(fresh, self.path)
+        except OSError as error:
+            raise explain_os(error, self.path) from error
+
+    def _version(self, con: duckdb.DuckDBPyConnection) -> int:
+        version = schema_version(con)
+        if version is None:
+            raise CollectionUnreadable(
+                f"{self.path} is a DuckDB database, but no crossmodal collection: "
+                "name another file with --collection"
+            )
+        if version > LATEST:
+            raise CollectionTooNew(
+                f"{self.path} has schema {version}, this crossmodal knows up to {LATEST}: "
+                "upgrade crossmodal, or index into a new file"
+            )
+        return version
+
+    def _refuse_folder(self) -> None:
+        if self.path.is_dir():
+            raise CollectionUnreadable(
+                f"{self.path} is a folder: name a file, such as {self.path / 'collection.duckdb'}"
+            )
+
+    def _make_folder(self) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise explain_os(error, self.path) from error
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Re-raise what DuckDB says about the file in our own words."""
+        try:
+            yield
+        except duckdb.Error as error:
+            explained = explain_duckdb(error, self.path)
+            if explained is None:
+                raise
+            raise explained from error
+
+
+@contextmanager
+def _transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    con.execute("BEGIN")
+    try:
+        yield
+        con.execute("COMMIT")
+    except BaseException:
+        # The first error is the one to report, and a failed commit has rolled back by itself.
+        with suppress(duckdb.Error):
+            con.execute("ROLLBACK")
+        raise

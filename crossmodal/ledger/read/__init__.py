@@ -1,0 +1,1 @@
+"""Read the ledger: chunks, hits, status, what is pending."""

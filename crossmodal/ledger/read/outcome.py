@@ -1,0 +1,52 @@
+"""Gather from the ledger what one run came to, for its report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from crossmodal.ledger.write.runs import spans
+from crossmodal.records import Rejected, Span
+
+_REFUSED_COLUMNS = (
+    "uri",
+    "stage",
+    "reason",
+    "detail",
+    "transient",
+    "content_hash",
+    "size_bytes",
+    "mtime_ns",
+)
+_REFUSED = f"""
+SELECT {", ".join(_REFUSED_COLUMNS)}
+FROM quarantine WHERE run_id = ? AND part = '' ORDER BY reason, uri LIMIT ?
+"""
+_BY_REASON = """
+SELECT reason, count(*) FROM quarantine WHERE run_id = ? AND part {of} ''
+GROUP BY reason ORDER BY count(*) DESC, reason
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Hold what a run refused and how long each part took."""
+
+    quarantined: dict[str, int]
+    """Whole sources by reason, most frequent first."""
+    flaws: dict[str, int]
+    """Parts of sources by reason."""
+    rejected: list[Rejected]
+    """The first of them, by reason and uri."""
+    spans: list[Span]
+
+
+def outcome(con: duckdb.DuckDBPyConnection, run_id: str, max_rejected: int) -> Outcome:
+    """Return what the ledger holds of a run so far."""
+    by_reason, flaws = (
+        con.execute(_BY_REASON.format(of=of), [run_id]).fetchall() for of in ("=", "<>")
+    )
+    refused = con.execute(_REFUSED, [run_id, max_rejected]).fetchall()
+    rejected = [Rejected(**dict(zip(_REFUSED_COLUMNS, row, strict=True))) for row in refused]
+    return Outcome(dict(by_reason), dict(flaws), rejected, spans(con, run_id))

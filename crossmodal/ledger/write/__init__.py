@@ -1,0 +1,1 @@
+"""Write the ledger: shards, runs, quarantine, model versions, backfills."""

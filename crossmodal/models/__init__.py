@@ -1,0 +1,1 @@
+"""Say what a model is: its files, kind, version, line-up and promotion."""

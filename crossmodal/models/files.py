@@ -1,0 +1,193 @@
+"""Find a model's files and say which model version they are, without loading it.
+
+Owns where models lie (a directory, the hub's cache, the hub) and what identifies one: weights,
+preprocessing, dimension, number format. Refuses to import torch or transformers: a run that has
+nothing to embed still has to know its model version, in milliseconds.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from crossmodal.errors import ModelUnavailable, ModelUnsupported
+from crossmodal.models.audio_preprocess import AudioPreprocess, audio_preprocess
+from crossmodal.models.folder import (
+    ModelFiles,
+    digest,
+    files_in,
+    find_weights,
+    hash_of,
+    is_complete,
+    read_object,
+    stat_key_of,
+)
+from crossmodal.models.image_preprocess import ImagePreprocess
+from crossmodal.models.kinds import kind_of
+from crossmodal.models.options import ModelSpec
+from crossmodal.models.text_preprocess import TextPreprocess, text_preprocess
+from crossmodal.records import ModelVersion
+
+LOCAL_REVISION = "local"
+SMALL_FILES = ("*.json", "*.txt", "*.model")
+# The modules of sentence-transformers lie in 1_Pooling and the like; other folders hold exports.
+OTHER_FOLDERS = ("[!0-9]*/*",)
+_BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocessing:
+    """Hold how the inputs of each modality of a model are prepared; None where it has none."""
+
+    text: TextPreprocess
+    image: ImagePreprocess | None = None
+    audio: AudioPreprocess | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the SHA-256, in hex, of all that decides the vectors but weights and format."""
+        parts = {"text": self.text, "image": self.image, "audio": self.audio}
+        return digest({name: part.fingerprint for name, part in parts.items() if part})
+
+
+def resolve(spec: ModelSpec) -> ModelFiles:
+    """Find the files: a directory, else the hub's cache, else the hub.
+
+    Raises:
+        ModelUnavailable: There is no such directory, or the hub could not give it.
+    """
+    directory = Path(spec.name).expanduser()
+    if directory.is_dir():
+        return files_in(os.path.abspath(directory), LOCAL_REVISION, directory.absolute())
+    if directory.is_absolute() or spec.name.startswith((".", "~")) or spec.name.count("/") > 1:
+        raise ModelUnavailable(
+            f"there is no directory {spec.name}: give the folder that holds the model's "
+            "config.json and weights, or a hub id such as openai/clip-vit-base-patch32"
+        )
+    return _cached(spec) or _downloaded(spec)
+
+
+def files_of(version: ModelVersion) -> ModelFiles:
+    """Find the files of a model version that a collection names.
+
+    Raises:
+        ModelUnavailable: They are no longer to be had.
+    """
+    revision = None if version.revision == LOCAL_REVISION else version.revision
+    return resolve(ModelSpec(version.name, revision))
+
+
+def stat_key(files: ModelFiles) -> str:
+    """Return a digest of the weight files' paths, sizes and times: equal means unchanged."""
+    return stat_key_of(files.weights)
+
+
+def weights_hash(files: ModelFiles) -> str:
+    """Return the SHA-256 over the weight files in order of name, in hex; reads them all."""
+    return hash_of(files.weights)
+
+
+def preprocessing(files: ModelFiles) -> Preprocessing:
+    """Return how the model's inputs are prepared.
+
+    Raises:
+        ModelUnavailable: A file that says so is missing.
+        ModelUnsupported: A step is unknown.
+    """
+    kind = kind_of(files)
+    return Preprocessing(
+        image=_image(files) if "image" in kind.encoders else None,
+        text=text_preprocess(files, kind),
+        audio=audio_preprocess(files) if "audio" in kind.encoders else None,
+    )
+
+
+def describe(files: ModelFiles, dtype: str, weights_hash: str) -> ModelVersion:
+    """Return the model version that these files are when computed in ``dtype``.
+
+    Raises:
+        ModelUnavailable: A file that says how inputs are prepared is missing.
+        ModelUnsupported: It is no model of a known shape.
+    """
+    kind = kind_of(files)
+    return ModelVersion(
+        name=files.name,
+        revision=files.revision,
+        weights_hash=weights_hash,
+        preprocessing=preprocessing(files).fingerprint,
+        dim=kind.dim,
+        dtype=dtype,
+        encoders=dict(kind.encoders),
+    )
+
+
+def choose_dtype(requested: str, device: str) -> str:
+    """Return the number format to compute in; ``auto`` takes bfloat16 where it is native."""
+    if requested != "auto":
+        return requested
+    on_gpu = device == "cuda" or (device == "auto" and Path("/proc/driver/nvidia/version").exists())
+    on_cpu = device in ("auto", "cpu") and bool(_BF16_FLAGS & _cpu_flags())
+    return "bfloat16" if on_gpu or on_cpu else "float32"
+
+
+def _cpu_flags() -> set[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return set(flags.split())
+
+
+def _image(files: ModelFiles) -> ImagePreprocess:
+    combined = read_object(files.directory, "processor_config.json").get("image_processor")
+    config = combined or read_object(files.directory, "preprocessor_config.json")
+    if not config:
+        raise ModelUnsupported(f"{files.name} has no preprocessor_config.json: not an image model")
+    return ImagePreprocess.from_config(config)
+
+
+def _cached(spec: ModelSpec) -> ModelFiles | None:
+    """Return the model from the hub's cache, or None where it is missing or incomplete."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        folder = snapshot_download(spec.name, revision=spec.revision, local_files_only=True)
+    except (LocalEntryNotFoundError, HFValidationError):
+        return None
+    directory = Path(folder)
+    return files_in(spec.name, directory.name, directory) if is_complete(directory) else None
+
+
+def _downloaded(spec: ModelSpec) -> ModelFiles:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        for weights in ("model*.safetensors", "pytorch_model*.bin"):
+            directory = Path(
+                snapshot_download(
+                    spec.name,
+                    revision=spec.revision,
+                    allow_patterns=[*SMALL_FILES, weights],
+                    ignore_patterns=list(OTHER_FOLDERS),
+                )
+            )
+            if find_weights(directory):
+                break
+    except (OSError, HfHubHTTPError, HFValidationError) as error:
+        raise ModelUnavailable(_unavailable(spec, error)) from error
+    return files_in(spec.name, directory.name, directory)
+
+
+def _unavailable(spec: ModelSpec, error: Exception) -> str:
+    revision = f" at revision {spec.revision}" if spec.revision else ""
+    cause = str(error).strip().splitlines() or [type(error).__name__]
+    return (
+        f"the model {spec.name}{revision} is neither in the local cache nor could the hub give it "
+        f"({cause[0][:200]}). Without a network, copy a model's folder here (config.json, "
+        "preprocessor_config.json, the tokenizer's files and model.safetensors) and name that "
+        "folder instead: --model /path/to/folder"
+    )

@@ -1,0 +1,120 @@
+"""Read the small files of a model's folder and hash the large ones.
+
+Owns what lies in the folder; refuses to know what it means, and to import torch or transformers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from crossmodal.errors import ModelUnavailable, ModelUnsupported
+
+# As transformers itself prefers them.
+_WEIGHT_PATTERNS = (
+    "model.safetensors",
+    "model-*.safetensors",
+    "pytorch_model.bin",
+    "pytorch_model-*.bin",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """Point to the files of one model."""
+
+    name: str
+    """Hub id or absolute directory."""
+    revision: str
+    """Hub commit, or ``local``."""
+    directory: Path
+    weights: tuple[Path, ...]
+
+
+def files_in(name: str, revision: str, directory: Path) -> ModelFiles:
+    """Return the files of a folder.
+
+    Raises:
+        ModelUnavailable: It lacks a configuration or weights.
+    """
+    weights = find_weights(directory)
+    if not weights or not (directory / "config.json").is_file():
+        raise ModelUnavailable(
+            f"{directory} holds no model: a config.json and one of "
+            f"{', '.join(_WEIGHT_PATTERNS)} are needed"
+        )
+    return ModelFiles(name, revision, directory, weights)
+
+
+def find_weights(directory: Path) -> tuple[Path, ...]:
+    """Return the weight files in order of name; empty where there are none."""
+    for pattern in _WEIGHT_PATTERNS:
+        if found := tuple(sorted(directory.glob(pattern))):
+            return found
+    return ()
+
+
+def is_complete(directory: Path) -> bool:
+    """Say whether a folder holds weights, a configuration and the modules that it names."""
+    if not find_weights(directory) or not (directory / "config.json").is_file():
+        return False
+    folders = [module.get("path") for module in read_list(directory, "modules.json")]
+    poolings = [folder for folder in folders if folder and "Pooling" in str(folder)]
+    return all((directory / str(folder) / "config.json").is_file() for folder in poolings)
+
+
+def read_object(directory: Path, name: str) -> dict[str, Any]:
+    """Return a JSON object of the folder; empty where there is none.
+
+    Raises:
+        ModelUnsupported: The file is damaged.
+    """
+    content = _read_json(directory / name)
+    return content if isinstance(content, dict) else {}
+
+
+def read_list(directory: Path, name: str) -> list[dict[str, Any]]:
+    """Return the objects of a JSON list of the folder; empty where there is none."""
+    content = _read_json(directory / name)
+    return [item for item in content if isinstance(item, dict)] if isinstance(content, list) else []
+
+
+def stat_key_of(paths: Iterable[Path]) -> str:
+    """Return a digest of the files' paths, sizes and times: equal means unchanged."""
+    facts = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
+def hash_of(paths: tuple[Path, ...]) -> str:
+    """Return the SHA-256 over the files' content, in hex; reads them all, once a process."""
+    return _hash_files(paths, stat_key_of(paths))
+
+
+def digest(settings: dict[str, Any]) -> str:
+    """Return the SHA-256, in hex, of settings that are plain values."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+@lru_cache(maxsize=32)
+def _hash_files(paths: tuple[Path, ...], _stat_key: str) -> str:
+    """Hash the files; remembered by this process while their stat is the same."""
+    total = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                total.update(block)
+    return total.hexdigest()
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelUnsupported(f"{path} cannot be read: {error}") from error

@@ -1,0 +1,128 @@
+"""Recognise what kind of model a folder holds, from its config.json alone.
+
+Owns the table of the model types that can be used and what their configurations leave out;
+refuses every other type by name, because a guess would give vectors of an unknown space.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from crossmodal.errors import ModelUnsupported
+from crossmodal.models.folder import ModelFiles, read_object
+
+IMAGE_TEXT = {"image": "vision", "text": "text"}
+SENTENCE = {"text": "sentence"}
+AUDIO_TEXT = {"audio": "audio", "text": "text"}
+_NAMES = (("image-text", IMAGE_TEXT), ("text", SENTENCE), ("audio-text", AUDIO_TEXT))
+
+
+@dataclass(frozen=True, slots=True)
+class _Type:
+    encoders: dict[str, str]
+    # Configurations leave out what equals the default of their class.
+    dim: int
+    positions: int = 512
+    dim_key: tuple[str, ...] = ("projection_dim",)
+
+
+_HIDDEN = ("hidden_size",)
+_TYPES = {
+    "clip": _Type(IMAGE_TEXT, 512, 77),
+    "chinese_clip": _Type(IMAGE_TEXT, 512),
+    "metaclip_2": _Type(IMAGE_TEXT, 512, 77),
+    "altclip": _Type(IMAGE_TEXT, 768, 514),
+    "siglip": _Type(IMAGE_TEXT, 768, 64, ("vision_config", "hidden_size")),
+    "vision-text-dual-encoder": _Type(IMAGE_TEXT, 512),
+    "clap": _Type(AUDIO_TEXT, 512, 514),
+    "albert": _Type(SENTENCE, 4096, dim_key=_HIDDEN),
+    "bert": _Type(SENTENCE, 768, dim_key=_HIDDEN),
+    "camembert": _Type(SENTENCE, 768, dim_key=_HIDDEN),
+    "distilbert": _Type(SENTENCE, 768, dim_key=("dim",)),
+    "electra": _Type(SENTENCE, 256, dim_key=_HIDDEN),
+    "modernbert": _Type(SENTENCE, 768, 8192, dim_key=_HIDDEN),
+    "mpnet": _Type(SENTENCE, 768, dim_key=_HIDDEN),
+    "qwen3": _Type(SENTENCE, 4096, 32768, dim_key=_HIDDEN),
+    "roberta": _Type(SENTENCE, 768, dim_key=_HIDDEN),
+    "xlm-roberta": _Type(SENTENCE, 768, dim_key=_HIDDEN),
+}
+# Their positions are counted from the one after the padding token's.
+_OFFSET_POSITIONS = {
+    "altclip_text_model",
+    "camembert",
+    "clap_text_model",
+    "mpnet",
+    "roberta",
+    "xlm-roberta",
+}
+_TEXT_TYPES = {"altclip": "altclip_text_model", "clap": "clap_text_model"}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelKind:
+    """Hold what a model's configuration says about its space."""
+
+    model_type: str
+    encoders: dict[str, str]
+    """IMAGE_TEXT, SENTENCE or AUDIO_TEXT."""
+    dim: int
+    num_positions: int
+    """Tokens of one text that its text tower has positions for, special ones included."""
+
+
+def kind_of(files: ModelFiles) -> ModelKind:
+    """Return the kind of a model.
+
+    Raises:
+        ModelUnsupported: It is of an unknown type, or its configuration is damaged.
+    """
+    config = read_object(files.directory, "config.json")
+    name = config.get("model_type")
+    if not isinstance(name, str) or name not in _TYPES:
+        raise ModelUnsupported(
+            f"{files.name} is of type {name!r}; models of these types can be used: {_known()}"
+        )
+    known = _TYPES[name]
+    try:
+        return ModelKind(
+            model_type=name,
+            encoders=known.encoders,
+            dim=_dim(config, known),
+            num_positions=_num_positions(name, config, known),
+        )
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ModelUnsupported(
+            f"the config.json of {files.name} makes no sense: {error}"
+        ) from error
+
+
+def _known() -> str:
+    return "; ".join(
+        f"{name}: {', '.join(key for key, known in _TYPES.items() if known.encoders is encoders)}"
+        for name, encoders in _NAMES
+    )
+
+
+def _dim(config: dict[str, Any], known: _Type) -> int:
+    value: Any = config
+    for key in known.dim_key:
+        value = (value or {}).get(key)
+    return _positive(value or known.dim)
+
+
+def _num_positions(name: str, config: dict[str, Any], known: _Type) -> int:
+    text = config if known.encoders is SENTENCE else config.get("text_config") or {}
+    positions = _positive(text.get("max_position_embeddings") or known.positions)
+    text_type = text.get("model_type") or _TEXT_TYPES.get(name)
+    if text_type not in _OFFSET_POSITIONS:
+        return positions
+    padding = 1 if text_type == "mpnet" else text.get("pad_token_id", 1)
+    return _positive(positions - int(padding or 0) - 1)
+
+
+def _positive(value: Any) -> int:
+    number = int(value)
+    if number <= 0:
+        raise ValueError(f"{number} is not above zero")
+    return number

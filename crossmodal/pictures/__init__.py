@@ -1,0 +1,1 @@
+"""Decode pictures to upright RGB pixels."""

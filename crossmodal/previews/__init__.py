@@ -1,0 +1,1 @@
+"""Draw small pictures of chunks and of answers."""

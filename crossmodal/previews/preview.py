@@ -1,0 +1,149 @@
+"""Make a preview of a chunk: the picture, frame, page, figure or wave that was embedded.
+
+Owns which drawing shows which kind of chunk; refuses to keep anything. Nothing is decoded in this
+process: whatever a hostile file does, it does to a child with a limit on time and memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from crossmodal.errors import Refused
+from crossmodal.previews.draw import Content, bytes_of, jpeg
+from crossmodal.records import Lineup
+from crossmodal.sandbox.pool import run_in_child
+
+_MAX_SECONDS = 15.0
+_MAX_MEMORY_BYTES = 1_500_000_000
+_MAX_DOCUMENT_BYTES = 100_000_000
+_IN_DOCUMENTS = ("figure", "page_image", "cell_image")
+_PDF = "application/pdf"
+_DEFAULT_WAVE_S = 10.0
+_NUM_SIDES = 4
+_PASSAGE_LETTERS = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Say what is to be shown: a chunk, and the content that it stands in."""
+
+    kind: str
+    media_type: str
+    """Of ``content``, which of subtitles may be the film beside them."""
+    uri: str
+    text: str = ""
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+def can_show(kind: str, media_type: str, meta: dict[str, Any]) -> bool:
+    """Return whether there may be a preview, without looking at the content."""
+    if media_type.startswith(("image/", "video/", "audio/")):
+        return True
+    return kind in _IN_DOCUMENTS or (media_type == _PDF and "page" in meta)
+
+
+def preview(subject: Subject, content: Content, lineup: Lineup, side_px: int) -> bytes:
+    """Return the preview within a square of ``side_px``, as JPEG or, of sound, PNG.
+
+    Raises:
+        Refused: The content is damaged, too large or no longer what it was, or takes too long;
+            ``no_preview`` where there is nothing to see.
+    """
+    kind, meta = subject.kind, subject.meta
+    if subject.media_type.startswith("image/"):
+        return _drawn("draw_picture", content, side_px)
+    if subject.media_type.startswith("video/"):
+        at_s = float(meta.get("frame_s", meta.get("start_s", 0.0)))
+        return _drawn("draw_frame", content, at_s, side_px)
+    if subject.media_type.startswith("audio/"):
+        start_s = float(meta.get("start_s", 0.0))
+        end_s = max(start_s + 0.1, float(meta.get("end_s", start_s + _DEFAULT_WAVE_S)))
+        return _drawn("draw_wave", content, start_s, end_s, side_px)
+    if subject.media_type == _PDF and "page" in meta:
+        box = meta.get("box") if kind == "figure" else None
+        part = tuple(box) if box and len(box) == _NUM_SIDES else None
+        return _drawn("draw_page", content, int(meta["page"]), part, side_px)
+    if kind in _IN_DOCUMENTS:
+        return _figure(subject, content, lineup, side_px)
+    raise Refused("no_preview", f"a {kind} of {subject.media_type} is not shown as a picture")
+
+
+def small_picture(data: bytes, side_px: int) -> bytes:
+    """Return a picture that somebody sent, decoded in a child and made small, as PNG.
+
+    Raises:
+        Refused: The bytes are no whole image, or one that is too large.
+    """
+    return _drawn("draw_query", data, side_px)
+
+
+def _drawn(function: str, *args: Any) -> bytes:
+    target = f"crossmodal.previews.draw:{function}"
+    # To the end, because an iterator that is left early costs the child its life.
+    drawn: list[bytes] = list(
+        run_in_child(target, *args, max_seconds=_MAX_SECONDS, max_memory_bytes=_MAX_MEMORY_BYTES)
+    )
+    return drawn[0]
+
+
+def _figure(subject: Subject, content: Content, lineup: Lineup, side_px: int) -> bytes:
+    """Cut the document again and return the picture that stands where the chunk does."""
+    with closing(_pieces(subject, content, lineup, side_px)) as pieces:
+        for piece in pieces:
+            same_place = piece.position.items() <= subject.meta.items()
+            if piece.kind == subject.kind and piece.text == subject.text and same_place:
+                return _encoded(piece.picture, side_px)
+    raise Refused("missing", "the document no longer holds this picture")
+
+
+def _pieces(subject: Subject, content: Content, lineup: Lineup, side_px: int) -> Generator[Any]:
+    from crossmodal.chunking.pieces import CutTools, Piece, Source
+    from crossmodal.chunking.registry import chunker_for
+    from crossmodal.chunking.rules import ChunkRules
+
+    chunker = chunker_for(subject.media_type, lineup)
+    if chunker is None:
+        raise Refused("no_preview", f"nothing here reads {subject.media_type}")
+    data = _document_bytes(content)
+    rules = ChunkRules(
+        chunk_tokens=_PASSAGE_LETTERS,
+        max_seconds=_MAX_SECONDS,
+        max_memory_bytes=_MAX_MEMORY_BYTES,
+    )
+    tools = CutTools(measure=_Letters(), min_side=side_px)
+    source = Source(subject.uri, subject.media_type, data)
+    return (piece for piece in chunker.cut(source, rules, tools) if isinstance(piece, Piece))
+
+
+def _document_bytes(content: Content) -> bytes:
+    if isinstance(content, bytes):
+        return content
+    if content.size_bytes > _MAX_DOCUMENT_BYTES:
+        raise Refused("too_large", "the document is too large to look for one picture in it")
+    return bytes_of(content)
+
+
+def _encoded(picture: Any, side_px: int) -> bytes:
+    if isinstance(picture, bytes):
+        return _drawn("draw_picture", picture, side_px)
+    from PIL import Image
+
+    return jpeg(Image.fromarray(picture), side_px)
+
+
+class _Letters:
+    """Measure text by letters: where a picture stands does not depend on how passages are cut."""
+
+    fingerprint = "letters"
+    max_tokens = 100_000
+
+    def count(self, text: str) -> int:
+        """Return the number of letters."""
+        return len(text)
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """Return every letter's place."""
+        return [(i, i + 1) for i in range(len(text))]

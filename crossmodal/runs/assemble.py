@@ -1,0 +1,44 @@
+"""Put a run's report together from its plan, the ledger and the clock."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from crossmodal.ledger.read.outcome import outcome
+from crossmodal.records import Plan, Span
+from crossmodal.runs.profile import summarise
+from crossmodal.runs.report import MAX_ROWS, RunReport, peak_rss_bytes
+from crossmodal.runs.run import Run
+
+
+def assemble_report(run: Run, plan: Plan, problems: list[str], min_coverage: float) -> RunReport:
+    """Return what the run did so far; the report's own time is not in it."""
+    run.flush_spans()
+    with run.collection.read() as con:
+        found = outcome(con, run.id, MAX_ROWS)
+    profile = summarise(found.spans, os.cpu_count() or 1)
+    num_quarantined = sum(found.quarantined.values())
+    # Copies of a refused file are refused with it, though no forward pass was planned for them.
+    num_planned = max(plan.summary.num_to_embed + len(plan.summary.rejected), num_quarantined)
+    return RunReport(
+        run_id=run.id,
+        state="ended",
+        counts=plan.summary.counts,
+        num_planned=num_planned,
+        num_embedded=_num_forward(found.spans),
+        bytes_embedded=plan.summary.bytes_to_embed,
+        min_coverage=min_coverage,
+        quarantined=found.quarantined,
+        rejected=found.rejected,
+        flaws=found.flaws,
+        withheld=plan.summary.withheld,
+        messages=problems,
+        profile=profile,
+        wall_s=time.time() - run.started_s,
+        peak_rss_bytes=peak_rss_bytes(),
+    )
+
+
+def _num_forward(spans: list[Span]) -> int:
+    return sum(span.num_items for span in spans if span.operator == "forward")

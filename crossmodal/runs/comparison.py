@@ -1,0 +1,66 @@
+"""Set a run beside the one before it: same flow, same collection, the latest that completed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from crossmodal.ledger.write import runs
+from crossmodal.ledger.write.runs import RunRecord
+from crossmodal.runs.profile import Ratio, compare, summarise
+from crossmodal.runs.profile_view import comparison_grid
+from crossmodal.runs.report import RunReport
+from crossmodal.runs.run import Run
+from crossmodal.views.grid import Grid
+from crossmodal.views.human import human_bytes, human_seconds, percent
+
+_SUMS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+    ("took", "wall_s", human_seconds),
+    ("embedded", "num_embedded", "{:,}".format),
+    ("quarantined", "num_quarantined", "{:,}".format),
+    ("coverage", "coverage", percent),
+    ("peak memory", "peak_rss_bytes", human_bytes),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Hold a run's report, the run before it, and how their stages compare."""
+
+    report: RunReport
+    earlier: RunRecord
+    ratios: list[Ratio]
+
+    def to_markdown(self) -> str:
+        """Return the sums of both runs, then their stages."""
+        title = (
+            f"## Run {self.report.run_id[:8]} beside run {self.earlier.run_id[:8]} "
+            f"of {self.earlier.started_at:%Y-%m-%d %H:%M} UTC"
+        )
+        stages = comparison_grid(self.ratios).to_markdown()
+        return "\n\n".join([title, self._sums().to_markdown(), "### Stages", stages]) + "\n"
+
+    def _sums(self) -> Grid:
+        now, earlier = self.report.kept(), self.earlier.counts
+        rows = [
+            (label, _cell(now.get(name), shown), _cell(earlier.get(name), shown))
+            for label, name, shown in _SUMS
+        ]
+        return Grid("", ("", "this run", "earlier run"), rows)
+
+
+def compare_with_earlier(run: Run, report: RunReport) -> Comparison | None:
+    """Return how the run compares with the one before it; None for the first of its flow."""
+    with run.collection.read() as con:
+        earlier = runs.run_before(con, run.id)
+        spans = runs.spans(con, earlier.run_id) if earlier else []
+    if earlier is None or report.profile is None:
+        return None
+    return Comparison(
+        report, earlier, compare(report.profile, summarise(spans, os.cpu_count() or 1))
+    )
+
+
+def _cell(value: float | None, shown: Callable[[float], str]) -> str:
+    return "-" if value is None else shown(value)

@@ -1,0 +1,216 @@
+"""Say what a run did, for a person on a terminal, for the Prefect UI and for a program.
+
+Owns the wording and the caps that keep a report small; refuses to query the ledger: everything
+it says was handed to it. Names of files are escaped, whatever they contain.
+"""
+
+from __future__ import annotations
+
+import base64
+import resource
+import sys
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from crossmodal.records import Rejected
+from crossmodal.runs.profile import Profile
+from crossmodal.runs.profile_view import profile_grid
+from crossmodal.runs.stage_picture import stage_picture
+from crossmodal.views.grid import Grid
+from crossmodal.views.human import (
+    human_bytes,
+    human_rate,
+    human_seconds,
+    markdown_cell,
+    percent,
+    printable,
+)
+
+MAX_ROWS = 50
+"""Quarantined sources that a report lists one by one."""
+MAX_IMAGE_BYTES = 200_000
+"""Of all thumbnails in one Markdown report: every look at an artifact loads it again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """Hold what a run did; lists may be long, the texts cap them."""
+
+    run_id: str
+    state: str
+    counts: dict[str, int]
+    """Sources by Action value."""
+    num_planned: int
+    """Sources due for a vector in this run, those refused on the way there included."""
+    num_embedded: int
+    """Chunks that went through a model."""
+    bytes_embedded: int
+    min_coverage: float
+    quarantined: dict[str, int] = field(default_factory=dict)
+    """Sources refused in this run, by reason."""
+    rejected: list[Rejected] = field(default_factory=list)
+    """The first of them; what is missing here is counted in ``quarantined``."""
+    flaws: dict[str, int] = field(default_factory=dict)
+    """Parts left out of sources that have vectors otherwise, by reason."""
+    withheld: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    """What else a person should know, such as findings of verify."""
+    profile: Profile | None = None
+    wall_s: float
+    peak_rss_bytes: int
+    thumbnails: list[tuple[str, bytes]] = field(default_factory=list)
+    """Pairs of name and PNG bytes."""
+
+    @property
+    def num_quarantined(self) -> int:
+        """Return the sources refused in this run."""
+        return sum(self.quarantined.values())
+
+    @property
+    def num_covered(self) -> int:
+        """Return the planned sources that have a vector now, whichever run embedded them."""
+        return max(self.num_planned - self.num_quarantined, 0)
+
+    @property
+    def coverage(self) -> float:
+        """Return the share of the planned sources that is covered; 1 where none was planned."""
+        return self.num_covered / self.num_planned if self.num_planned else 1.0
+
+    @property
+    def items_per_s(self) -> float | None:
+        """Return embedded items per second of the whole run, or None where there were none."""
+        return self.num_embedded / self.wall_s if self.num_embedded and self.wall_s else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, without the thumbnails."""
+        plain = asdict(self)
+        del plain["thumbnails"]
+        return plain | {
+            "num_covered": self.num_covered,
+            "coverage": self.coverage,
+            "items_per_s": self.items_per_s,
+            "profile": self.profile.to_dict() if self.profile else None,
+        }
+
+    def kept(self) -> dict[str, Any]:
+        """Return the numbers that the ledger keeps and that alerts carry."""
+        return {
+            "counts": self.counts,
+            "num_planned": self.num_planned,
+            "num_embedded": self.num_embedded,
+            "num_quarantined": self.num_quarantined,
+            "quarantined": self.quarantined,
+            "num_flaws": sum(self.flaws.values()),
+            "coverage": self.coverage,
+            "min_coverage": self.min_coverage,
+            "wall_s": round(self.wall_s, 3),
+            "peak_rss_bytes": self.peak_rss_bytes,
+        }
+
+    def to_text(self) -> str:
+        """Return the report for a terminal or a log."""
+        parts = ["\n".join([self._headline(), *self._facts(), *map(printable, self._notices())])]
+        if self.quarantined:
+            parts.append(_reason_grid(self.quarantined).to_text())
+        if self.profile:
+            parts += [profile_grid(self.profile).to_text(), self.profile.verdict]
+        return "\n\n".join(parts)
+
+    def to_markdown(self) -> str:
+        """Return the report for a Prefect artifact, pictures included as data: URIs."""
+        parts = [f"## {self._headline()}", _bullets(self._facts())]
+        if self._notices():
+            parts.append(_bullets([f"**{markdown_cell(n, 1000)}**" for n in self._notices()]))
+        if self.thumbnails:
+            parts.append(_pictures(self.thumbnails))
+        if self.quarantined:
+            parts += ["### Quarantined", _reason_grid(self.quarantined).to_markdown()]
+        if self.rejected:
+            parts += self._rejected_parts()
+        if self.profile:
+            parts += ["### Profile", self.profile.verdict]
+        return "\n\n".join(parts) + "\n"
+
+    def stages_markdown(self) -> str:
+        """Return where the time went: a verdict, a picture, a table; for an artifact of its own."""
+        if self.profile is None or not self.profile.stages:
+            return "Nothing was timed.\n"
+        grid = profile_grid(self.profile)
+        picture = _image("where the time went", stage_picture(self.profile))
+        title = f"## Where run {self.run_id[:8]} spent {grid.title}"
+        return "\n\n".join([title, self.profile.verdict, picture, grid.to_markdown()]) + "\n"
+
+    def _headline(self) -> str:
+        return f"Run {self.run_id[:8]} {self.state} in {human_seconds(self.wall_s)}"
+
+    def _facts(self) -> list[str]:
+        counts = ", ".join(f"{count:,} {action}" for action, count in self.counts.items() if count)
+        embedded = f"embedded: {self.num_embedded:,} chunks"
+        if self.num_embedded:
+            volume, rate = human_bytes(self.bytes_embedded), human_rate(self.items_per_s)
+            embedded += f" ({volume}, {rate} chunks/s over the whole run)"
+        return [
+            f"sources: {counts or 'none found'}",
+            embedded,
+            f"coverage: {_coverage(self.coverage)} ({self.num_covered:,} of {self.num_planned:,} "
+            f"planned; at least {percent(self.min_coverage)} asked)",
+            f"quarantined: {self.num_quarantined:,}",
+            *([f"parts left out: {_counted(self.flaws)}"] if self.flaws else []),
+            f"peak memory: {human_bytes(self.peak_rss_bytes)}",
+        ]
+
+    def _notices(self) -> list[str]:
+        return [f"deletion withheld: {sentence}" for sentence in self.withheld] + self.messages
+
+    def _rejected_parts(self) -> list[str]:
+        rows = [(r.uri, r.stage, r.reason, r.detail) for r in self.rejected[:MAX_ROWS]]
+        header = ("source", "stage", "reason", "detail")
+        parts = [Grid("", header, rows, num_words=len(header)).to_markdown()]
+        rest = self.num_quarantined - len(rows)
+        if rest > 0:
+            parts.append(f"and {rest:,} more: `crossmodal quarantine` lists them")
+        return parts
+
+
+def peak_rss_bytes() -> int:
+    """Return the most memory that this process ever held at once."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
+
+
+def _reason_grid(quarantined: dict[str, int]) -> Grid:
+    ordered = sorted(quarantined.items(), key=lambda pair: (-pair[1], pair[0]))
+    rows = [(reason, f"{count:,}") for reason, count in ordered]
+    return Grid("quarantined", ("reason", "sources"), rows)
+
+
+def _counted(by_reason: dict[str, int]) -> str:
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in by_reason.items())
+    return f"{sum(by_reason.values()):,} ({reasons}); their sources have vectors otherwise"
+
+
+def _coverage(share: float) -> str:
+    """Return the share rounded down, so that 100 % means every one."""
+    return f"{int(share * 10_000) / 100:g} %"
+
+
+def _bullets(lines: list[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _pictures(thumbnails: list[tuple[str, bytes]]) -> str:
+    """Return the first pictures that fit into the limit, side by side."""
+    shown: list[str] = []
+    left = MAX_IMAGE_BYTES
+    for name, png in thumbnails:
+        image = _image(name.rsplit("/", 1)[-1], png)
+        left -= len(image)
+        if left < 0:
+            break
+        shown.append(image)
+    return " ".join(shown)
+
+
+def _image(name: str, png: bytes) -> str:
+    encoded = base64.b64encode(png).decode()
+    return f"![{markdown_cell(name, 60)}](data:image/png;base64,{encoded})"

@@ -1,0 +1,1 @@
+"""Run parsers of hostile files in child processes with limits."""

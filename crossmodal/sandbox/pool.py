@@ -1,0 +1,148 @@
+"""Run a parser in a process of its own, so that a hostile file can only break that process.
+
+Owns the pool of warm children and what their ends mean; refuses to know any format. A time limit
+that interrupts C code, a limit on memory, and a crash that spares the run are only to be had
+outside of this process. Neither fork nor multiprocessing starts a child, because this process
+holds threads, a model and an engine. POSIX only.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import queue
+import threading
+from collections.abc import Generator
+from concurrent.futures import Future
+from typing import Any
+
+from crossmodal.errors import Refused
+from crossmodal.sandbox.process import Allowance, Child, out_of_memory
+from crossmodal.sandbox.protocol import Reply, Request
+
+_MAX_IDLE = min(4, os.cpu_count() or 1)
+_MAX_REQUESTS = 200
+_MAX_IDLE_BYTES = 500_000_000
+
+
+def run_in_child(
+    target: str, *args: Any, max_seconds: float, max_memory_bytes: int
+) -> Generator[Any]:
+    """Yield what a generator function yields in a child process, as it comes.
+
+    ``target`` is ``package.module:function``; arguments and items travel as pickles. The child
+    waits when about a megabyte has not been taken yet; only time that the caller spends waiting
+    for the child counts towards ``max_seconds``. Thread-safe; an iterator that is closed or
+    dropped early ends its child.
+
+    Raises:
+        Refused: As the function raised it, or ``timed_out``, ``out_of_memory`` (its address space
+            grew by more than ``max_memory_bytes``) or ``parser_crashed``.
+        ImportError: There is no such function.
+    """
+    allowance = Allowance(max_seconds, max_memory_bytes)
+    child = _POOL.take()
+    reusable = False
+    try:
+        child.send(Request(target, args, max_memory_bytes), allowance)
+        reply, payload = child.receive(allowance)
+        while reply is Reply.ITEM:
+            yield payload
+            reply, payload = child.receive(allowance)
+        reusable = _is_reusable(child, reply, payload)
+    finally:
+        _POOL.put(child, reusable=reusable)
+    _raise_for(reply, payload, allowance)
+
+
+def _is_reusable(child: Child, reply: Reply, payload: Any) -> bool:
+    if child.num_requests >= _MAX_REQUESTS:
+        return False
+    return reply is Reply.REFUSED or (reply is Reply.DONE and payload < _MAX_IDLE_BYTES)
+
+
+def _raise_for(reply: Reply, payload: Any, allowance: Allowance) -> None:
+    if reply is Reply.REFUSED:
+        reason, detail, transient = payload
+        raise Refused(reason, detail, transient=transient)
+    if reply is Reply.OUT_OF_MEMORY:
+        raise out_of_memory(allowance)
+    if reply is Reply.CRASHED:
+        raise Refused("parser_crashed", payload)
+    if reply is Reply.NO_TARGET:
+        raise ImportError(payload)
+
+
+class _ChildPool:
+    """Keep a few idle children warm; every process has its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: list[Child] = []
+        self._orders: queue.SimpleQueue[Future[Child]] = queue.SimpleQueue()
+        self._starter: threading.Thread | None = None
+
+    def take(self) -> Child:
+        """Return an idle child, or a new one."""
+        while True:
+            with self._lock:
+                child = self._idle.pop() if self._idle else None
+            if child is None:
+                return self._start()
+            if child.is_alive():
+                return child
+            child.kill()
+
+    def put(self, child: Child, *, reusable: bool) -> None:
+        """Keep a child for later or end it."""
+        with self._lock:
+            if reusable and len(self._idle) < _MAX_IDLE:
+                self._idle.append(child)
+                return
+        child.kill()
+
+    def clear(self) -> None:
+        """End all idle children."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for child in idle:
+            child.kill()
+
+    def _start(self) -> Child:
+        """Start a child from a thread that never ends.
+
+        The kernel takes the end of the thread that started a child for the end of its parent.
+        """
+        order: Future[Child] = Future()
+        with self._lock:
+            if self._starter is None:
+                self._starter = threading.Thread(
+                    target=self._fill_orders, name="child-starter", daemon=True
+                )
+                self._starter.start()
+        self._orders.put(order)
+        try:
+            return order.result()
+        except BaseException:
+            order.add_done_callback(_kill_unwanted)
+            raise
+
+    def _fill_orders(self) -> None:
+        while True:
+            order = self._orders.get()
+            try:
+                order.set_result(Child())
+            except BaseException as error:
+                order.set_exception(error)
+            del order
+
+
+def _kill_unwanted(order: Future[Child]) -> None:
+    """End a child that came after its order was given up, as on Ctrl-C."""
+    if order.exception() is None:
+        order.result().kill()
+
+
+_POOL = _ChildPool()
+atexit.register(_POOL.clear)
+os.register_at_fork(after_in_child=_POOL.__init__)  # type: ignore[misc]

@@ -1,0 +1,112 @@
+"""Choose which lists of vectors a query goes through, and encode it once for each space.
+
+Refuses before it loads a model: an empty collection and an unknown model cost milliseconds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crossmodal.errors import CollectionEmpty, ModelMismatch
+from crossmodal.ledger.read.stored_vectors import num_vectors
+from crossmodal.ledger.write import model_versions
+from crossmodal.records import VectorList
+from crossmodal.search.options import QueryOptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import duckdb
+    import numpy as np
+
+    from crossmodal.encoders.encoder import Encoder
+    from crossmodal.records import ModelVersion
+
+QueryVectors = dict[VectorList, "np.ndarray"]
+"""A query as a (dim,) float32 unit vector for each list that can answer it."""
+
+
+def choose_lists(
+    con: duckdb.DuckDBPyConnection, path: Path, options: QueryOptions
+) -> list[VectorList]:
+    """Return the lists with vectors that the options ask for: of the live line-up, or of one model.
+
+    ``path`` is the collection's, for what is said of it.
+
+    Raises:
+        CollectionEmpty: there is no vector to compare a query with.
+        ModelMismatch: the collection has no vectors of that model.
+    """
+    lists = _lists(con, path, options.model)
+    filled = [found for found in lists if num_vectors(con, found)]
+    wanted = [v for v in filled if not options.modalities or v.modality in options.modalities]
+    if wanted:
+        return wanted
+    what = " or ".join(options.modalities) or "any"
+    held = ", ".join(sorted({found.modality for found in filled})) or "nothing"
+    raise CollectionEmpty(
+        f"{path} holds no vector of {what} modality, but of {held}: run "
+        "`crossmodal index PATH...` first"
+    )
+
+
+def encode_text(lists: list[VectorList], text: str, device: str) -> QueryVectors:
+    """Return a text as each space sees it."""
+    asked = lists_for_text(lists)
+    spaces = {found.version for found in asked}
+    vectors = {version: _load(version, device).encode_queries([text])[0] for version in spaces}
+    return {found: vectors[found.version] for found in asked}
+
+
+def lists_for_text(lists: list[VectorList]) -> list[VectorList]:
+    """Return the lists that a text is compared with: each passage in one of them.
+
+    Where an encoder for passages has all texts, the short ones in the joint space are there for
+    pictures to find; counted twice they would push every picture down.
+    """
+    readers = [v for v in lists if v.modality == "text" and "image" not in v.version.encoders]
+    if not readers:
+        return lists
+    return [v for v in lists if v.modality != "text" or v in readers]
+
+
+def encode_image(lists: list[VectorList], uri: str, device: str) -> QueryVectors:
+    """Return a picture as the spaces see it that have pictures.
+
+    Raises:
+        ModelMismatch: none of them has.
+        PathError: it cannot be read, decoded or embedded.
+    """
+    from crossmodal.embedding.one_picture import encode_picture
+
+    seeing = [found for found in lists if "image" in found.version.encoders]
+    if not seeing:
+        labels = ", ".join(found.version.label for found in lists)
+        raise ModelMismatch(
+            f"{labels} cannot see pictures: search with a text, or leave --modality out"
+        )
+    spaces = {found.version for found in seeing}
+    vectors = {version: encode_picture(_load(version, device), uri) for version in spaces}
+    return {found: vectors[found.version] for found in seeing}
+
+
+def _lists(con: duckdb.DuckDBPyConnection, path: Path, spec: str | None) -> list[VectorList]:
+    live = model_versions.live(con)
+    if live is None:
+        raise CollectionEmpty(f"{path} holds no vector yet: run `crossmodal index PATH...` first")
+    if spec is None:
+        return list(live.all_lists)
+    found = model_versions.find(con, spec)
+    if not found:
+        known = ", ".join(version.label for version in model_versions.all_versions(con))
+        raise ModelMismatch(
+            f"{path} holds no vectors of model {spec!r}, only of {known}: "
+            f"index with --model {spec} first, or leave --model out for {live.label}"
+        )
+    return model_versions.vector_lists(found[-1])
+
+
+def _load(version: ModelVersion, device: str) -> Encoder:
+    from crossmodal.encoders.cache import load_version
+
+    return load_version(version, device)

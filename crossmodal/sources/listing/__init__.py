@@ -1,0 +1,1 @@
+"""List what lies below folders, globs, buckets and lists of paths."""

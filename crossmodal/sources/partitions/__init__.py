@@ -1,0 +1,1 @@
+"""Divide a plan into the partitions of a backfill."""

@@ -1,0 +1,1 @@
+"""Decide what a run has to do to each source."""

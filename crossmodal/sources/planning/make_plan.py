@@ -1,0 +1,101 @@
+"""Make a run's plan step by step: compare, read, judge, cut into shards and batches.
+
+Owns the order of the steps and the files between them, so that the collection is open only while
+SQL runs and never while files are read.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import duckdb
+
+from crossmodal.chunking.registry import fingerprints
+from crossmodal.chunking.rules import ChunkRules
+from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.write.runs import last_throughput
+from crossmodal.records import Batch, Lineup, Plan
+from crossmodal.runs.run import Run
+from crossmodal.sources.listing.listing import Listing
+from crossmodal.sources.options import ListOptions, PlanRules
+from crossmodal.sources.planning import judge as plans
+from crossmodal.sources.planning.content import inspect
+from crossmodal.sources.planning.judge import PlanOptions
+
+# Tens of task runs, whatever the size: thousands would keep the Prefect server busy with itself.
+MAX_BATCHES = 20
+
+
+def beside(collection: Collection, options: ListOptions) -> ListOptions:
+    """Return the options, leaving out the collection and its side files."""
+    return replace(options, exclude=(*options.exclude, str(collection.path)))
+
+
+def plan_options(
+    listing: Listing, lineup: Lineup, rules: PlanRules, chunk_rules: ChunkRules
+) -> PlanOptions:
+    """Return what a plan for this listing and this line-up is made for."""
+    return PlanOptions(
+        roots=listing.roots,
+        chunkers=fingerprints(chunk_rules, lineup),
+        lineup=lineup,
+        unreadable=listing.unreadable,
+        rejected=listing.rejected,
+        rules=rules,
+    )
+
+
+def make_plan(run: Run, listing: Listing, options: PlanOptions) -> Plan:
+    """Write the plan and its shards into the run's folder and return them."""
+    with reading(run.collection) as con:
+        unjudged = plans.candidates(
+            con, listing.manifest, run.workdir / "candidates.parquet", options
+        )
+    if unjudged.num_items:
+        run.progress.start(unjudged.num_items, "reading")
+    inspection = inspect(
+        unjudged.path, run.workdir / "inspected.parquet", options.handles, run.progress.advance
+    )
+    run.progress.finish()
+    path = run.workdir / "plan.parquet"
+    with reading(run.collection) as con:
+        summary = plans.make_plan(con, listing.manifest, inspection, path, options)
+    shards = run.workdir / "shards.parquet"
+    num_shards = plans.write_shards(path, shards, options.rules.shard_size)
+    bounds = sorted({num_shards * i // MAX_BATCHES for i in range(MAX_BATCHES + 1)})
+    batches = (Batch(shards, first, stop) for first, stop in itertools.pairwise(bounds))
+    folders = tuple(root.base or root.root for root in options.roots)
+    return Plan(path, summary, tuple(batches), folders)
+
+
+def preview(run: Run, plan: Plan, lineup: Lineup, limit: int) -> dict[str, Any]:
+    """Return the plan's counts, its first rows, and the seconds that past throughput suggests."""
+    with reading(run.collection) as con:
+        items_per_s = last_throughput(con, lineup.id) if con is not None else None
+    summary = plan.summary
+    return {
+        "dry_run": True,
+        "model": lineup.label,
+        "counts": summary.counts,
+        "num_found": summary.num_found,
+        "num_to_embed": summary.num_to_embed,
+        "bytes_to_embed": summary.bytes_to_embed,
+        "eta_s": summary.num_to_embed / items_per_s if items_per_s else None,
+        "withheld": summary.withheld,
+        "rejected": [rejected.uri for rejected in summary.rejected],
+        "plan": plans.preview(plan.path, limit),
+    }
+
+
+@contextmanager
+def reading(collection: Collection) -> Iterator[duckdb.DuckDBPyConnection | None]:
+    """Yield a connection to the collection, or None where there is none yet."""
+    if not collection.exists:
+        yield None
+        return
+    with collection.read() as con:
+        yield con

@@ -1,0 +1,79 @@
+"""Lay a run's files and lists beside the ledger as temporary tables, for SQL to join.
+
+Never writes the ledger: everything is named on a connection of its own and vanishes with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from crossmodal.ledger.migrations import migrate
+from crossmodal.sources.listing.roots import Root
+from crossmodal.sources.planning import judge_sql as sql
+
+
+@contextmanager
+def open_ledger(con: duckdb.DuckDBPyConnection | None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection whose temporary tables nobody else sees; empty tables for no ledger."""
+    ledger = con.cursor() if con is not None else duckdb.connect()
+    try:
+        if con is None:
+            migrate(ledger)
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def register_scope(ledger: duckdb.DuckDBPyConnection, roots: Sequence[Root]) -> None:
+    """Name the roots ``scope``: what a run looked at, and may therefore miss."""
+    scope = [
+        {
+            "root": root.root,
+            "kind": root.kind,
+            "prefix": (root.base if root.kind == "glob" else root.root).rstrip("/") + "/",
+            "missing": root.missing,
+            "sees_hidden": root.sees_hidden,
+        }
+        for root in roots
+    ]
+    text, flag = pa.string(), pa.bool_()
+    fields = {"root": text, "kind": text, "prefix": text, "missing": flag, "sees_hidden": flag}
+    ledger.register("scope", pa.Table.from_pylist(scope, pa.schema(list(fields.items()))))
+
+
+def register_chunkers(
+    ledger: duckdb.DuckDBPyConnection,
+    chunker_of: Callable[[str], str | None],
+    found_types: Iterable[str] = (),
+) -> None:
+    """Name ``chunker_of`` the fingerprint for each media type, of the ledger or found now."""
+    known_types = [media_type for (media_type,) in rows(ledger, sql.MEDIA_TYPES)]
+    media_types = sorted({*known_types, *found_types})
+    columns = {
+        "media_type": pa.array(media_types, pa.string()),
+        "fingerprint": pa.array([chunker_of(t) for t in media_types], pa.string()),
+    }
+    ledger.register("chunker_of", pa.table(columns))
+
+
+def register_uris(ledger: duckdb.DuckDBPyConnection, name: str, uris: Iterable[str]) -> None:
+    """Name a list of uris."""
+    ledger.register(name, pa.table({"uri": pa.array(sorted(set(uris)), pa.string())}))
+
+
+def name_file(ledger: duckdb.DuckDBPyConnection, name: str, path: Path) -> None:
+    """Name a Parquet file; a view takes no parameters, hence the literal."""
+    literal = str(path).replace("'", "''")
+    ledger.execute(f"CREATE TEMP VIEW {name} AS SELECT * FROM read_parquet('{literal}')")
+
+
+def rows(ledger: duckdb.DuckDBPyConnection, query: str, parameters: Any = None) -> list[Any]:
+    """Return the whole answer: an unfinished one would block the connection."""
+    found: list[Any] = ledger.execute(query, parameters).fetchall()
+    return found

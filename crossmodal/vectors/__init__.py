@@ -1,0 +1,1 @@
+"""Find the nearest vectors, exactly or by the approximate index."""

@@ -1,0 +1,119 @@
+"""Decide whether the codes of a list may be used for a search, and keep them open.
+
+One ``CodesFolder`` may serve many threads; it opens a generation once and forgets it when the
+ledger names another.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from crossmodal.ledger.sql import first_row
+from crossmodal.ledger.write.ann_generations import Valid, valid_codes
+from crossmodal.ledger.write.model_versions import table_of
+from crossmodal.records import VectorList
+from crossmodal.vectors.ann.files import CodesDamaged, mark_damaged
+from crossmodal.vectors.ann.generation import OpenCodes, folder_of, open_codes
+from crossmodal.vectors.ann.scan import EFFORTS, Effort
+
+MAX_TAIL = 20_000
+"""Vectors newer than the codes that are still compared one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Hold codes that agree with the collection as this connection sees it."""
+
+    codes: OpenCodes
+    covered_seq: int
+    effort: Effort
+    num_newer: int
+    """Vectors that came after the codes."""
+    num_gone: int
+    """Vectors that were deleted since; the codes still suggest them."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotReady:
+    """Say why a list has to be searched exactly; empty where that is as it should be."""
+
+    reason: str = ""
+
+    @classmethod
+    def damaged(cls, error: CodesDamaged) -> NotReady:
+        """Return what to say of codes that are not what was written."""
+        return cls(f"{error}: every vector was compared; the next run builds it again")
+
+
+class CodesFolder:
+    """Keep the codes beside one collection open across searches."""
+
+    def __init__(self, collection: str | Path) -> None:
+        self._collection = Path(collection)
+        self._lock = threading.Lock()
+        self._open: dict[str, OpenCodes] = {}
+
+    def ready(self, con: duckdb.DuckDBPyConnection, vectors: VectorList) -> Ready | NotReady:
+        """Return the codes of a list, if there are any that can be relied upon."""
+        valid = valid_codes(con, vectors)
+        if valid is not None and valid.audit is not None and not valid.audit.passed:
+            return NotReady(
+                f"the codes found {valid.audit.recall:.3f} of the exact answers, below the target "
+                f"of {valid.audit.target:g}, so every vector was compared"
+            )
+        return self.agreeing(con, vectors, valid)
+
+    def agreeing(
+        self, con: duckdb.DuckDBPyConnection, vectors: VectorList, valid: Valid | None
+    ) -> Ready | NotReady:
+        """Return the valid codes if they agree with the list, whatever an audit found."""
+        if valid is None:
+            return NotReady()
+        try:
+            codes = self._opened(valid, vectors)
+        except CodesDamaged as error:
+            return NotReady.damaged(error)
+        return _agreeing(con, vectors, valid, codes)
+
+    def give_up(self, vectors: VectorList, error: CodesDamaged) -> NotReady:
+        """Use the codes of a list no more, nor let others, until the next run built new ones."""
+        table = table_of(vectors)
+        with self._lock:
+            known = self._open.pop(table, None)
+        if known:
+            mark_damaged(folder_of(self._collection, vectors), known.manifest.token)
+        return NotReady.damaged(error)
+
+    def _opened(self, valid: Valid, vectors: VectorList) -> OpenCodes:
+        table = table_of(vectors)
+        with self._lock:
+            known = self._open.get(table)
+            if known is None or known.manifest.token != valid.token:
+                folder = folder_of(self._collection, vectors)
+                known = self._open[table] = open_codes(folder, valid.token, vectors)
+            return known
+
+
+def _agreeing(
+    con: duckdb.DuckDBPyConnection, vectors: VectorList, valid: Valid, codes: OpenCodes
+) -> Ready | NotReady:
+    """Compare what the codes cover with what there is."""
+    manifest, table = codes.manifest, table_of(vectors)
+    num_all, num_newer = first_row(
+        con,
+        f"SELECT count(*), (SELECT count(*) FROM {table} WHERE seq > $covered) FROM {table}",
+        {"covered": valid.covered_seq},
+    ) or (0, 0)
+    if manifest.covered_seq != valid.covered_seq or manifest.num_live < num_all - num_newer:
+        return NotReady("the codes are not those of this collection, so every vector was compared")
+    if num_newer > max(MAX_TAIL, num_all // 50):
+        return NotReady(
+            f"{num_newer} vectors are newer than the codes, so every vector was compared"
+        )
+    effort = EFFORTS[min(valid.audit.effort, len(EFFORTS) - 1) if valid.audit else 0]
+    num_gone = manifest.num_live - (num_all - num_newer)
+    return Ready(codes, valid.covered_seq, effort, num_newer, num_gone)

@@ -1,0 +1,146 @@
+"""Find the chunk ids nearest to a query: exactly in SQL, or by codes.
+
+Either way only vectors that the connection sees come out, in the order of their scores and then of
+their ids; scores by codes are those of the stored vectors, to the precision of float32. Sources and
+what a hit shows are not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import duckdb
+import numpy as np
+
+from crossmodal.ledger.read.filters import Where
+from crossmodal.ledger.write.model_versions import table_of
+from crossmodal.records import VectorList
+from crossmodal.vectors.ann.allowed import Allowed
+from crossmodal.vectors.ann.cache import Ready
+from crossmodal.vectors.ann.scan import candidates
+
+# Candidates beyond those asked for, whose rests may put them further up.
+_MARGIN = 16
+_WIDENING = 4
+
+_SIEVE = """
+SELECT c.chunk_id FROM chunk c
+SEMI JOIN (SELECT content_hash FROM source WHERE {condition}) s
+ON s.content_hash = c.content_hash
+"""
+
+_TOP = """
+SELECT chunk_id, array_inner_product(v, $query::FLOAT[{dim}]) AS score
+FROM {vectors} WHERE {which}
+ORDER BY score DESC, chunk_id LIMIT $depth
+"""
+
+
+class Nearest(NamedTuple):
+    """Hold the nearest vectors of a list, best first."""
+
+    chunk_ids: np.ndarray
+    """(n,) int64."""
+    scores: np.ndarray
+    """(n,) float32, cosines."""
+
+
+def exact(
+    con: duckdb.DuckDBPyConnection,
+    vectors: VectorList,
+    query: np.ndarray,
+    depth: int,
+    where: Where | None = None,
+) -> Nearest:
+    """Return the ``depth`` nearest, having compared all; with ``where`` all that pass it."""
+    which = f"chunk_id IN ({_SIEVE.format(condition=where.sql)})" if where else "true"
+    return _top(con, vectors, query, depth, which, where.params if where else {})
+
+
+def by_codes(
+    con: duckdb.DuckDBPyConnection,
+    vectors: VectorList,
+    query: np.ndarray,
+    depth: int,
+    ready: Ready,
+    where: Where | None = None,
+) -> Nearest | None:
+    """Return the ``depth`` nearest of what the codes cover and of all newer vectors.
+
+    None where the codes cannot tell: more vectors are about as near as the last one than they
+    suggest.
+
+    Raises:
+        CodesDamaged: the codes of a near vector are not what was written.
+    """
+    allowed = Allowed.of(passing(con, where)) if where else None
+    found = _covered(con, vectors, query, depth, ready, allowed)
+    if found is None or not ready.num_newer:
+        return found
+    which = "seq > $covered"
+    params: dict[str, Any] = {"covered": ready.covered_seq}
+    if where:
+        which += f" AND chunk_id IN ({_SIEVE.format(condition=where.sql)})"
+        params |= where.params
+    newer = _top(con, vectors, query, depth, which, params)
+    ids = np.concatenate([found.chunk_ids, newer.chunk_ids])
+    scores = np.concatenate([found.scores, newer.scores])
+    order = np.lexsort((ids, -scores))[:depth]
+    return Nearest(ids[order], scores[order])
+
+
+def passing(con: duckdb.DuckDBPyConnection, where: Where) -> np.ndarray:
+    """Return (n,) int64: the ids of the chunks that have a source that passes."""
+    rows = con.execute(_SIEVE.format(condition=where.sql), where.params).fetchnumpy()
+    return np.asarray(rows["chunk_id"], np.int64)
+
+
+def _covered(
+    con: duckdb.DuckDBPyConnection,
+    vectors: VectorList,
+    query: np.ndarray,
+    depth: int,
+    ready: Ready,
+    allowed: Allowed | None,
+) -> Nearest | None:
+    """Look closely at as many candidates, best first, as could still be among the nearest."""
+    found = candidates(ready.codes, query, ready.effort, allowed)
+    num_taken = depth + _MARGIN
+    while True:
+        ids, scores, ceiling = found.closest(num_taken)
+        if ready.num_gone:
+            there = _there(con, vectors, ids, ready.covered_seq)
+            ids, scores = ids[there], scores[there]
+        if np.isneginf(ceiling) or (len(ids) >= depth and ceiling < scores[depth - 1]):
+            return Nearest(ids[:depth], scores[:depth])
+        if num_taken >= len(found):
+            return None
+        num_taken *= _WIDENING
+
+
+def _there(
+    con: duckdb.DuckDBPyConnection, vectors: VectorList, chunk_ids: np.ndarray, covered_seq: int
+) -> np.ndarray:
+    """Return (n,) bool: whether the vectors that the codes cover have these chunks' still."""
+    rows = con.execute(
+        f"SELECT chunk_id FROM {table_of(vectors)} "
+        "WHERE seq <= $covered AND chunk_id IN (SELECT unnest($ids::BIGINT[]))",
+        {"covered": covered_seq, "ids": chunk_ids},
+    ).fetchnumpy()
+    return np.isin(chunk_ids, np.asarray(rows["chunk_id"], np.int64))
+
+
+def _top(
+    con: duckdb.DuckDBPyConnection,
+    vectors: VectorList,
+    query: np.ndarray,
+    depth: int,
+    which: str,
+    params: Mapping[str, Any],
+) -> Nearest:
+    """Return the ``depth`` nearest of the vectors that ``which`` lets through."""
+    statement = _TOP.format(dim=int(vectors.version.dim), vectors=table_of(vectors), which=which)
+    bound = {"query": np.ascontiguousarray(query, np.float32), "depth": depth, **params}
+    rows = con.execute(statement, bound).fetchnumpy()
+    return Nearest(np.asarray(rows["chunk_id"], np.int64), np.asarray(rows["score"], np.float32))

@@ -1,0 +1,207 @@
+"""Find the chunks nearest to a query vector: filtered before the top k, stable, with exact scores.
+
+Owns how a list is searched and what a hit tells. Every vector is compared, unless the list has
+codes that agree with the collection and were measured to find what exact search finds (see
+``codes``). What to search for, and in which lists, is the caller's business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from crossmodal.errors import ModelMismatch
+from crossmodal.ledger.read.filters import Where
+from crossmodal.ledger.read.hits import CHUNK_COLUMNS, hit_of, modified_at
+from crossmodal.ledger.sql import first_row
+from crossmodal.ledger.write.model_versions import all_versions
+from crossmodal.records import Hit, VectorList
+from crossmodal.vectors.ann.cache import CodesFolder, NotReady, Ready
+from crossmodal.vectors.ann.files import CodesDamaged
+from crossmodal.vectors.nearest import Nearest, by_codes, exact
+
+# Vectors without a source, as between a shard and the end of its run, are passed over: few.
+_SLACK = 100
+# Below this share of the sources, to compare every vector that passes a filter is quicker.
+_SELECTIVE = 0.05
+
+# Two statements with bound lists, since a list that a subquery yields is not looked up by index.
+_CHUNKS = f"""
+SELECT {CHUNK_COLUMNS}, content_hash
+FROM chunk WHERE chunk_id IN (SELECT unnest($ids::BIGINT[]))
+"""
+
+_SOURCES = """
+SELECT content_hash, count(*) AS num_copies,
+    arg_min(struct_pack(uri, media_type, size_bytes, mtime_ns), uri) FILTER ({condition}) AS shown
+FROM source WHERE content_hash IN (SELECT unnest($hashes::VARCHAR[]))
+GROUP BY content_hash
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """Say what to look for."""
+
+    vectors: VectorList
+    query: np.ndarray
+    """(dim,) float32, L2-normalised, encoded by the version of ``vectors``."""
+    k: int = 10
+    offset: int = 0
+    where: Where | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchNotice:
+    """Say how a list was searched."""
+
+    method: str
+    """``exact``, or ``codes``: only the likely vectors were compared."""
+    reason: str = ""
+    """Why a list that has codes was searched without them; empty where nothing is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hold the hits, best first, and how they were found."""
+
+    hits: list[Hit]
+    notice: SearchNotice
+
+
+def search(
+    con: duckdb.DuckDBPyConnection, request: SearchRequest, codes: CodesFolder | None = None
+) -> list[Hit]:
+    """Return up to ``k`` hits, best first; equal scores in the order of their chunk ids.
+
+    One hit a chunk: of the sources that hold it and pass the filter, the first by uri is named.
+
+    Raises:
+        ModelMismatch: the query is not of the model version's dim, or the version is unknown here.
+    """
+    return answer(con, request, codes).hits
+
+
+def answer(
+    con: duckdb.DuckDBPyConnection, request: SearchRequest, codes: CodesFolder | None = None
+) -> Answer:
+    """Return what ``search`` does, and how it was found.
+
+    Raises:
+        ModelMismatch: the query is not of the model version's dim, or the version is unknown here.
+    """
+    check_query(con, request.vectors, np.atleast_1d(request.query))
+    if codes is None:
+        return Answer(_compare_all(con, request), SearchNotice("exact"))
+    ready = codes.ready(con, request.vectors)
+    found: list[Hit] | NotReady
+    try:
+        found = _by_codes(con, request, ready) if isinstance(ready, Ready) else ready
+    except CodesDamaged as error:
+        found = codes.give_up(request.vectors, error)
+    if isinstance(found, NotReady):
+        return Answer(_compare_all(con, request), SearchNotice("exact", found.reason))
+    return Answer(found, SearchNotice("codes"))
+
+
+def check_query(con: duckdb.DuckDBPyConnection, vectors: VectorList, query: np.ndarray) -> None:
+    """Refuse a query, (.., dim), that the list cannot answer.
+
+    Raises:
+        ModelMismatch: it is of another width, or the collection does not know the model version.
+    """
+    model = vectors.version
+    if not first_row(con, "SELECT id FROM model_version WHERE id = ?", [model.id]):
+        labels = ", ".join(version.label for version in all_versions(con)) or "none"
+        raise ModelMismatch(
+            f"this collection has no model version {model.label}, only {labels}: "
+            "index with that model first, or search with one of these"
+        )
+    if query.shape[-1:] != (model.dim,):
+        raise ModelMismatch(
+            f"the query has shape {query.shape}, but the vectors of {model.label} have "
+            f"{model.dim} dimensions: encode the query with that model"
+        )
+
+
+def _condition(request: SearchRequest) -> Where | None:
+    return None if request.where in (None, Where()) else request.where
+
+
+def _is_selective(con: duckdb.DuckDBPyConnection, request: SearchRequest) -> bool:
+    where = _condition(request)
+    if where is None:
+        return False
+    sql = f"SELECT count(*), count(*) FILTER ({where.sql}) FROM source"
+    num_all, num_passing = first_row(con, sql, where.params) or (0, 0)
+    return bool(num_passing < _SELECTIVE * num_all)
+
+
+def _compare_all(con: duckdb.DuckDBPyConnection, request: SearchRequest) -> list[Hit]:
+    """Return the hits after comparing every vector that may be one."""
+    where, end = _condition(request), request.offset + request.k
+    if where is None:
+        # Sieving a million ids costs more than to score as many vectors, and is rarely needed.
+        deepest = end + _SLACK
+        nearest = exact(con, request.vectors, request.query, deepest)
+        are_all = len(nearest.chunk_ids) < deepest
+        for depth in (end, deepest):
+            hits = _hits(con, request, nearest, depth)
+            if len(hits) == request.k or (are_all and len(nearest.chunk_ids) <= depth):
+                return hits
+    nearest = exact(con, request.vectors, request.query, end, where or Where())
+    return _hits(con, request, nearest, end)
+
+
+def _by_codes(
+    con: duckdb.DuckDBPyConnection, request: SearchRequest, ready: Ready
+) -> list[Hit] | NotReady:
+    """Return the hits that the codes lead to, unless they cannot tell."""
+    if _is_selective(con, request):
+        return NotReady()
+    where, end = _condition(request), request.offset + request.k
+    for depth in (end, end + _SLACK):
+        nearest = by_codes(con, request.vectors, request.query, depth, ready, where)
+        if nearest is None:
+            return NotReady()
+        hits = _hits(con, request, nearest, depth)
+        if len(hits) == request.k or len(nearest.chunk_ids) < depth or where:
+            return hits
+    return NotReady()
+
+
+def _hits(
+    con: duckdb.DuckDBPyConnection, request: SearchRequest, nearest: Nearest, depth: int
+) -> list[Hit]:
+    """Return the page of hits among the ``depth`` nearest chunks."""
+    where = request.where or Where()
+    ids = nearest.chunk_ids[:depth]
+    chunks = {row[0]: row for row in con.execute(_CHUNKS, {"ids": ids}).fetchall()}
+    hashes = sorted({row[-1] for row in chunks.values()})
+    sql = _SOURCES.format(condition=where.sql)
+    held = con.execute(sql, {"hashes": hashes, **where.params}).fetchall()
+    shown = {row[0]: row[1:] for row in held if row[2] is not None}
+    found = [
+        (float(score), chunks[chunk_id], shown[chunks[chunk_id][-1]])
+        for chunk_id, score in zip(ids.tolist(), nearest.scores, strict=False)
+        if chunk_id in chunks and chunks[chunk_id][-1] in shown
+    ]
+    page = found[request.offset : request.offset + request.k]
+    return [_hit(request.offset + i, *parts) for i, parts in enumerate(page, start=1)]
+
+
+def _hit(rank: int, score: float, chunk: tuple[Any, ...], sources: tuple[Any, ...]) -> Hit:
+    num_copies, source = sources
+    return hit_of(
+        chunk[:-1],
+        rank=rank,
+        score=score,
+        uri=source["uri"],
+        media_type=source["media_type"] or "",
+        size_bytes=source["size_bytes"],
+        modified=modified_at(source["mtime_ns"]),
+        num_copies=num_copies,
+    )

@@ -1,0 +1,1 @@
+"""Turn what the ledger holds into words and text tables."""

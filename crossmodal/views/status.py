@@ -1,0 +1,102 @@
+"""Lay out the ledger's answers as tables for the terminal."""
+
+from __future__ import annotations
+
+from crossmodal.ledger.read.status import Status
+from crossmodal.ledger.write.ann_generations import Audit
+from crossmodal.ledger.write.quarantine import QuarantineRow
+from crossmodal.ledger.write.runs import RunRecord
+from crossmodal.views.grid import Grid
+from crossmodal.views.human import human_bytes, human_rate, human_seconds
+
+
+def status_grids(found: Status) -> list[Grid]:
+    """Return what the collection holds, its model versions, its last runs and its quarantine."""
+    grids = [_sums(found), _models(found), *_batch_sizes(found), _runs(found.runs)]
+    if found.quarantine:
+        rows = [(reason, f"{count:,}") for reason, count in found.quarantine.items()]
+        grids.append(Grid("quarantine", ("reason", "sources"), rows))
+    return grids
+
+
+def quarantine_grid(rows: list[QuarantineRow]) -> Grid:
+    """Return one row a refused source."""
+    header = ("source", "stage", "reason", "detail", "attempts", "size")
+    cells = [
+        (r.place, r.stage, r.reason, r.detail, f"{r.attempts:,}", human_bytes(r.size_bytes))
+        for r in rows
+    ]
+    return Grid(f"{len(rows):,} quarantined", header, cells, num_words=4)
+
+
+def _sums(found: Status) -> Grid:
+    types = ", ".join(f"{count:,} {name}" for name, count in found.media_types.items())
+    rows = [
+        ("sources", f"{found.num_sources:,} ({human_bytes(found.source_bytes)})"),
+        ("media types", types or "none"),
+        ("chunks", f"{found.num_chunks:,}{_kinds(found)}"),
+        ("size on disk", human_bytes(found.disk_bytes)),
+    ]
+    return Grid(found.path, ("", ""), rows, num_words=2)
+
+
+def _kinds(found: Status) -> str:
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in found.chunk_kinds.items())
+    return f" ({kinds})" if kinds else ""
+
+
+def _models(found: Status) -> Grid:
+    rows = [
+        (
+            str(m.model.id),
+            m.model.label,
+            m.model.name,
+            "live for " + ", ".join(m.live) if m.live else "",
+            f"{m.model.dim:,}",
+            ", ".join(f"{num:,} {modality}" for modality, num in m.vectors.items() if num) or "0",
+            ", ".join(_searched(modality, audit) for modality, audit in m.audits.items())
+            or "exact",
+        )
+        for m in found.models
+    ]
+    header = ("id", "model version", "name", "", "dim", "vectors", "searched")
+    return Grid("model versions", header, rows, num_words=4)
+
+
+def _searched(modality: str, audit: Audit) -> str:
+    how = "by codes" if audit.passed else "exact, codes find too little"
+    return f"{modality} {how}, recall@{audit.k} {audit.recall:.3f}"
+
+
+def _batch_sizes(found: Status) -> list[Grid]:
+    rows = [
+        (
+            str(size.model_version_id),
+            size.modality,
+            size.device,
+            size.shape,
+            f"{size.num_items:,}",
+            human_rate(size.items_per_s),
+        )
+        for model in found.models
+        for size in model.batch_sizes
+    ]
+    header = ("model", "of", "device", "shape", "a pass", "items/s")
+    return [Grid("batch sizes found", header, rows, num_words=4)] if rows else []
+
+
+def _runs(runs: list[RunRecord]) -> Grid:
+    header = ("run", "flow", "started (UTC)", "state", "message", "took", "embedded")
+    return Grid("last runs", header, [_run_row(run) for run in runs], num_words=5)
+
+
+def _run_row(run: RunRecord) -> tuple[str, ...]:
+    return (
+        run.run_id[:8],
+        run.flow,
+        f"{run.started_at:%Y-%m-%d %H:%M:%S}",
+        run.state,
+        run.message[:80],
+        "" if run.wall_s is None else human_seconds(run.wall_s),
+        str(run.counts.get("num_embedded", "")),
+    )

@@ -1,0 +1,82 @@
+"""Define the API's parameters with their bounds, once for all routes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Query
+from pydantic import StringConstraints
+
+from crossmodal.web import settings as bounds
+from crossmodal.web.api.schemas import Modality
+from crossmodal.web.search_pages import Ask
+
+Condition = Annotated[str, StringConstraints(max_length=bounds.MAX_CONDITION_CHARS)]
+
+Text = Annotated[
+    str,
+    Query(
+        title="Text",
+        description="What to look for, in words.",
+        min_length=1,
+        max_length=bounds.MAX_QUERY_CHARS,
+        pattern=r"\S",
+        examples=["a red car in the snow"],
+    ),
+]
+ChunkId = Annotated[
+    int, Path(title="Chunk", description="As hits name it.", ge=1, le=bounds.MAX_CHUNK_ID)
+]
+QueryId = Annotated[
+    str | None,
+    Query(
+        title="Query",
+        description="The query_id of an answer; then the details say why the chunk matched.",
+        pattern="^[0-9a-f]{32}$",
+    ),
+]
+Around = Annotated[
+    int,
+    Query(title="Neighbours", description="Chunks on either side.", ge=0, le=bounds.MAX_AROUND),
+]
+Side = Annotated[
+    int,
+    Query(
+        title="Side",
+        description="Pixels of the longer side; the next size that is made is given.",
+        ge=16,
+        le=bounds.PREVIEW_SIDES[-1],
+    ),
+]
+
+
+def _ask(
+    k: Annotated[int, Query(title="Hits", description="On a page.", ge=1, le=bounds.MAX_K)] = 24,
+    offset: Annotated[
+        int,
+        Query(title="Offset", description="Hits to leave out first.", ge=0, le=bounds.MAX_OFFSET),
+    ] = 0,
+    where: Annotated[
+        list[Condition],
+        Query(
+            title="Conditions",
+            description=(
+                "FIELD OPERATOR VALUE, all of which must hold: path (a glob), type (a media type "
+                "or a glob), date (ISO), size (bytes, or with kB, MB, MiB)."
+            ),
+            max_length=bounds.MAX_CONDITIONS,
+            examples=[["path=*.jpg", "date>=2024-01-31", "size>100kB"]],
+        ),
+    ] = [],  # noqa: B006 - FastAPI reads it, nobody changes it
+    modality: Annotated[
+        list[Modality],
+        Query(title="Modalities", description="Only chunks of these; none: all.", max_length=3),
+    ] = [],  # noqa: B006
+    group: Annotated[
+        bool, Query(title="Group", description="One hit a source, its best; or every chunk.")
+    ] = True,
+) -> Ask:
+    return Ask(k=k, offset=offset, where=where, modalities=tuple(modality), group=group)
+
+
+AskParameters = Annotated[Ask, Depends(_ask)]

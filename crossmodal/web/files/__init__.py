@@ -1,0 +1,1 @@
+"""Serve the bytes of sources and previews of them."""

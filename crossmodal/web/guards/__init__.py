@@ -1,0 +1,1 @@
+"""Decide which requests are let in: tokens, rates, headers, uploads."""

@@ -1,0 +1,1 @@
+"""Show crossmodal on pictures, passages and tables that the project makes itself."""

@@ -1,0 +1,1 @@
+"""Declare what a person may set on each flow."""

@@ -1,0 +1,125 @@
+"""Declare what a person may set on the flows that ask a collection or switch what answers."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from crossmodal.search.options import QueryOptions
+from flows.params.base import CollectionParams, FlowParams
+from flows.params.forms import Text
+
+
+class SearchParams(FlowParams):
+    """Answer a query with the images, passages, moments and sounds that mean it."""
+
+    text: Text = Field(
+        default="",
+        title="Text",
+        description='What to look for, such as "a red sports car".',
+    )
+    image: Text = Field(
+        default="",
+        title="Image",
+        description="Path or URL of a picture to look for its like. Either text or image.",
+    )
+    k: int = Field(default=10, title="Hits", description="How many hits.", ge=1, le=1000)
+    offset: int = Field(default=0, title="Offset", description="Hits to leave out first.", ge=0)
+    where: list[str] = Field(
+        default_factory=list,
+        title="Filters",
+        description="Conditions that all must hold, such as path=*.jpg, type=image/png, "
+        "date>=2024-01-31 or size>100kB.",
+    )
+
+    modalities: list[Literal["image", "text", "audio"]] = Field(
+        default_factory=list,
+        title="Modalities",
+        description="Only pictures, only words or only sounds. Empty: all.",
+    )
+    group: bool = Field(
+        default=True,
+        title="One hit a source",
+        description="Only the best chunk of each file, so that a long document does not fill the "
+        "answer.",
+    )
+    expand: int = Field(
+        default=0,
+        title="Context",
+        description="Show so many chunks before and after each hit.",
+        ge=0,
+        le=20,
+    )
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Self:
+        if bool(self.text) == bool(self.image):
+            raise ValueError("give either a text or an image to look for")
+        return self
+
+    @property
+    def run_name(self) -> str:
+        """Return what the Prefect UI calls a run with these values."""
+        return f"{self.collection_name}: search {self.text or PurePath(self.image).name}"
+
+    def query_options(self) -> QueryOptions:
+        """Return where and how to search."""
+        return QueryOptions(
+            collection=self.collection,
+            model=self.model or None,
+            device=self.device,
+            k=self.k,
+            offset=self.offset,
+            where=self.where,
+            modalities=tuple(self.modalities),
+            group=self.group,
+            expand=self.expand,
+        )
+
+
+class PromoteParams(CollectionParams):
+    """Let searches use model versions that were built beside the live ones."""
+
+    model: Text = Field(
+        default="",
+        title="Model",
+        description="Name, number or label of the image-text model version to make live.",
+    )
+    text_model: Text = Field(
+        default="",
+        title="Model for passages",
+        description="Name, number or label of the version to make live for passages.",
+    )
+    audio_model: Text = Field(
+        default="",
+        title="Model for sounds",
+        description="Name, number or label of the version to make live for sounds.",
+    )
+    allow_partial: bool = Field(
+        default=False,
+        title="Allow less",
+        description="Make a version live although it holds clearly less than its predecessor.",
+    )
+
+    @model_validator(mode="after")
+    def _something_named(self) -> Self:
+        if not self.named:
+            raise ValueError("name at least one model version to make live")
+        return self
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Return what is to serve which modality."""
+        given = {"image": self.model, "text": self.text_model, "audio": self.audio_model}
+        return {modality: spec for modality, spec in given.items() if spec}
+
+    @property
+    def run_name(self) -> str:
+        """Return what the Prefect UI calls a run with these values."""
+        return f"{self.collection_name}: promote {', '.join(self.named.values())}"
+
+
+class StatusParams(CollectionParams):
+    """Say what a collection holds and how its last runs went."""

@@ -1,0 +1,26 @@
+"""Answer a query and publish the answer."""
+
+from __future__ import annotations
+
+from prefect.artifacts import create_markdown_artifact
+
+from crossmodal.search.answer import Answer, answer
+from crossmodal.search.options import QueryOptions
+from tasks.stage import collection_key, showing, stage
+
+
+@stage("answer")
+def answer_query(options: QueryOptions, text: str | None, image: str | None) -> Answer:
+    """Return the hits for one text or one picture."""
+    return answer(options, [text] if text else [], [image] if image else [])[0]
+
+
+@stage("publish answer")
+def publish_answer(found: Answer, collection: str) -> None:
+    """Show the hits in the Prefect UI."""
+    with showing():
+        create_markdown_artifact(
+            found.to_markdown(),
+            key=collection_key("search-hits", collection),
+            description=found.query,
+        )

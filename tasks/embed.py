@@ -1,0 +1,59 @@
+"""Embed shards, or partitions of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from crossmodal.embedding.options import EmbedOptions
+from crossmodal.ledger.backfill_records import Backfill, Group
+from crossmodal.records import Batch, Lineup
+from crossmodal.runs.run import Run
+from tasks.stage import leave_if_suspended, stage
+
+if TYPE_CHECKING:
+    from crossmodal.embedding.shards import ShardWork
+
+
+@stage("embed", run_name="embed shards {batch.first} to {batch.stop}")
+def embed(run: Run, lineup: Lineup, batch: Batch, options: EmbedOptions) -> int:
+    """Embed a batch of shards, committing each; return how many items went through the model."""
+    from crossmodal.embedding.shards import embed_batch
+
+    return embed_batch(_shard_work(run, lineup, [batch], options), batch)
+
+
+@stage("embed", run_name="embed {group.label}")
+def embed_partitions(
+    run: Run, lineup: Lineup, backfill: Backfill, group: Group, options: EmbedOptions
+) -> int:
+    """Embed partition after partition, committing each shard; return how many items that were."""
+    from crossmodal.embedding.partitions import embed_portion
+
+    batches = [portion.batch for portion in group.portions]
+    work = _shard_work(run, lineup, batches, options)
+    return sum(embed_portion(work, backfill, portion) for portion in group.portions)
+
+
+def _shard_work(
+    run: Run, lineup: Lineup, batches: Sequence[Batch], options: EmbedOptions
+) -> ShardWork:
+    """Load the encoders that the batches need, enter the line-up and settle the batch sizes."""
+    from crossmodal.embedding.batch_choice import with_batch_sizes
+    from crossmodal.embedding.shards import ShardWork, modalities
+    from crossmodal.encoders.lineup_encoders import Encoders
+    from crossmodal.models.register import register_lineup
+
+    if options.runner != "ray":  # there the nodes load it, on devices that may lack here
+        with run.recorder.span("load model"):
+            Encoders(lineup, options.device).load(modalities(batches, lineup))
+    encoders = Encoders(register_lineup(run.collection, run.id, lineup), options.device)
+    return ShardWork(
+        run_id=run.id,
+        collection=run.collection,
+        encoders=encoders,
+        options=with_batch_sizes(options, run.collection, encoders, batches, run.recorder.add),
+        recorder=run.recorder,
+        progress=run.progress,
+        between_shards=leave_if_suspended,
+    )

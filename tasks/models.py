@@ -1,0 +1,16 @@
+"""Choose the model versions to embed with."""
+
+from __future__ import annotations
+
+from crossmodal.models.lineup import choose_lineup
+from crossmodal.models.options import LineupSpec
+from crossmodal.records import Lineup
+from crossmodal.runs.run import Run
+from tasks.stage import stage
+
+
+@stage("choose models")
+def choose_models(run: Run, spec: LineupSpec, dtype: str) -> Lineup:
+    """Return the line-up to embed with; loads no weights."""
+    with run.recorder.span("choose models"):
+        return choose_lineup(run.collection, spec, dtype)

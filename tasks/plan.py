@@ -1,0 +1,77 @@
+"""Plan what to do to each source, divide it into partitions, and preview it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect.artifacts import create_markdown_artifact
+
+from crossmodal.chunking.registry import fingerprints
+from crossmodal.chunking.rules import ChunkRules
+from crossmodal.ledger.backfill_records import Backfill
+from crossmodal.records import Lineup, Plan
+from crossmodal.runs.run import Run
+from crossmodal.sources.listing.listing import Listing
+from crossmodal.sources.options import PlanRules
+from crossmodal.sources.partitions import divide as partitioning
+from crossmodal.sources.partitions import selection
+from crossmodal.sources.planning import make_plan
+from crossmodal.views.plan import preview_markdown, preview_text
+from tasks.stage import artifact_key, showing, stage
+
+NUM_PREVIEWED = 50
+
+
+@stage("plan")
+def plan_changes(
+    run: Run, listing: Listing, lineup: Lineup, rules: PlanRules, chunk_rules: ChunkRules
+) -> Plan:
+    """Decide what to do to each source, reading only what size and time cannot judge."""
+    with run.recorder.span("plan") as span:
+        options = make_plan.plan_options(listing, lineup, rules, chunk_rules)
+        plan = make_plan.make_plan(run, listing, options)
+        span.num_items = plan.summary.num_found
+    return plan
+
+
+@stage("preview")
+def preview(run: Run, plan: Plan, lineup: Lineup) -> dict[str, Any]:
+    """Show and return what the plan will do, with the time that past throughput suggests."""
+    shown = make_plan.preview(run, plan, lineup, NUM_PREVIEWED)
+    with showing():
+        create_markdown_artifact(
+            preview_markdown(shown),
+            key=artifact_key(run, "plan"),
+            description="What the run will do",
+        )
+    return shown | {"text": preview_text(shown)}
+
+
+@stage("divide")
+def divide(
+    run: Run,
+    plan: Plan,
+    selected: selection.Selected,
+    lineup: Lineup,
+    rules: PlanRules,
+    chunk_rules: ChunkRules,
+) -> Backfill:
+    """Divide the plan into the partitions of a backfill, and enter it into the ledger."""
+    with run.recorder.span("divide") as span:
+        chunkers = tuple(fingerprints(chunk_rules, lineup).values())
+        backfill = partitioning.divide(run, plan, selected, lineup, chunkers, rules.shard_size)
+        span.num_items = len(backfill.counts)
+    return backfill
+
+
+@stage("preview backfill")
+def preview_backfill(run: Run, backfill: Backfill, lineup: Lineup) -> dict[str, Any]:
+    """Show and return what is due in each partition, with the time that the past suggests."""
+    shown = partitioning.preview(run, backfill, lineup)
+    with showing():
+        create_markdown_artifact(
+            shown.pop("markdown"),
+            key=artifact_key(run, "plan"),
+            description="What is due in each partition",
+        )
+    return shown

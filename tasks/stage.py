@@ -1,0 +1,81 @@
+"""Fix how every stage becomes a Prefect task, and how what it found is shown in the Prefect UI.
+
+The ledger makes a rerun incremental, so Prefect's cache is off: it cannot know that rows were
+deleted, and it would hash the arguments. What is shown is a view of the ledger: a Prefect server
+that does not answer costs the picture, never the work.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import PurePath
+from typing import Any, ParamSpec, TypeVar
+
+from httpx import HTTPError
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext
+from prefect.exceptions import PrefectException
+from prefect.logging import get_logger
+from prefect.tasks import exponential_backoff
+
+from crossmodal.errors import is_transient
+from crossmodal.runs.run import Run
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def stage(name: str, run_name: str | None = None) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Return a decorator that makes a function a task with the retries of this project."""
+    return task(
+        name=name,
+        task_run_name=run_name or name,
+        retries=3,
+        retry_delay_seconds=exponential_backoff(2),
+        retry_jitter_factor=0.5,
+        retry_condition_fn=_worth_retrying,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+
+
+@contextmanager
+def showing() -> Iterator[None]:
+    """Guard calls that publish artifacts: without a server, the rest of the block is skipped."""
+    try:
+        yield
+    except (HTTPError, PrefectException) as error:
+        get_logger("crossmodal").warning("not shown in Prefect: %s", error)
+
+
+def leave_if_suspended() -> None:
+    """End the run here if somebody has suspended it in the Prefect UI or by its API.
+
+    Prefect itself looks only before a task begins, and one task embeds many shards. What is done
+    is committed; resumed, the flow starts in a new process and plans what is left.
+    """
+    context = FlowRunContext.get()
+    if context is not None:
+        context.flow_run_suspension_request.raise_if_requested()
+
+
+def artifact_key(run: Run, what: str) -> str:
+    """Return the key under which the UI keeps the history of one thing that a flow shows.
+
+    Each collection has its own, so that two of them do not overwrite each other's latest.
+    """
+    return collection_key(f"{run.flow}-{what}", run.collection.path)
+
+
+def collection_key(what: str, collection: str | PurePath) -> str:
+    """Return the key of what a flow shows about a collection, in letters that Prefect takes."""
+    return re.sub("[^a-z0-9]+", "-", f"{what}-{PurePath(collection).stem}".lower())
+
+
+def _worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
+    """Retry lost connections and busy locks; a damaged file or a bug stays as it is."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, BaseException) and is_transient(error)

@@ -1,0 +1,19 @@
+"""Keep the index by which large lists of vectors are searched."""
+
+from __future__ import annotations
+
+from crossmodal.ledger.write import model_versions
+from crossmodal.records import Lineup
+from crossmodal.runs.run import Run
+from crossmodal.vectors.audit import keep_codes
+from tasks.stage import stage
+
+
+@stage("update codes")
+def update_codes(run: Run, lineup: Lineup) -> None:
+    """Bring the codes by which large lists are searched up to date, and measure what they find."""
+    with run.recorder.span("update codes") as span:
+        with run.collection.read() as con:
+            known = model_versions.numbered(con, lineup)
+        if known.id is not None:
+            span.num_items = sum(keep_codes(run.collection, found) for found in known.all_lists)
