@@ -6,12 +6,13 @@ process: whatever a hostile file does, it does to a child with a limit on time a
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 from crossmodal.errors import Refused
+from crossmodal.previews import draw
 from crossmodal.previews.draw import Content, bytes_of, jpeg
 from crossmodal.records import Lineup
 from crossmodal.sandbox.pool import run_in_child
@@ -54,18 +55,18 @@ def preview(subject: Subject, content: Content, lineup: Lineup, side_px: int) ->
     """
     kind, meta = subject.kind, subject.meta
     if subject.media_type.startswith("image/"):
-        return _drawn("draw_picture", content, side_px)
+        return _drawn(draw.draw_picture, content, side_px)
     if subject.media_type.startswith("video/"):
         at_s = float(meta.get("frame_s", meta.get("start_s", 0.0)))
-        return _drawn("draw_frame", content, at_s, side_px)
+        return _drawn(draw.draw_frame, content, at_s, side_px)
     if subject.media_type.startswith("audio/"):
         start_s = float(meta.get("start_s", 0.0))
         end_s = max(start_s + 0.1, float(meta.get("end_s", start_s + _DEFAULT_WAVE_S)))
-        return _drawn("draw_wave", content, start_s, end_s, side_px)
+        return _drawn(draw.draw_wave, content, start_s, end_s, side_px)
     if subject.media_type == _PDF and "page" in meta:
         box = meta.get("box") if kind == "figure" else None
         part = tuple(box) if box and len(box) == _NUM_SIDES else None
-        return _drawn("draw_page", content, int(meta["page"]), part, side_px)
+        return _drawn(draw.draw_page, content, int(meta["page"]), part, side_px)
     if kind in _IN_DOCUMENTS:
         return _figure(subject, content, lineup, side_px)
     raise Refused("no_preview", f"a {kind} of {subject.media_type} is not shown as a picture")
@@ -77,14 +78,13 @@ def small_picture(data: bytes, side_px: int) -> bytes:
     Raises:
         Refused: The bytes are no whole image, or one that is too large.
     """
-    return _drawn("draw_query", data, side_px)
+    return _drawn(draw.draw_query, data, side_px)
 
 
-def _drawn(function: str, *args: Any) -> bytes:
-    target = f"crossmodal.previews.draw:{function}"
+def _drawn(function: Callable[..., Iterator[bytes]], *args: Any) -> bytes:
     # To the end, because an iterator that is left early costs the child its life.
     drawn: list[bytes] = list(
-        run_in_child(target, *args, max_seconds=_MAX_SECONDS, max_memory_bytes=_MAX_MEMORY_BYTES)
+        run_in_child(function, *args, max_seconds=_MAX_SECONDS, max_memory_bytes=_MAX_MEMORY_BYTES)
     )
     return drawn[0]
 
@@ -128,7 +128,7 @@ def _document_bytes(content: Content) -> bytes:
 
 def _encoded(picture: Any, side_px: int) -> bytes:
     if isinstance(picture, bytes):
-        return _drawn("draw_picture", picture, side_px)
+        return _drawn(draw.draw_picture, picture, side_px)
     from PIL import Image
 
     return jpeg(Image.fromarray(picture), side_px)
