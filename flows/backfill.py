@@ -21,7 +21,7 @@ from tasks.plan import divide, plan_changes, preview_backfill
 from tasks.report import open_run, report
 from tasks.settle import settle
 from tasks.thumbnails import sample_thumbnails
-from tasks.vectors import update_codes
+from tasks.vectors import calibrate_scores, update_codes
 from tasks.verify import verify
 
 
@@ -46,6 +46,7 @@ def backfill(params: BackfillParams) -> dict[str, Any]:
             embed_partitions(run, lineup, work, group, params.embed_options())
         settle(run, plan, lineup)
         update_codes(run, lineup)
+        calibrate_scores(run, lineup)
         report_partitions(run, work, lineup)
         verification = verify(run, lineup)
         thumbnails = sample_thumbnails(run, plan)

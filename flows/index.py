@@ -1,7 +1,8 @@
 """Bring a collection in step with folders and buckets of files: the main job.
 
-discover -> choose models -> plan -> embed (shard by shard, each committed) -> settle -> verify ->
-report. What is already embedded is never embedded again; the ledger decides, not a cache.
+discover -> choose models -> plan -> embed (shard by shard, each committed) -> settle ->
+calibrate -> verify -> report. What is already embedded is never embedded again; the ledger decides,
+not a cache.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tasks.plan import plan_changes, preview
 from tasks.report import open_run, report
 from tasks.settle import settle
 from tasks.thumbnails import sample_thumbnails
-from tasks.vectors import update_codes
+from tasks.vectors import calibrate_scores, update_codes
 from tasks.verify import verify
 
 
@@ -36,6 +37,7 @@ def index(params: IndexParams) -> dict[str, Any]:
             embed(run, lineup, batch, params.embed_options())
         settle(run, plan, lineup)
         update_codes(run, lineup)
+        calibrate_scores(run, lineup)
         verification = verify(run, lineup)
         thumbnails = sample_thumbnails(run, plan)
         return report(run, plan, verification, thumbnails, params.min_coverage)

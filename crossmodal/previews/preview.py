@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crossmodal.errors import Refused
 from crossmodal.previews import draw
 from crossmodal.previews.draw import Content, bytes_of, jpeg
 from crossmodal.records import Lineup
 from crossmodal.sandbox.pool import run_in_child
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _MAX_SECONDS = 15.0
 _MAX_MEMORY_BYTES = 1_500_000_000
@@ -72,21 +75,29 @@ def preview(subject: Subject, content: Content, lineup: Lineup, side_px: int) ->
     raise Refused("no_preview", f"a {kind} of {subject.media_type} is not shown as a picture")
 
 
-def small_picture(data: bytes, side_px: int) -> bytes:
-    """Return a picture that somebody sent, decoded in a child and made small, as PNG.
+def small_picture(data: bytes, side_px: int) -> Image:
+    """Return a picture that somebody sent, decoded in a child and made small, as RGB.
 
     Raises:
         Refused: The bytes are no whole image, or one that is too large.
     """
-    return _drawn(draw.draw_query, data, side_px)
+    from PIL import Image
+
+    width, height, pixels = _from_child(draw.draw_query, data, side_px)
+    return Image.frombytes("RGB", (width, height), pixels)
 
 
 def _drawn(function: Callable[..., Iterator[bytes]], *args: Any) -> bytes:
+    drawn: bytes = _from_child(function, *args)
+    return drawn
+
+
+def _from_child(function: Callable[..., Iterator[Any]], *args: Any) -> Any:
     # To the end, because an iterator that is left early costs the child its life.
-    drawn: list[bytes] = list(
+    yielded = list(
         run_in_child(function, *args, max_seconds=_MAX_SECONDS, max_memory_bytes=_MAX_MEMORY_BYTES)
     )
-    return drawn[0]
+    return yielded[0]
 
 
 def _figure(subject: Subject, content: Content, lineup: Lineup, side_px: int) -> bytes:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crossmodal.search.answer import answer
 from crossmodal.search.options import QueryOptions
+from crossmodal.search.service import answer
 from flows.index import index
 from flows.params.base import IndexParams
 
