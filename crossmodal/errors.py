@@ -7,6 +7,7 @@ allowed and what to do next.
     CrossmodalError
     ├── PathError              a path or URL given to a command cannot be used
     ├── FilterError            a --where condition cannot be understood
+    ├── ParametersError        a parameter of a flow cannot be used
     ├── CollectionError        the DuckDB file
     │   ├── CollectionMissing      there is none at that path
     │   ├── CollectionEmpty        it holds no vector yet
@@ -41,6 +42,10 @@ class PathError(CrossmodalError):
 
 class FilterError(CrossmodalError):
     """A --where condition cannot be understood."""
+
+
+class ParametersError(CrossmodalError):
+    """A parameter of a flow cannot be used."""
 
 
 class CollectionError(CrossmodalError):

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow
-
 from flows.params.backfill import BackfillParams
+from flows.params.flat import form_flow
 from tasks.backfills import report_partitions
 from tasks.discover import discover, select
 from tasks.dispatch import dispatch, report_dispatch
@@ -25,7 +24,7 @@ from tasks.vectors import calibrate_scores, update_codes
 from tasks.verify import verify
 
 
-@flow(name="backfill", flow_run_name="{params.run_name}")
+@form_flow("backfill", BackfillParams)
 def backfill(params: BackfillParams) -> dict[str, Any]:
     """Embed the selected files in partitions that can be followed, stopped and resumed."""
     with open_run("backfill", params.collection, params.model_dump(), params.run_options()) as run:
@@ -53,10 +52,10 @@ def backfill(params: BackfillParams) -> dict[str, Any]:
         return report(run, plan, verification, thumbnails, params.min_coverage)
 
 
-@flow(name="backfill-partition", flow_run_name="{params.run_name}")
+@form_flow("backfill-partition", BackfillParams)
 def backfill_partition(params: BackfillParams) -> dict[str, Any]:
     """Embed single partitions, for a backfill that gave them away.
 
     A flow of its own, since a limit on backfills must not keep one waiting for its own parts.
     """
-    return dict(backfill.fn(params))
+    return dict(backfill.fn(**params.model_dump()))

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow
-
 from flows.params.base import IndexParams
+from flows.params.flat import form_flow
 from tasks.discover import discover
 from tasks.embed import embed
 from tasks.models import choose_models
@@ -23,7 +22,7 @@ from tasks.vectors import calibrate_scores, update_codes
 from tasks.verify import verify
 
 
-@flow(name="index", flow_run_name="{params.run_name}")
+@form_flow("index", IndexParams)
 def index(params: IndexParams) -> dict[str, Any]:
     """Index files into a collection, doing only what changed since the last run."""
     with open_run("index", params.collection, params.model_dump(), params.run_options()) as run:
