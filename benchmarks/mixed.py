@@ -319,7 +319,8 @@ def written(sections: dict[str, list[dict[str, object]]], counts: dict[str, int]
     head = [
         "## Mixed modalities in one ranking",
         f"`python -m benchmarks.mixed --data DATA --model DIR`, {time.strftime('%Y-%m-%d')}: "
-        f"{held}. Pairs are hit@1 / nDCG@10; macro is the mean of documents, films, flickr8k and coco.",
+        f"{held}. Pairs are hit@1 / nDCG@10; macro is the mean of documents, films, flickr8k and "
+        "coco.",
     ]
     parts = [f"### {name}\n\n{table(rows)}" for name, rows in sections.items()]
     return "\n\n".join([*head, *parts])

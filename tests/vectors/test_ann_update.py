@@ -234,7 +234,7 @@ _SEARCHER = """
 import sys
 import numpy as np
 from crossmodal.records import VectorList
-from crossmodal.ledger import models
+from crossmodal.ledger.write import model_versions
 from crossmodal.vectors.ann.cache import CodesFolder
 from crossmodal.ledger.collection import Collection
 from crossmodal.vectors.search import SearchRequest, find
@@ -247,7 +247,7 @@ methods, wrong = [], 0
 print("ready", flush=True)
 while len(methods) < 500:
     with collection.read() as con:
-        vectors = VectorList(models.all_versions(con)[0], "image")
+        vectors = VectorList(model_versions.all_versions(con)[0], "image")
         request = SearchRequest(vectors, queries[len(methods) % len(queries)], k=12)
         found = find(con, request, codes)
         wrong += not alike(found.hits, find(con, request).hits)
@@ -279,7 +279,7 @@ def test_another_process_finds_the_right_hits_while_codes_are_updated(coded: Wor
 _KILLED = """
 import os, signal, sys
 from crossmodal.records import VectorList
-from crossmodal.ledger import models
+from crossmodal.ledger.write import model_versions
 from crossmodal.vectors.ann import update
 from crossmodal.ledger.collection import Collection
 
@@ -289,7 +289,7 @@ def die(*args, **kwargs):
 setattr(update, sys.argv[2], die)
 collection = Collection(sys.argv[1])
 with collection.read() as con:
-    vectors = VectorList(models.all_versions(con)[0], "image")
+    vectors = VectorList(model_versions.all_versions(con)[0], "image")
 update.update_codes(collection, vectors, min_vectors=1)
 """
 
