@@ -46,7 +46,7 @@ def _shard_work(
 
     if options.runner != "ray":  # there the nodes load it, on devices that may lack here
         with run.recorder.span("load model"):
-            Encoders(lineup, options.device).load(modalities(batches, lineup))
+            Encoders(lineup, options.device).load(modalities(batches))
     encoders = Encoders(register_lineup(run.collection, run.id, lineup), options.device)
     return ShardWork(
         run_id=run.id,
