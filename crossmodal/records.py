@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
@@ -293,7 +293,7 @@ class Hit:
 
     None where the list is not calibrated yet, or was searched by itself.
     """
-    strength: str = ""
+    strength: Literal["strong", "likely", "weak", ""] = ""
     """strong, likely or weak, from the merit; empty without one."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from crossmodal.cli.options import (
     ModelOption,
 )
 from crossmodal.cli.printing import print_grids, print_json
+
+if TYPE_CHECKING:
+    from crossmodal.search.options import QueryOptions
 
 _MODALITIES = ("image", "text", "audio")
 
@@ -38,6 +41,13 @@ def search(
     expand: Annotated[
         int, typer.Option(min=0, max=20, help="Chunks shown before and after a hit.")
     ] = 0,
+    min_strength: Annotated[
+        str | None, typer.Option(help="Hide weaker hits than strong, likely or weak.")
+    ] = None,
+    queries: Annotated[
+        Path | None,
+        typer.Option(help="A .txt, .csv or .jsonl file of queries; answers come as JSON lines."),
+    ] = None,
     contact_sheet: Annotated[Path | None, typer.Option(help="Write a PNG of the hits.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -55,7 +65,11 @@ def search(
         modalities=_known_modalities(modality or []),
         group=group,
         expand=expand,
+        min_strength=_known_strength(min_strength),
     )
+    if queries:
+        _answer_file(queries, options)
+        return
     answers = answer(options, texts or [], image or [])
     if contact_sheet:
         from crossmodal.previews.contact_sheet import QueryRow
@@ -79,6 +93,29 @@ def _known_modalities(given: list[str]) -> tuple[str, ...]:
             f"{', '.join(unknown)} is no modality: use {', '.join(_MODALITIES)}"
         )
     return tuple(given)
+
+
+def _known_strength(given: str | None) -> str | None:
+    from crossmodal.search.strength import STRENGTHS
+
+    if given is None or given in STRENGTHS:
+        return given
+    raise typer.BadParameter(f"{given} is no strength: use {', '.join(STRENGTHS)}")
+
+
+def _answer_file(file: Path, options: QueryOptions) -> None:
+    """Print a JSON line for each query of a file, with what else stands in its row."""
+    import json
+
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.search.query_file import read_queries
+    from crossmodal.search.service import SearchService
+
+    asked = read_queries(file)
+    service = SearchService(Collection(options.collection))
+    answers = service.ask_many([each.query for each in asked], options)
+    for each, answer in zip(asked, answers, strict=True):
+        typer.echo(json.dumps(each.extras | answer.to_dict(), default=str, ensure_ascii=False))
 
 
 def backfills(

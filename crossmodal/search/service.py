@@ -129,14 +129,21 @@ class SearchService:
         Raises as ``ask`` does, before the first answer where it can.
         """
         search = _Search(self.collection, options)
-        with self.collection.read() as con:
-            lists = self._lists(con, options)
         for start in range(0, len(queries), _BATCH_QUERIES):
             part = queries[start : start + _BATCH_QUERIES]
-            encoded = self._encode_many(part, lists, options.device)
+            encoded = self.encoded(part, options)
             with self.collection.read() as con:
                 answers = search.answer_many(con, part, encoded)
             yield from answers
+
+    def encoded(self, queries: Sequence[Query], options: QueryOptions) -> list[QueryVectors]:
+        """Return the queries as the lists that the options ask for see them.
+
+        Raises as ``ask`` does.
+        """
+        with self.collection.read() as con:
+            lists = self._lists(con, options)
+        return self._encode_many(queries, lists, options.device)
 
     def _lists(self, con: duckdb.DuckDBPyConnection, options: QueryOptions) -> list[VectorList]:
         """Return the lists to encode for; all of them where the query is to be remembered."""
