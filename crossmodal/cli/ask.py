@@ -3,47 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crossmodal.cli.options import (
-    DEFAULT_COLLECTION,
-    CollectionOption,
-    DeviceOption,
-    JsonOption,
-    ModelOption,
-)
+from crossmodal.cli.drawn import form_command
+from crossmodal.cli.invoke import checked
+from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOption
 from crossmodal.cli.printing import print_grids, print_json
 
 if TYPE_CHECKING:
     from crossmodal.search.options import QueryOptions
 
-_MODALITIES = ("image", "text", "audio")
 
-
+@form_command("flows.params.asking:SearchParams", without=("text", "image"))
 def search(
+    given: dict[str, Any],
     texts: Annotated[list[str] | None, typer.Argument(help="What to look for.")] = None,
     image: Annotated[list[str] | None, typer.Option(help="A picture to look for its like.")] = None,
-    collection: CollectionOption = DEFAULT_COLLECTION,
-    model: ModelOption = None,
-    device: DeviceOption = "auto",
-    k: Annotated[int, typer.Option("--k", "-k", min=1, max=1000, help="Hits a query.")] = 10,
-    offset: Annotated[int, typer.Option(min=0, help="Hits to leave out first.")] = 0,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(help="path=*.jpg, type=image/png, date>=2024-01-31, size>100kB; repeatable."),
-    ] = None,
-    modality: Annotated[
-        list[str] | None, typer.Option(help="Only image, text or audio; repeatable.")
-    ] = None,
-    group: Annotated[bool, typer.Option(help="One hit a source, or every chunk.")] = True,
-    expand: Annotated[
-        int, typer.Option(min=0, max=20, help="Chunks shown before and after a hit.")
-    ] = 0,
-    min_strength: Annotated[
-        str | None, typer.Option(help="Hide weaker hits than strong, likely or weak.")
-    ] = None,
     queries: Annotated[
         Path | None,
         typer.Option(help="A .txt, .csv or .jsonl file of queries; answers come as JSON lines."),
@@ -52,21 +29,11 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Find what TEXTS or pictures mean."""
-    from crossmodal.search.options import QueryOptions
     from crossmodal.search.service import answer
+    from flows.params.asking import SearchParams
 
-    options = QueryOptions(
-        collection=collection,
-        model=model,
-        device=device,
-        k=k,
-        offset=offset,
-        where=where or [],
-        modalities=_known_modalities(modality or []),
-        group=group,
-        expand=expand,
-        min_strength=_known_strength(min_strength),
-    )
+    # The form is of one query, the command of many: that one is there is seen to below.
+    options = checked(SearchParams, {"text": "any", **given}).query_options()
     if queries:
         _answer_file(queries, options)
         return
@@ -84,23 +51,6 @@ def search(
         typer.echo(f"note: {notice}", err=True)
     if contact_sheet:
         typer.echo(f"contact sheet: {contact_sheet}")
-
-
-def _known_modalities(given: list[str]) -> tuple[str, ...]:
-    unknown = sorted(set(given) - set(_MODALITIES))
-    if unknown:
-        raise typer.BadParameter(
-            f"{', '.join(unknown)} is no modality: use {', '.join(_MODALITIES)}"
-        )
-    return tuple(given)
-
-
-def _known_strength(given: str | None) -> str | None:
-    from crossmodal.search.strength import STRENGTHS
-
-    if given is None or given in STRENGTHS:
-        return given
-    raise typer.BadParameter(f"{given} is no strength: use {', '.join(STRENGTHS)}")
 
 
 def _answer_file(file: Path, options: QueryOptions) -> None:

@@ -1,6 +1,8 @@
 """Offer the flows and the ledger's questions on the command line: ``crossmodal ...``.
 
-Thin on purpose: options in, one call, text or JSON out. Everything heavy is imported inside the
+Thin on purpose: options in, one call, text or JSON out. A command is a function in a file of this
+folder and a row of the table below; ``crossmodal.cli.drawn`` draws its options from the form of its
+flow, others are parameters as Typer reads them. Everything heavy is imported inside the
 command that needs it, so that ``--help`` answers at once. A failure is one sentence on standard
 error and exit code 1; a wrong option is exit code 2.
 """
@@ -10,11 +12,12 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import typer
 
 from crossmodal.cli import ask, run
+from crossmodal.cli.drawn import drawn
 from crossmodal.cli.serve import deploy, serve
 from crossmodal.cli.web import ui
 
@@ -39,14 +42,13 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     serve,
     ui,
 )
-for command in _COMMANDS:
-    app.command()(command)
 
 
 def main() -> None:
     """Run the command line; turn every expected error into one sentence and exit code 1."""
     from crossmodal.errors import CrossmodalError
 
+    _register(sys.argv[1:])
     _quieten()
     atexit.register(_mute)  # registered first, so it runs after everybody else's farewell
     try:
@@ -54,6 +56,12 @@ def main() -> None:
     except CrossmodalError as error:
         typer.echo(f"crossmodal: {error}", err=True)
         sys.exit(1)
+
+
+def _register(arguments: Sequence[str]) -> None:
+    """Add the commands of the table; only the one that is asked for draws its options."""
+    for command in _COMMANDS:
+        app.command()(drawn(command, arguments))
 
 
 def _quieten() -> None:
