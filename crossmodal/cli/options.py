@@ -25,7 +25,7 @@ CollectionOption = Annotated[
 ]
 ModelOption = Annotated[
     str | None,
-    typer.Option("--model", "-m", envvar="CROSSMODAL_MODEL", help="Hub id or directory."),
+    typer.Option("--model", "-m", help="Hub id, directory, or starter, the built-in model."),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
@@ -40,11 +40,11 @@ class SourceChoices:
     model: ModelOption = None
     text_model: Annotated[
         str | None,
-        typer.Option(envvar="CROSSMODAL_TEXT_MODEL", help="Text encoder for passages."),
+        typer.Option(help="Text encoder for passages."),
     ] = None
     audio_model: Annotated[
         str | None,
-        typer.Option(envvar="CROSSMODAL_AUDIO_MODEL", help="Audio-text model (CLAP) for sounds."),
+        typer.Option(help="Audio-text model (CLAP) for sounds."),
     ] = None
 
 
