@@ -25,7 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 OURS = re.compile(r"(\.\./)*(bin/crossmodal|crossmodal/.+|crossmodal-[^/]+\.dist-info/.+)")
 DECOY = 'raise RuntimeError("crossmodal imported a folder of somebody else\'s")\n'
-START_S = 240
+START_S = 600
 
 
 def main() -> None:
