@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -99,7 +98,7 @@ def run_demo(python: Path, work: Path, environment: dict[str, str]) -> None:
 
 @contextmanager
 def served(python: Path, work: Path, environment: dict[str, str]) -> Iterator[str]:
-    """Yield the API's URL of ``crossmodal serve``, which Ctrl-C ends afterwards."""
+    """Yield the API's URL of ``crossmodal serve``, which ends afterwards."""
     port = free_port()
     command = [python.with_name("crossmodal"), "serve", "demo/pictures", "demo/notes"]
     command += ["-c", "demo/demo.duckdb", "--port", str(port)]
@@ -138,7 +137,10 @@ def run_flow(python: Path, work: Path, environment: dict[str, str], name: str) -
 def started(
     command: list[object], work: Path, environment: dict[str, str]
 ) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """Yield a process and the file that has its output; end the process afterwards."""
+    """Yield a process and the file that has its output; end the process afterwards.
+
+    Not by SIGINT, to which what a shell runs in the background is deaf.
+    """
     log = work / f"{len(list(work.glob('*.log')))}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -147,7 +149,7 @@ def started(
     try:
         yield process, log
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.wait(START_S)
 
 

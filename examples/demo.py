@@ -27,7 +27,7 @@ class Question:
 
 OF_PICTURES = (
     Question("a red sports car", ("car-red",)),
-    Question("a house with a garden", ("house-",)),
+    Question("a house with a chimney", ("house-",)),
     Question("an animal in the grass", ("sheep-", "cat-")),
 )
 OF_TEXTS = (
