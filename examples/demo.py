@@ -26,7 +26,7 @@ class Question:
 
 
 OF_PICTURES = (
-    Question("a red sports car", ("car-red",)),
+    Question("a red racing car", ("car-red",)),
     Question("a house with a chimney", ("house-",)),
     Question("an animal in the grass", ("sheep-", "cat-")),
 )

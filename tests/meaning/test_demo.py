@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.meaning, pytest.mark.process]
 PICTURES = {
     "a sports car": "car-",
     "a cottage": "house-",
-    "a tree in autumn": "tree-",
+    "a tree with green leaves": "tree-",
     "the sun goes down over the sea": "sunset-",
     "a portrait of a person": "face-",
     "a sailing boat": "boat-",
@@ -34,7 +34,7 @@ PASSAGES = {
     "how long is a ewe pregnant": "sheep.md",
     "mending a hole in an inner tube": "bicycle.md",
     "which way is north at night": "stars.md",
-    "when may I trim the hedge": "garden.md",
+    "when do tomatoes go outdoors": "garden.md",
     "what makes a balloon go up": "ballooning.md",
     "how hot should the oven be for a loaf": "bread.md",
     "too much wind for the mainsail": "sailing.md",
@@ -93,7 +93,7 @@ def test_ledger_knows_the_model_by_its_name_and_by_the_shipped_files(demo: Demo)
 def test_elsewhere_the_collection_is_searched_and_needs_no_work(demo: Demo, tmp_path: Path) -> None:
     elsewhere = demo.shell.environment | {"CROSSMODAL_CACHE": str(tmp_path / "cache")}
     moved = replace(demo, shell=replace(demo.shell, environment=elsewhere))
-    assert moved.first_hits(["a red sports car"])[0].startswith("car-red")
+    assert moved.first_hits(["a red racing car"])[0].startswith("car-red")
     for named in ([], ["--model", "starter"], ["--text-model", "starter"]):
         again = moved.shell.json("index", *demo.sources, *named)
         assert set(again["counts"]) == {"unchanged"}
