@@ -1,4 +1,4 @@
-# Four verbs: demo, test, check, clean. Each sets up what it needs; a second run reuses it.
+# Verbs: demo, test, check, wheel, clean. Each sets up what it needs; a second run reuses it.
 VENV   ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 MODEL  ?=
@@ -6,42 +6,60 @@ IMAGES ?=
 # Many tests wait for a process that starts or a server that answers: two at a time, a file each.
 WORKERS ?= 2
 BIN     = $(VENV)/bin
+TORCH   = $(VENV)/.torch
 STAMP   = $(VENV)/.installed
+TOOLS   = $(VENV)/.installed-test
 DEMO    = demo
+# Twice quiet: only what fails. A warning on every index that pip is told of says nothing to anybody.
+INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
+STARTED = start=$$(date +%s)
+TOOK    = $$(( $$(date +%s) - start )) s
 
 .DEFAULT_GOAL = help
-.PHONY: help install demo test check clean
+.PHONY: help install demo test check wheel clean
 
 help:
 	@echo "make demo   index pictures and search them (IMAGES=folder, MODEL=hub id or directory)"
 	@echo "make test   run the whole test suite"
 	@echo "make check  lint, types and the import contract"
+	@echo "make wheel  build the wheel and use it where no checkout is seen"
 	@echo "make clean  remove the environment and the demo's output"
 
 install: $(STAMP)
 
-$(STAMP): pyproject.toml constraints.txt
+$(TORCH): constraints.txt
 	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "crossmodal needs Python 3.11 or later; name one with make PYTHON=..."'
 	@echo "==> installing into $(VENV) (minutes on the first run)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@start=$$(date +%s); \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]' && \
-	  echo "==> installed in $$(( $$(date +%s) - start )) s"
+	@test -x $(BIN)/python || { $(STARTED); $(PYTHON) -m venv $(VENV) && echo "==> $(VENV) made in $(TOOK)"; }
+	@$(STARTED); index=$$($(BIN)/python .ci/torch_index.py) && \
+	  $(INSTALL) $${index:+--extra-index-url $$index} torch && echo "==> torch installed in $(TOOK)"
+	@touch $@
+
+$(STAMP): pyproject.toml constraints.txt $(TORCH)
+	@$(STARTED); $(INSTALL) --editable . && echo "==> crossmodal installed in $(TOOK)"
+	@touch $@
+
+$(TOOLS): $(STAMP)
+	@$(STARTED); $(INSTALL) --editable '.[test]' && echo "==> what tests and checks need installed in $(TOOK)"
 	@touch $@
 
 demo: $(STAMP)
-	@CROSSMODAL_IMAGES='$(IMAGES)' CROSSMODAL_MODEL='$(MODEL)' $(BIN)/python -m examples.demo $(DEMO)
+	@$(STARTED); $(BIN)/python -m examples.demo $(DEMO) --images '$(IMAGES)' --model '$(MODEL)' && \
+	  echo "==> the demo took $(TOOK)"
 
-test: $(STAMP)
-	@start=$$(date +%s); \
+test: $(TOOLS)
+	@$(STARTED); \
 	  $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 15; code=$$?; \
-	  echo "==> tests took $$(( $$(date +%s) - start )) s"; exit $$code
+	  echo "==> tests took $(TOOK)"; exit $$code
 
-check: $(STAMP)
+check: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+wheel: $(TOOLS)
+	@$(STARTED); $(BIN)/python .ci/wheel.py && echo "==> the wheel took $(TOOK)"
 
 clean:
 	rm -rf $(VENV) $(DEMO)

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from crossmodal.models.options import BUILT_IN
+
 _URL = re.compile(r"^[a-z][a-z0-9+]*://", re.IGNORECASE)
 
 
@@ -50,8 +52,9 @@ def make_target(
 
 
 def _place_of(model: str | None) -> str | None:
-    """Return a model's directory made absolute; a hub id stays as it is."""
-    return absolute(model) if model and Path(model).expanduser().is_dir() else model
+    """Return a model's directory made absolute; a hub id and a built-in model stay as they are."""
+    is_folder = model and model not in BUILT_IN and Path(model).expanduser().is_dir()
+    return absolute(model) if model and is_folder else model
 
 
 def absolute(path: str) -> str:

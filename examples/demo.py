@@ -1,7 +1,7 @@
-"""Run the main job once on a folder of photos and show what it finds: ``make demo``.
+"""Run the main job once on things that the project makes, and show what it finds: ``make demo``.
 
-Without CROSSMODAL_IMAGES the pictures are drawn here; without CROSSMODAL_MODEL the default model
-is fetched from the hub.
+Pictures are drawn, notes and a table written; a folder of one's own takes their place. Everything
+is done by the ``crossmodal`` command, as a person would.
 """
 
 from __future__ import annotations
@@ -10,52 +10,93 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-QUERIES = ("a red sports car", "a house with a garden", "an animal in the grass")
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Ask in words, and know how the names of the sources begin that answer it."""
+
+    text: str
+    answers: tuple[str, ...]
 
 
-def main(folder: Path) -> int:
-    """Index, search and write ``contact-sheet.png`` into the folder; return an exit code."""
+OF_PICTURES = (
+    Question("a red racing car", ("car-red",)),
+    Question("a house with a chimney", ("house-",)),
+    Question("an animal in the grass", ("sheep-", "cat-")),
+)
+OF_TEXTS = (
+    Question("what helps when a hot pan has burnt my hand?", ("first-aid",)),
+    Question("who was the first to climb the Matterhorn?", ("mountains",)),
+)
+CHOICES = 5
+
+
+def main(
+    folder: Path,
+    images: Annotated[str, typer.Option(help="Pictures of your own.")] = "",
+    model: Annotated[str, typer.Option(help="Hub id or directory.")] = "",
+    command: Annotated[str, typer.Option(help="The crossmodal command.")] = "",
+) -> None:
+    """Index, search, and write ``contact-sheet.png`` into the folder; pass an exit code on."""
     folder.mkdir(parents=True, exist_ok=True)
-    images = os.environ.get("CROSSMODAL_IMAGES") or str(_drawn(folder / "pictures"))
-    model = os.environ.get("CROSSMODAL_MODEL") or None
-    collection = folder / "demo.duckdb"
-    sheet = folder / "contact-sheet.png"
-    chosen = ["--model", model] if model else []
+    crossmodal = command or str(Path(sys.executable).with_name("crossmodal"))
+    questions = OF_PICTURES if images else (*OF_PICTURES, *OF_TEXTS)
+    collection = str(folder / "demo.duckdb")
+    sheet = ("--contact-sheet", str(folder / "contact-sheet.png"))
+    texts = (question.text for question in questions)
     steps = [
-        ["index", images, "--collection", str(collection), *chosen],
-        ["search", *QUERIES, "-k", "5", "--contact-sheet", str(sheet), "-c", str(collection)],
-        ["profile", "-c", str(collection)],
+        ["index", *([images] if images else made(folder)), "-c", collection],
+        ["search", *texts, "-k", str(CHOICES), *sheet, "-c", collection],
     ]
-    return next((code for code in map(_step, steps) if code), 0)
+    steps[0] += ["--model", model] if model else []
+    for step in steps:
+        if code := _run(crossmodal, step):
+            raise typer.Exit(code)
+    typer.echo(f"==> look at it in a browser: {_shown(crossmodal)} ui -c {collection}")
 
 
-def _drawn(folder: Path) -> Path:
-    """Draw the demo's own pictures once."""
-    from examples.demo_pictures import draw
+def made(folder: Path) -> list[str]:
+    """Make the demo's own sources once and return where they lie."""
+    from examples import demo_pictures, demo_texts
 
-    if not folder.is_dir():
-        typer.echo(f"==> drawing pictures into {folder} (name your own with IMAGES=folder)")
-        draw(folder)
-    return folder
-
-
-def _step(arguments: list[str]) -> int:
-    """Run one crossmodal command as a person would, and say how long it took."""
-    typer.echo(f"==> crossmodal {' '.join(arguments)}")
+    pictures, notes = folder / "pictures", folder / "notes"
     started = time.monotonic()
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("CROSSMODAL_")}
-    code = subprocess.run(
-        [str(Path(sys.executable).with_name("crossmodal")), *arguments],
-        env=environment,
-        check=False,
-    ).returncode
+    if not pictures.is_dir():
+        demo_pictures.draw(pictures)
+    if not notes.is_dir():
+        demo_texts.write(notes)
+    typer.echo(
+        f"==> pictures drawn into {pictures}, notes and a table written into {notes} "
+        f"({time.monotonic() - started:.1f} s; your own pictures: IMAGES=folder)"
+    )
+    return [str(pictures), str(notes)]
+
+
+def _run(crossmodal: str, arguments: list[str]) -> int:
+    """Run one crossmodal command as a person would, and say how long it took."""
+    typer.echo(f"==> {_shown(crossmodal)} {' '.join(map(_quoted, arguments))}")
+    started = time.monotonic()
+    # The person's own collection is none of the demo's business.
+    environment = {k: v for k, v in os.environ.items() if k != "CROSSMODAL_COLLECTION"}
+    code = subprocess.run([crossmodal, *arguments], env=environment, check=False).returncode
     typer.echo(f"==> {arguments[0]} took {time.monotonic() - started:.1f} s, exit code {code}")
     return code
 
 
+def _shown(crossmodal: str) -> str:
+    """Return the command as somebody in this directory would type it."""
+    return os.path.relpath(crossmodal) if Path.cwd() in Path(crossmodal).parents else crossmodal
+
+
+def _quoted(argument: str) -> str:
+    return f'"{argument}"' if " " in argument else argument
+
+
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    typer.run(main)

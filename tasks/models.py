@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crossmodal.models.lineup import choose_lineup
+from crossmodal.models.lineup import advice, choose_lineup
 from crossmodal.models.options import LineupSpec
 from crossmodal.records import Lineup
 from crossmodal.runs.run import Run
@@ -13,4 +13,5 @@ from tasks.stage import stage
 def choose_models(run: Run, spec: LineupSpec, dtype: str) -> Lineup:
     """Return the line-up to embed with; loads no weights."""
     with run.recorder.span("choose models"):
+        run.notes += filter(None, [advice(run.collection, spec)])
         return choose_lineup(run.collection, spec, dtype)

@@ -37,7 +37,7 @@ def plan_changes(
 @stage("preview")
 def preview(run: Run, plan: Plan, lineup: Lineup) -> dict[str, Any]:
     """Show and return what the plan will do, with the time that past throughput suggests."""
-    shown = make_plan.preview(run, plan, lineup, NUM_PREVIEWED)
+    shown = make_plan.preview(run, plan, lineup, NUM_PREVIEWED) | {"notes": run.notes}
     with showing():
         create_markdown_artifact(
             preview_markdown(shown),

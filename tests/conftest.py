@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import atexit
-import fcntl
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,9 +21,6 @@ from tests.waiting import PATIENCE_S, end, eventually, free_port
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
-REAL_MODEL = Path(
-    os.environ.get("CROSSMODAL_TEST_MODEL", Path.home() / ".cache" / "crossmodal" / "text-model")
-)
 
 SLOW_FOLDERS = ("meaning", "process", "deployments", "flows")
 IDLE_SERVICES = (
@@ -52,7 +47,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "PREFECT_HOME": home.name,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
+        # No test may reach for a hub, nor take the person's idea of a default model.
+        "HF_HUB_OFFLINE": "1",
     }
+    for name in ("CROSSMODAL_MODEL", "CROSSMODAL_TEXT_MODEL", "CROSSMODAL_AUDIO_MODEL"):
+        os.environ.pop(name, None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -68,41 +67,6 @@ def shared_data() -> Path:
     if not data.is_dir():
         pytest.skip("the data pack is not beside this checkout (../shared/data)")
     return data
-
-
-@pytest.fixture(scope="session")
-def real_model() -> Path:
-    """Return the directory of a real image-text model, building it once, or skip."""
-    if _is_whole(REAL_MODEL):
-        return REAL_MODEL
-    recipe = SHARED / "models" / "build.py"
-    if not recipe.is_file():
-        pytest.skip("no real model: set CROSSMODAL_TEST_MODEL or put ../shared/models in place")
-    REAL_MODEL.parent.mkdir(parents=True, exist_ok=True)
-    with REAL_MODEL.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _is_whole(REAL_MODEL):
-            _build_real_model(recipe)
-    return REAL_MODEL
-
-
-def _is_whole(model: Path) -> bool:
-    """Return whether the first and the last file that a build writes are there."""
-    return all((model / f).is_file() for f in ("model.safetensors", "preprocessor_config.json"))
-
-
-def _build_real_model(recipe: Path) -> None:
-    """Build aside and rename, so that whoever is stopped here leaves no half model."""
-    with tempfile.TemporaryDirectory(dir=REAL_MODEL.parent, prefix="building-") as folder:
-        fresh = Path(folder) / "model"
-        built = subprocess.run(
-            [sys.executable, str(recipe), str(fresh)], capture_output=True, text=True, check=False
-        )
-        if built.returncode != 0:
-            last_line = (built.stderr.strip().splitlines() or ["no message"])[-1]
-            pytest.skip(f"the real model could not be built: {last_line}")
-        shutil.rmtree(REAL_MODEL, ignore_errors=True)
-        fresh.rename(REAL_MODEL)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from crossmodal.cli import ask, run
+from crossmodal.cli import ask, project, run
 from crossmodal.cli.drawn import drawn
 from crossmodal.cli.serve import deploy, serve
 from crossmodal.cli.web import ui
@@ -48,6 +48,7 @@ def main() -> None:
     """Run the command line; turn every expected error into one sentence and exit code 1."""
     from crossmodal.errors import CrossmodalError
 
+    project.put_first()
     _register(sys.argv[1:])
     _quieten()
     atexit.register(_mute)  # registered first, so it runs after everybody else's farewell

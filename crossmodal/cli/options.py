@@ -17,7 +17,7 @@ CollectionOption = Annotated[
 ]
 ModelOption = Annotated[
     str | None,
-    typer.Option("--model", "-m", envvar="CROSSMODAL_MODEL", help="Hub id or directory."),
+    typer.Option("--model", "-m", help="Hub id, directory, or starter, the built-in model."),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]

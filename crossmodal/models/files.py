@@ -1,8 +1,8 @@
 """Find a model's files and say which model version they are, without loading it.
 
-Owns where models lie (a directory, the hub's cache, the hub) and what identifies one: weights,
-preprocessing, dimension, number format. Refuses to import torch or transformers: a run that has
-nothing to embed still has to know its model version, in milliseconds.
+Owns where models lie (built in, a directory, the hub's cache, the hub) and what identifies one:
+weights, preprocessing, dimension, number format. Refuses to import torch or transformers: a run
+that has nothing to embed still has to know its model version, in milliseconds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from crossmodal.models.folder import (
 )
 from crossmodal.models.image_preprocess import ImagePreprocess
 from crossmodal.models.kinds import ModelKind, kind_of
-from crossmodal.models.options import ModelSpec
+from crossmodal.models.options import BUILT_IN, STARTER, ModelSpec
 from crossmodal.models.text_preprocess import TextPreprocess, text_preprocess
 from crossmodal.records import ModelVersion
 
@@ -65,18 +65,21 @@ class Description:
 
 
 def resolve(spec: ModelSpec) -> ModelFiles:
-    """Find the files: a directory, else the hub's cache, else the hub.
+    """Find the files: of the built-in model, a directory, else the hub's cache, else the hub.
 
     Raises:
         ModelUnavailable: There is no such directory, or the hub could not give it.
     """
+    if spec.name in BUILT_IN:
+        return _built_in(spec.name)
     directory = Path(spec.name).expanduser()
     if directory.is_dir():
         return files_in(os.path.abspath(directory), LOCAL_REVISION, directory.absolute())
     if directory.is_absolute() or spec.name.startswith((".", "~")) or spec.name.count("/") > 1:
         raise ModelUnavailable(
             f"there is no directory {spec.name}: give the folder that holds the model's "
-            "config.json and weights, or a hub id such as openai/clip-vit-base-patch32"
+            "config.json and weights, a hub id such as openai/clip-vit-base-patch32, or "
+            f"{STARTER}, the built-in model"
         )
     return _cached(spec) or _downloaded(spec)
 
@@ -104,11 +107,19 @@ def _of_commit(name: str, commit: str) -> ModelFiles:
 
 def stat_key(files: ModelFiles) -> str:
     """Return a digest of the weight files' paths, sizes and times: equal means unchanged."""
-    return stat_key_of(files.weights)
+    return weights_hash(files) if files.name in BUILT_IN else stat_key_of(files.weights)
 
 
 def weights_hash(files: ModelFiles) -> str:
-    """Return the SHA-256 over the weight files in order of name, in hex; reads them all."""
+    """Return the SHA-256 over the weight files in order of name, in hex; reads them all.
+
+    The built-in model's is that of its shipped files, which are the same wherever they were
+    expanded; nothing is read.
+    """
+    if files.name in BUILT_IN:
+        from crossmodal.models import starter
+
+        return starter.digest()
     return hash_of(files.weights)
 
 
@@ -185,6 +196,15 @@ def _image(files: ModelFiles) -> ImagePreprocess:
     return ImagePreprocess.from_config(config)
 
 
+def _built_in(name: str) -> ModelFiles:
+    """Return the built-in model under its name: where it was expanded to is nobody's business."""
+    from crossmodal.models import starter
+
+    image_text = name == STARTER
+    folder = starter.image_text_directory() if image_text else starter.sentence_directory()
+    return files_in(name, LOCAL_REVISION, folder)
+
+
 def _cached(spec: ModelSpec) -> ModelFiles | None:
     """Return the model from the hub's cache, or None where it is missing or incomplete."""
     from huggingface_hub import snapshot_download
@@ -226,5 +246,5 @@ def _unavailable(spec: ModelSpec, error: Exception) -> str:
         f"the model {spec.name}{revision} is neither in the local cache nor could the hub give it "
         f"({cause[0][:200]}). Without a network, copy a model's folder here (config.json, "
         "preprocessor_config.json, the tokenizer's files and model.safetensors) and name that "
-        "folder instead: --model /path/to/folder"
+        f"folder instead: --model /path/to/folder, or take the built-in model: --model {STARTER}"
     )

@@ -14,10 +14,15 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import model_versions
 from crossmodal.models import files as model_files
 from crossmodal.models.folder import ModelFiles
-from crossmodal.models.options import DEFAULT_MODEL, DEFAULT_TEXT_MODEL, LineupSpec, ModelSpec
+from crossmodal.models.options import (
+    BETTER_MODEL,
+    STARTER,
+    LineupSpec,
+    ModelSpec,
+    for_passages,
+    with_defaults,
+)
 from crossmodal.records import Lineup, ModelVersion
-
-_DEFAULT = LineupSpec(joint=ModelSpec(DEFAULT_MODEL), text=ModelSpec(DEFAULT_TEXT_MODEL))
 
 
 def choose_lineup(collection: Collection, spec: LineupSpec, dtype: str) -> Lineup:
@@ -31,9 +36,19 @@ def choose_lineup(collection: Collection, spec: LineupSpec, dtype: str) -> Lineu
     """
     known, live = _known(collection)
     chooser = _Chooser(collection, known, dtype)
-    if live is None:
-        return chooser.new(_DEFAULT if spec == LineupSpec() else spec)
-    return chooser.beside(live, spec)
+    return chooser.new(with_defaults(spec)) if live is None else chooser.beside(live, spec)
+
+
+def advice(collection: Collection, spec: LineupSpec) -> str:
+    """Return a line for people whose new collection takes the starter unasked; else nothing."""
+    chosen = with_defaults(spec).joint
+    if spec.joint or chosen != ModelSpec(STARTER) or _known(collection)[1]:
+        return ""
+    return (
+        f"no model was named, so the built-in {STARTER} serves; for better answers build another "
+        f"beside it: crossmodal backfill PATH... --model {BETTER_MODEL}, then "
+        f"crossmodal promote {BETTER_MODEL}"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +59,9 @@ class _Chooser:
 
     def new(self, spec: LineupSpec) -> Lineup:
         """Return the line-up of a collection that has none."""
+        assert spec.joint is not None
         return Lineup.of(
-            self._version(spec.joint or ModelSpec(DEFAULT_MODEL), "image"),
+            self._version(spec.joint, "image"),
             self._version(spec.text, "text") if spec.text else None,
             self._version(spec.audio, "audio") if spec.audio else None,
         )
@@ -74,6 +90,8 @@ class _Chooser:
         return self._version(named, modality)
 
     def _version(self, spec: ModelSpec, modality: str) -> ModelVersion:
+        if modality == "text":
+            spec = ModelSpec(for_passages(spec.name), spec.revision)
         files = model_files.resolve(spec)
         weights = self._weights_hash(files)
         described = model_files.describe(files, self._dtype(files, weights), weights)

@@ -1,13 +1,26 @@
-"""Name models as users do; imports nothing heavy."""
+"""Name models as users do, and say which serve a collection that names none.
+
+Imports nothing heavy. The environment decides for new collections only: a collection remembers its
+models, and an option that names one wins over both.
+"""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
-DEFAULT_MODEL = "openai/clip-vit-base-patch32"
+STARTER = "starter"
+"""The built-in image-text model; a folder of this name has to be named as ``./starter``."""
+STARTER_PASSAGES = "starter-passages"
+"""The built-in encoder of passages, which comes with it."""
+BUILT_IN = frozenset({STARTER, STARTER_PASSAGES})
+
+DEFAULT_MODEL = STARTER
 """The joint image-text model of a new collection unless another is asked for."""
-DEFAULT_TEXT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
-"""What reads the passages of a new collection for which no model at all is named."""
+DEFAULT_TEXT_MODEL = STARTER_PASSAGES
+"""What reads the passages of a new collection whose image-text model is the built-in one."""
+BETTER_MODEL = "openai/clip-vit-base-patch32"
+"""What people are told to try next: small, known to everybody, and without the starter's losses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +28,7 @@ class ModelSpec:
     """Name a model as users do."""
 
     name: str
-    """Hub id, or a local directory."""
+    """Hub id, ``starter``, or a local directory."""
     revision: str | None = None
     """Hub branch, tag or commit; ignored for a directory."""
 
@@ -28,3 +41,27 @@ class LineupSpec:
     """The image-text model; it reads texts too unless ``text`` is named."""
     text: ModelSpec | None = None
     audio: ModelSpec | None = None
+
+
+def with_defaults(spec: LineupSpec) -> LineupSpec:
+    """Return what a new collection takes: what is named, else the environment's, else the starter.
+
+    CROSSMODAL_MODEL, CROSSMODAL_TEXT_MODEL and CROSSMODAL_AUDIO_MODEL are the environment's.
+    """
+    joint = spec.joint or _from_environment("CROSSMODAL_MODEL") or ModelSpec(DEFAULT_MODEL)
+    own = ModelSpec(DEFAULT_TEXT_MODEL) if joint.name == STARTER else None
+    return LineupSpec(
+        joint=joint,
+        text=spec.text or _from_environment("CROSSMODAL_TEXT_MODEL") or own,
+        audio=spec.audio or _from_environment("CROSSMODAL_AUDIO_MODEL"),
+    )
+
+
+def for_passages(name: str) -> str:
+    """Return which model is meant where ``name`` is to read passages."""
+    return STARTER_PASSAGES if name == STARTER else name
+
+
+def _from_environment(variable: str) -> ModelSpec | None:
+    name = os.environ.get(variable, "").strip()
+    return ModelSpec(name) if name else None

@@ -14,6 +14,7 @@ from crossmodal.errors import CollectionEmpty, ModelMismatch
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.stored_vectors import num_vectors
 from crossmodal.ledger.write import model_versions
+from crossmodal.models.options import for_passages
 from crossmodal.records import Lineup, ModelVersion
 
 MIN_SHARE = 0.95
@@ -70,7 +71,8 @@ def promote_in(
 
 
 def _find(con: duckdb.DuckDBPyConnection, spec: str, modality: str) -> ModelVersion:
-    found = [version for version in model_versions.find(con, spec) if modality in version.encoders]
+    name = for_passages(spec) if modality == "text" else spec
+    found = [version for version in model_versions.find(con, name) if modality in version.encoders]
     if found:
         return found[-1]
     known = ", ".join(v.label for v in model_versions.all_versions(con) if modality in v.encoders)

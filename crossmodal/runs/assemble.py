@@ -33,7 +33,7 @@ def assemble_report(run: Run, plan: Plan, problems: list[str], min_coverage: flo
         rejected=found.rejected,
         flaws=found.flaws,
         withheld=plan.summary.withheld,
-        messages=problems,
+        messages=[*run.notes, *problems],
         profile=profile,
         wall_s=time.time() - run.started_s,
         peak_rss_bytes=peak_rss_bytes(),

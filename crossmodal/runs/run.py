@@ -42,6 +42,8 @@ class Run:
         """What the ledger keeps of the run's report."""
         self.extras: dict[str, Any] = {}
         """What the flow adds to the run's report, by name."""
+        self.notes: list[str] = []
+        """What a person should know beside the numbers, in the order in which it was found."""
         self.started_s = time.time()
 
     def flush_spans(self) -> None:

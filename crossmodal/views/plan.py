@@ -28,6 +28,7 @@ def _lines(shown: dict[str, Any]) -> list[str]:
         f"with {shown['model']}",
         f"would take: {_eta(shown)}",
         *(f"deletion withheld: {sentence}" for sentence in shown["withheld"]),
+        *shown.get("notes", ()),
     ]
 
 

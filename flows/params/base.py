@@ -50,7 +50,7 @@ class CollectionParams(BaseModel):
 class FlowParams(CollectionParams):
     """What every flow with a model needs to know."""
 
-    model: Annotated[Text, OnCommandLine(("--model", "-m"), env="CROSSMODAL_MODEL")] = Field(
+    model: Annotated[Text, OnCommandLine(("--model", "-m"))] = Field(
         default="",
         title="Model",
         description="Hub id or directory of an image-text model. Empty: the collection's live "
@@ -71,13 +71,13 @@ class EmbedParams(FlowParams, ChunkParams):
         description="Folders, files, globs or URLs (s3://, gs://, https://) to index.",
         min_length=1,
     )
-    text_model: Annotated[Text, OnCommandLine(env="CROSSMODAL_TEXT_MODEL")] = Field(
+    text_model: Text = Field(
         default="",
         title="Model for passages",
         description="Hub id or directory of a text encoder. Empty: the collection's, or "
         f"{DEFAULT_TEXT_MODEL} where no model is named at all, or the image-text model.",
     )
-    audio_model: Annotated[Text, OnCommandLine(env="CROSSMODAL_AUDIO_MODEL")] = Field(
+    audio_model: Text = Field(
         default="",
         title="Model for sounds",
         description="Hub id or directory of an audio-text model (CLAP). Without one, sounds are "

@@ -1,4 +1,4 @@
-"""Search real photos with a real model: does it find what was meant?"""
+"""Search real photos with the built-in model: does it find what was meant?"""
 
 from __future__ import annotations
 
@@ -25,11 +25,9 @@ RECALL_AT_10_FLOOR = 0.91
 
 
 @pytest.fixture(scope="session")
-def caption_collection(
-    session_shell: Callable[[str], Shell], shared_data: Path, real_model: Path
-) -> Path:
+def caption_collection(session_shell: Callable[[str], Shell], shared_data: Path) -> Path:
     shell = session_shell("captions")
-    shell.run("index", shared_data / "captions" / "flickr8k", "--model", real_model)
+    shell.run("index", shared_data / "captions" / "flickr8k")
     return shell.collection
 
 
@@ -64,10 +62,10 @@ def test_photo_finds_itself_first(caption_collection: Path, shared_data: Path) -
 
 
 def test_a_red_sports_car_finds_red_sports_cars(
-    session_shell: Callable[[str], Shell], shared_data: Path, real_model: Path
+    session_shell: Callable[[str], Shell], shared_data: Path
 ) -> None:
     shell = session_shell("cars")
-    shell.run("index", shared_data / "cars", "--model", real_model, "--min-coverage", 0.9)
+    shell.run("index", shared_data / "cars", "--min-coverage", 0.9)
     with (shared_data / "cars" / "labels.csv").open(newline="", encoding="utf-8") as rows:
         labels = {
             str(shared_data / row["path"]): row["red_sports_car"] for row in csv.DictReader(rows)
