@@ -31,6 +31,8 @@ PLAN_SCHEMA = pa.schema(
         pa.field("action", pa.string(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
         pa.field("media_type", pa.string()),
+        pa.field("chunker", pa.string()),
+        pa.field("modality", pa.string()),
         pa.field("content_hash", pa.string()),
         pa.field("previous_uri", pa.string()),
         pa.field("embed", pa.bool_(), nullable=False),
@@ -38,8 +40,9 @@ PLAN_SCHEMA = pa.schema(
 )
 """What a run will do to each source: ``action`` is an Action, ``embed`` says a forward pass is due.
 
-``previous_uri`` is set for a renamed source; ``content_hash`` is the SHA-256 in hex, null where the
-content was not read (a deleted or a skipped source).
+``chunker`` is the fingerprint of the chunker in charge and ``modality`` what its sources are cut
+for, both null where there is none. ``previous_uri`` is set for a renamed source; ``content_hash``
+is the SHA-256 in hex, null where the content was not read (a deleted or a skipped source).
 """
 
 

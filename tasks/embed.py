@@ -47,7 +47,7 @@ def _shard_work(
     from crossmodal.encoders.lineup_encoders import Encoders
     from crossmodal.models.register import register_lineup
 
-    served = modalities(batches, lineup)
+    served = modalities(batches)
     if options.runner != "ray":  # there the nodes load it, on devices that may lack here
         with run.recorder.span("load model"):
             Encoders(lineup, options.device).load(served)

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from crossmodal.chunking.registry import chunker_for
 from crossmodal.embedding.batch_size import MEASURED, device_name, find_batch_size, input_shape
 from crossmodal.encoders.forward import choose_device
 from crossmodal.ledger.write.batch_sizes import BatchSize, remember, remembered
-from crossmodal.records import Batch, Lineup, Span
+from crossmodal.records import Batch, Span
 
 if TYPE_CHECKING:
     from crossmodal.embedding.options import EmbedOptions
@@ -45,7 +44,7 @@ def with_batch_sizes(
     if options.batch_size or options.runner == "ray":
         return options
     device = choose_device(encoders.device)
-    due = _sources_due(batches, encoders.lineup)
+    due = _sources_due(batches)
     found: dict[str, int] = {}
     for modality in sorted(set(due) & set(MEASURED)):
         key = _key(encoders, modality, device)
@@ -60,17 +59,16 @@ def with_batch_sizes(
     return replace(options, found_batches=found)
 
 
-def _sources_due(batches: Sequence[Batch], lineup: Lineup) -> dict[str, int]:
+def _sources_due(batches: Sequence[Batch]) -> dict[str, int]:
     """Return by modality the sources from the first of the batches to the end of the plan."""
     due: dict[str, int] = {}
     for path in {batch.shards for batch in batches}:
         shards = pq.ParquetFile(path)
         first = min(batch.first for batch in batches if batch.shards == path)
         groups = list(range(first, shards.num_row_groups))
-        counts = pc.value_counts(shards.read_row_groups(groups, ["media_type"])["media_type"])
+        counts = pc.value_counts(shards.read_row_groups(groups, ["modality"])["modality"])
         for row in counts.to_pylist():
-            if chunker := chunker_for(row["values"], lineup):
-                due[chunker.modality] = due.get(chunker.modality, 0) + row["counts"]
+            due[row["values"]] = due.get(row["values"], 0) + row["counts"]
     return due
 
 

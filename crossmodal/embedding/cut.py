@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossmodal.chunking.pieces import CutTools, Flaw, Piece, Source
-from crossmodal.chunking.registry import chunker_for
+from crossmodal.chunking.registry import chunker_of
 from crossmodal.embedding.items import Item
 from crossmodal.embedding.options import EmbedOptions
 from crossmodal.encoders.lineup_encoders import Encoders
@@ -60,9 +60,7 @@ class Cutter:
         return self.encoders.of("image").preprocess
 
     def _chunks(self, item: Item, data: bytes) -> Iterator[Item]:
-        lineup, rules = self.encoders.lineup, self.options.chunk_rules
-        chunker = chunker_for(item.media_type, lineup)
-        assert chunker is not None, f"the plan asks to embed {item.media_type}: no chunker has it"
+        rules, chunker = self.options.chunk_rules, chunker_of(item.chunker)
         source = Source(item.uri, item.media_type, data)
         ordinal = 0
         for piece in chunker.cut(source, rules, self._tools):
