@@ -1,4 +1,4 @@
-"""Give a run the batch sizes that suit its device: remembered ones, or such as it finds now.
+"""Choose the batch sizes of a run: remembered for its device, or measured now.
 
 Owns when a search is worth its seconds, and that it happens once: what was found is kept in the
 collection, by model version, modality, device and shape of the input.
@@ -90,7 +90,7 @@ def _shape(modality: str) -> OneShape:
 def _search(
     encoders: Encoders, modality: str, device: str, record: Callable[[Span], None]
 ) -> BatchSize:
-    """Find a size, and let the run's profile show the seconds that it took."""
+    """Measure a batch size, and record the time it took in the run's profile."""
     number, _, name, shape = _key(encoders, modality, device)
     started_s, clock = time.time(), time.perf_counter()
     found = find_batch_size(encoders.of(modality), _shape(modality), device)

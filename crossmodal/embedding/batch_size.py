@@ -1,4 +1,4 @@
-"""Find how many items one forward pass takes best, by timing it over random items.
+"""Find the fastest batch size of a forward pass by timing it over random items.
 
 Owns the rule where nothing was measured, and the measuring; refuses to know where a size is kept
 (``batch_choice``). Images and windows of sound have one shape, so that one size is right for all of
@@ -46,7 +46,7 @@ class Found:
 
 
 def batch_rule(device: str, named: int = 0) -> int:
-    """Return how many items a pass on a device (not auto) takes where nothing was measured.
+    """Return the default batch size of a device (not auto), used where nothing was measured.
 
     ``named`` is the most that a user allows; 0 where none was named.
     """
@@ -98,7 +98,7 @@ def double(
 
 @cache
 def device_name(device: str) -> str:
-    """Return what a device (not auto) is called: another machine has another name."""
+    """Return a name for a device (not auto) that tells machines apart."""
     if device == "cuda":
         import torch
 
@@ -115,7 +115,7 @@ def _doublings(largest: int) -> Iterator[int]:
 
 
 def _pass_s(run: Callable[[], object], device: str) -> float:
-    """Return the seconds of a pass, with as many side by side as the pipeline runs."""
+    """Return the seconds of a pass while as many run in parallel as in the pipeline."""
     # What else the machine does meanwhile is no reason for another size.
     clock = time.thread_time if device == "cpu" else time.perf_counter
 
@@ -129,7 +129,7 @@ def _pass_s(run: Callable[[], object], device: str) -> float:
 
 
 def _timings(run: Callable[[], object], clock: Callable[[], float]) -> list[float]:
-    """Return the seconds of a few runs: the first of a new size also sets it up."""
+    """Return the seconds of a few runs; the first run of a new size includes its set-up."""
     taken: list[float] = []
     while len(taken) < _MIN_TIMED or (sum(taken) < _TIMED_S and len(taken) < _MAX_TIMED):
         began = clock()
