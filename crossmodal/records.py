@@ -152,10 +152,6 @@ class ModelVersion:
         return f"{self.name.rstrip('/').rsplit('/', 1)[-1]}@{self.weights_hash[:8]}/{self.dtype}"
 
 
-MODALITIES = ("image", "text", "audio")
-"""What a chunk can be to an encoder."""
-
-
 class VectorList(NamedTuple):
     """Name the vectors of one modality under one model version: what a search goes through."""
 

@@ -45,7 +45,7 @@ PLANNED_COLUMNS = ["uri", "content_hash", "size_bytes", "media_type", "chunker"]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Carry a source, and from the second operator on a chunk of it, or why it was refused."""
+    """Carry a source (before decode) or one of its chunks (after), or why it was refused."""
 
     uri: str
     content_hash: str

@@ -165,7 +165,7 @@ def write_shards(plan: Path, out: Path, shard_size: int) -> int:
 def _compare(
     ledger: duckdb.DuckDBPyConnection, manifest: Path, inspection: Inspection, options: PlanOptions
 ) -> None:
-    """Lay what was seen beside what is known, up to the point where only the guard is open."""
+    """Compare what was found with the ledger; all that is left to decide is the guard's."""
     rules = options.rules
     register_scope(ledger, options.roots)
     name_file(ledger, "seen", manifest)

@@ -1,4 +1,4 @@
-"""Lay a run's files and lists beside the ledger as temporary tables, for SQL to join.
+"""Register a run's files and lists as temporary tables beside the ledger's.
 
 Never writes the ledger: everything is named on a connection of its own and vanishes with it.
 """
