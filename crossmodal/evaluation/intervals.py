@@ -65,7 +65,8 @@ def _constant(changes: Floats) -> Interval:
 
 def _by_cluster(values: Floats, clusters: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
     _, index = np.unique(clusters, return_inverse=True)
-    return np.bincount(index, values), np.bincount(index).astype(np.float64)
+    sums = np.bincount(index, values).astype(np.float64)
+    return sums, np.bincount(index).astype(np.float64)
 
 
 def _drawn_means(sums: Floats, counts: Floats, seed: int) -> Floats:

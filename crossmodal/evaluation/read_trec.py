@@ -119,7 +119,8 @@ def _json_lines(path: Path, problems: Problems) -> Iterator[tuple[int, dict[str,
             try:
                 row = json.loads(line) if line.strip() else None
             except (ValueError, RecursionError):
-                row, _ = None, problems.add("bad_row", f"{path.name} line {number + 1}")
+                row = None
+                problems.add("bad_row", f"{path.name} line {number + 1}")
             if isinstance(row, dict):
                 yield number, row
 

@@ -229,10 +229,10 @@ def m016_model_lifecycle(con: duckdb.DuckDBPyConnection) -> None:
         CREATE TABLE promotion_log (
             id INTEGER PRIMARY KEY DEFAULT nextval('promotion_id'), action VARCHAR NOT NULL,
             before VARCHAR NOT NULL, after VARCHAR NOT NULL, undoes INTEGER,
-            who VARCHAR NOT NULL, why VARCHAR NOT NULL, at TIMESTAMPTZ NOT NULL);
+            who VARCHAR NOT NULL, why VARCHAR NOT NULL, logged_at TIMESTAMPTZ NOT NULL);
         CREATE TABLE pinned_version (
             model_version_id INTEGER PRIMARY KEY, why VARCHAR NOT NULL,
-            at TIMESTAMPTZ NOT NULL)""")
+            pinned_at TIMESTAMPTZ NOT NULL)""")
 
 
 STEPS: tuple[Step, ...] = (
