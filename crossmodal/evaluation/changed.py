@@ -1,4 +1,4 @@
-"""Show the queries that changed most as pictures: what was found before, and beside it what is now."""
+"""Show the queries that changed most as pictures: what was found before, beside what is now."""
 
 from __future__ import annotations
 
