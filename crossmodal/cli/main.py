@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 import typer
 
-from crossmodal.cli import ask, run
+from crossmodal.cli import ask, models, run
+from crossmodal.cli.evaluate import evaluate
 from crossmodal.cli.serve import deploy, serve
 from crossmodal.cli.web import ui
 
@@ -34,6 +35,12 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     run.backfill,
     ask.backfills,
     run.promote,
+    models.rollback,
+    models.models,
+    models.compare,
+    models.gc,
+    models.pin,
+    evaluate,
     ask.profile,
     deploy,
     serve,

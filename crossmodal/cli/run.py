@@ -66,6 +66,10 @@ def promote(
     text_model: Annotated[str | None, typer.Option(help="Version for passages.")] = None,
     audio_model: Annotated[str | None, typer.Option(help="Version for sounds.")] = None,
     allow_partial: Annotated[bool, typer.Option(help="Even if it holds clearly less.")] = False,
+    gate: Annotated[
+        str | None, typer.Option(help="Only if this set shows it to be no worse than the live one.")
+    ] = None,
+    why: Annotated[str | None, typer.Option(help="For the log.")] = None,
     collection: CollectionOption = DEFAULT_COLLECTION,
     as_json: JsonOption = False,
 ) -> None:
@@ -74,15 +78,17 @@ def promote(
     from flows.params.asking import PromoteParams
 
     params = checked(PromoteParams, given)
+    from crossmodal.cli.models import show_change
     from crossmodal.ledger.collection import Collection
     from crossmodal.models.promotion import promote_in
 
-    change = promote_in(Collection(collection), params.named, allow_partial=allow_partial)
-    if as_json:
-        print_json(change)
-        return
-    for modality, label in change.after.items():
-        typer.echo(f"{modality}: {label} ({change.vectors[modality]:,} vectors)")
+    if params.gate:
+        from crossmodal.evaluation.judge import refuse_worse
+
+        refuse_worse(collection, params.named, params.gate)
+    opened, partial = Collection(collection), params.allow_partial
+    change = promote_in(opened, params.named, allow_partial=partial, why=params.why)
+    show_change(change, as_json=as_json)
 
 
 def _index_flow() -> Any:

@@ -17,10 +17,10 @@ import numpy.typing as npt
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.filters import parse_where
 from crossmodal.records import Hit, ModelVersion
-from crossmodal.search.answer import answer, codes_beside
 from crossmodal.search.lists import choose_lists
-from crossmodal.search.merge import merged
+from crossmodal.search.many import merged_many
 from crossmodal.search.options import QueryOptions
+from crossmodal.search.service import answer, codes_beside
 
 BATCH = 200
 Tick = Callable[[int], None]
@@ -54,8 +54,8 @@ def ask_vectors(
             lists = choose_lists(con, collection.path, options)
             spaces = [held for held in lists if held.version.fingerprint == version.fingerprint]
             codes = codes_beside(collection.path)
-            asked = (dict.fromkeys(spaces, vector) for vector in part)
-            return [merged(con, query, options, where, codes).hits for query in asked]
+            asked = [dict.fromkeys(spaces, vector) for vector in part]
+            return [page.hits for page in merged_many(con, asked, options, where, codes)]
 
     return _timed(list(vectors), ask, tick)
 

@@ -27,7 +27,15 @@ from crossmodal.vectors.ann.generation import folder_of
 _FLOAT_BYTES = 4
 _ROW_BYTES = 16
 """Chunk id and place; the index over them and the run's name are left out."""
-_OF_VERSION = ("search_codes", "batch_size", "lineage", "training_item", "pinned_version")
+_OF_VERSION = (
+    "probe",
+    "calibration",
+    "search_codes",
+    "batch_size",
+    "lineage",
+    "training_item",
+    "pinned_version",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +71,7 @@ def pin(con: duckdb.DuckDBPyConnection, spec: str, why: str) -> ModelVersion:
     Raises:
         ModelMismatch: there is none of that name, number or label.
     """
-    found = _one(con, spec)
+    found = one_version(con, spec)
     con.execute(
         "INSERT INTO pinned_version VALUES (?, ?, now()) ON CONFLICT DO NOTHING", [found.id, why]
     )
@@ -72,7 +80,7 @@ def pin(con: duckdb.DuckDBPyConnection, spec: str, why: str) -> ModelVersion:
 
 def unpin(con: duckdb.DuckDBPyConnection, spec: str) -> ModelVersion:
     """Let a pinned version be collected again; raises as ``pin`` does."""
-    found = _one(con, spec)
+    found = one_version(con, spec)
     con.execute("DELETE FROM pinned_version WHERE model_version_id = ?", [found.id])
     return found
 
@@ -165,7 +173,12 @@ def _size_of(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def _one(con: duckdb.DuckDBPyConnection, spec: str) -> ModelVersion:
+def one_version(con: duckdb.DuckDBPyConnection, spec: str) -> ModelVersion:
+    """Return the version of a name, number or label.
+
+    Raises:
+        ModelMismatch: there is none.
+    """
     found = model_versions.find(con, spec)
     if not found:
         known = ", ".join(v.label for v in model_versions.all_versions(con)) or "none"
