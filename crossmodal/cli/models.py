@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 def models(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOption = False) -> None:
     """List every model version: origin, licence, size, figures, and what it serves."""
+    from crossmodal.evaluation.model_tables import model_grids
     from crossmodal.ledger.collection import Collection
     from crossmodal.models.catalogue import catalogue
     from crossmodal.models.promotion_log import log_lines
-    from crossmodal.evaluation.model_tables import model_grids
 
     with Collection(collection).read() as con:
         entries, log = catalogue(con), log_lines(con)
@@ -79,9 +79,9 @@ def gc(
     as_json: JsonOption = False,
 ) -> None:
     """Drop model versions that nobody needs; never the live, the former or a pinned one."""
+    from crossmodal.evaluation.model_tables import collected_grid
     from crossmodal.ledger.collection import Collection
     from crossmodal.models.retire import collect
-    from crossmodal.evaluation.model_tables import collected_grid
 
     done = collect(Collection(collection), keep, dry_run=not apply)
     if as_json:

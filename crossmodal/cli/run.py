@@ -12,7 +12,6 @@ import typer
 
 from crossmodal.cli.invoke import checked, run_flow
 from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, EmbedChoices, JsonOption
-from crossmodal.cli.printing import print_json
 from crossmodal.cli.spread import spread
 
 
