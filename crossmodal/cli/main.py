@@ -16,8 +16,9 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from crossmodal.cli import ask, project, run
+from crossmodal.cli import ask, models, project, run
 from crossmodal.cli.drawn import drawn
+from crossmodal.cli.evaluate import evaluate
 from crossmodal.cli.serve import deploy, serve
 from crossmodal.cli.web import ui
 
@@ -37,6 +38,12 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     run.backfill,
     ask.backfills,
     run.promote,
+    models.rollback,
+    models.models,
+    models.compare,
+    models.gc,
+    models.pin,
+    evaluate,
     ask.profile,
     deploy,
     serve,

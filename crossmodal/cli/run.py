@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import typer
-
 from crossmodal.cli.drawn import form_command
 from crossmodal.cli.invoke import checked, run_flow
 from crossmodal.cli.options import JsonOption
-from crossmodal.cli.printing import print_json
 
 
 @form_command("flows.params.base:IndexParams")
@@ -37,16 +34,17 @@ def promote(given: dict[str, Any], as_json: JsonOption = False) -> None:
     from flows.params.asking import PromoteParams
 
     params = checked(PromoteParams, given)
+    from crossmodal.cli.models import show_change
     from crossmodal.ledger.collection import Collection
     from crossmodal.models.promotion import promote_in
 
-    opened = Collection(params.collection)
-    change = promote_in(opened, params.named, allow_partial=params.allow_partial)
-    if as_json:
-        print_json(change)
-        return
-    for modality, label in change.after.items():
-        typer.echo(f"{modality}: {label} ({change.vectors[modality]:,} vectors)")
+    if params.gate:
+        from crossmodal.evaluation.judge import refuse_worse
+
+        refuse_worse(params.collection, params.named, params.gate)
+    opened, partial = Collection(params.collection), params.allow_partial
+    change = promote_in(opened, params.named, allow_partial=partial, why=params.why)
+    show_change(change, as_json=as_json)
 
 
 def _index_flow() -> Any:

@@ -198,6 +198,43 @@ def m014_calibration(con: duckdb.DuckDBPyConnection) -> None:
             con.execute(f"ALTER TABLE vector_{number}_{modality} ADD COLUMN hub FLOAT")
 
 
+def m015_evaluations(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the memory of evaluations: their pairs, and what each query scored and found."""
+    con.execute("""
+        CREATE TABLE evaluation (
+            evaluation_id VARCHAR PRIMARY KEY, model VARCHAR NOT NULL, versions VARCHAR NOT NULL,
+            set_name VARCHAR NOT NULL, set_path VARCHAR NOT NULL, set_digest VARCHAR NOT NULL,
+            settings VARCHAR NOT NULL, problems VARCHAR NOT NULL, overlap VARCHAR NOT NULL,
+            created_at TIMESTAMPTZ NOT NULL);
+        CREATE TABLE evaluation_pair (
+            evaluation_id VARCHAR NOT NULL, pair VARCHAR NOT NULL, num_queries BIGINT NOT NULL,
+            num_clusters BIGINT NOT NULL, gallery_size BIGINT NOT NULL,
+            gallery_digest VARCHAR NOT NULL, measures VARCHAR NOT NULL, median_rank DOUBLE,
+            ms_per_query DOUBLE NOT NULL, PRIMARY KEY (evaluation_id, pair));
+        CREATE TABLE evaluation_query (
+            evaluation_id VARCHAR NOT NULL, pair VARCHAR NOT NULL, query_id VARCHAR NOT NULL,
+            cluster VARCHAR NOT NULL, title VARCHAR NOT NULL, first_rank INTEGER,
+            scores DOUBLE[] NOT NULL, top_chunks BIGINT[] NOT NULL, top_scores DOUBLE[] NOT NULL);
+        CREATE TABLE training_item (
+            model_version_id INTEGER NOT NULL, kind VARCHAR NOT NULL, hash VARCHAR NOT NULL)""")
+
+
+def m016_model_lifecycle(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the lineage of model versions, the log of what was live when, and the pins."""
+    con.execute("""
+        CREATE TABLE lineage (
+            model_version_id INTEGER PRIMARY KEY, parent_id INTEGER NOT NULL,
+            how VARCHAR NOT NULL, created_at TIMESTAMPTZ NOT NULL);
+        CREATE SEQUENCE promotion_id;
+        CREATE TABLE promotion_log (
+            id INTEGER PRIMARY KEY DEFAULT nextval('promotion_id'), action VARCHAR NOT NULL,
+            before VARCHAR NOT NULL, after VARCHAR NOT NULL, undoes INTEGER,
+            who VARCHAR NOT NULL, why VARCHAR NOT NULL, logged_at TIMESTAMPTZ NOT NULL);
+        CREATE TABLE pinned_version (
+            model_version_id INTEGER PRIMARY KEY, why VARCHAR NOT NULL,
+            pinned_at TIMESTAMPTZ NOT NULL)""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -213,6 +250,8 @@ STEPS: tuple[Step, ...] = (
     m012_sources_by_content,
     m013_audits_of_codes,
     m014_calibration,
+    m015_evaluations,
+    m016_model_lifecycle,
 )
 LATEST = len(STEPS)
 

@@ -127,6 +127,13 @@ class PromoteParams(CollectionParams):
         title="Allow less",
         description="Make a version live although it holds clearly less than its predecessor.",
     )
+    gate: Text = Field(
+        default="",
+        title="Gate",
+        description="An evaluation set: only promote what it shows to be no worse than the live "
+        "version, by a point of recall@10 at most.",
+    )
+    why: Text = Field(default="", title="Why", description="What the log says of the change.")
 
     @model_validator(mode="after")
     def _something_named(self) -> Self:
