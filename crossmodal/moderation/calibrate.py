@@ -1,0 +1,220 @@
+"""Choose a policy's two thresholds from its labelled examples, and say how well they will do.
+
+Lower threshold: nearly all that violates the policy lies above it. Upper one: most of what lies
+above it violates the policy. Precision is estimated at the true base rate, never on a balanced set:
+of what the list itself holds above the threshold, the share that the base rate and the recall
+explain. Pure arithmetic, with intervals.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Scores = npt.NDArray[np.float64]
+
+TARGET_RECALL = 0.9
+TARGET_PRECISION = 0.8
+MIN_EXAMPLES = 5
+"""Of each side; with fewer, thresholds come from chance alone."""
+NUM_RESAMPLES = 500
+_SEED = 7
+_Z = 1.959964
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """Hold a share with the interval that holds it 95 times in a hundred."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """Hold the thresholds of one policy in one list and what they promise."""
+
+    review: float
+    first: float
+    by: str
+    """examples, chance (too few examples), or policy (the thresholds stand in its file)."""
+    base_rate: float
+    """The share of the list that violates the policy; -1 where nothing is known of it."""
+    base_rate_by: str
+    """policy or estimate; none."""
+    num_violates: int
+    num_allowed: int
+    recall: Estimate | None = None
+    """At the lower threshold."""
+    precision: Estimate | None = None
+    """At the lower threshold."""
+    first_precision: Estimate | None = None
+    """At the upper threshold."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for the ledger."""
+        return asdict(self)
+
+    def set_by_hand(self, review: float | None, first: float | None) -> Calibration:
+        """Return it with the thresholds that stand in the policy; its promises are gone then."""
+        if review is None and first is None:
+            return self
+        low = self.review if review is None else review
+        high = max(low, self.first if first is None else first)
+        return replace(
+            self,
+            review=low,
+            first=high,
+            by="policy",
+            recall=None,
+            precision=None,
+            first_precision=None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelled:
+    """Hold what thresholds are chosen from, all in one list's scores."""
+
+    violates: Scores
+    """Of examples that violate the policy, each scored without itself."""
+    allowed: Scores
+    everything: Scores
+    """Of a sample of the list, whatever it is."""
+
+
+def calibrate(
+    labelled: Labelled, base_rate: float | None, rare: tuple[float, float]
+) -> Calibration:
+    """Return the thresholds that examples give, or where there are too few those of chance."""
+    num_violates, num_allowed = len(labelled.violates), len(labelled.allowed)
+    if min(num_violates, num_allowed) < MIN_EXAMPLES:
+        return Calibration(
+            review=rare[0],
+            first=rare[1],
+            by="chance",
+            base_rate=-1 if base_rate is None else base_rate,
+            base_rate_by="none" if base_rate is None else "policy",
+            num_violates=num_violates,
+            num_allowed=num_allowed,
+        )
+    rate = base_rate if base_rate is not None else estimated_base_rate(labelled)
+    review = review_threshold(labelled.violates)
+    first = first_threshold(labelled, rate, review)
+    hits = int((labelled.violates >= review).sum())
+    return Calibration(
+        review=review,
+        first=first,
+        by="examples",
+        base_rate=rate,
+        base_rate_by="estimate" if base_rate is None else "policy",
+        num_violates=num_violates,
+        num_allowed=num_allowed,
+        recall=wilson(hits, num_violates),
+        precision=precision_interval(labelled, rate, review),
+        first_precision=precision_interval(labelled, rate, first),
+    )
+
+
+def review_threshold(violates: Scores, recall: float = TARGET_RECALL) -> float:
+    """Return the score above which the wanted share of new violations is expected to lie.
+
+    The k-th smallest of n scores has k / (n + 1) of the population below it, on average.
+    """
+    ordered = np.sort(violates)
+    place = math.floor((1 - recall) * (len(ordered) + 1) + 1e-9)
+    if place >= 1:
+        return float(ordered[place - 1])
+    # Too few to say by counting: where a normal distribution has that share.
+    normal = ordered.mean() - 1.2816 * ordered.std(ddof=1)
+    return float(min(ordered[0], normal))
+
+
+def first_threshold(
+    labelled: Labelled, base_rate: float, review: float, wanted: float = TARGET_PRECISION
+) -> float:
+    """Return the lowest score from ``review`` on above which precision is as wanted.
+
+    Where none is, the median of the examples that violate the policy: the queue keeps a head.
+    """
+    for threshold in np.unique(labelled.violates[labelled.violates >= review]):
+        if precision(labelled, base_rate, float(threshold)) >= wanted:
+            return float(threshold)
+    return float(max(review, np.median(labelled.violates)))
+
+
+def precision(labelled: Labelled, base_rate: float, threshold: float) -> float:
+    """Return the share of what lies above a threshold that violates the policy.
+
+    By Bayes: base rate times recall, over the share of the whole list above the threshold. Where
+    that share is less than what the violations alone must give, the examples' own false alarms
+    stand in for it.
+    """
+    recall = _share_above(labelled.violates, threshold)
+    flagged = _share_above(labelled.everything, threshold)
+    alarms = (float((labelled.allowed >= threshold).sum()) + 0.5) / (len(labelled.allowed) + 1)
+    own = base_rate * recall
+    if flagged <= own:
+        flagged = own + (1 - base_rate) * min(alarms, 0.5 / max(len(labelled.everything), 1))
+    return float(min(own / flagged, 1.0)) if flagged > 0 else 1.0
+
+
+def estimated_base_rate(labelled: Labelled) -> float:
+    """Return the share of the list that violates the policy, by adjusted counting.
+
+    Forman, Quantifying counts and costs via classification (2008): the share above a threshold is
+    a mixture of recall and false alarms; taken where the two differ most.
+    """
+    grid = np.unique(np.concatenate([labelled.violates, labelled.allowed]))
+    recalls = np.array([_share_above(labelled.violates, t) for t in grid])
+    alarms = np.array([_share_above(labelled.allowed, t) for t in grid])
+    best = int(np.argmax(recalls - alarms))
+    apart = recalls[best] - alarms[best]
+    share = _share_above(labelled.everything, float(grid[best]))
+    rate = (share - alarms[best]) / apart if apart > 0 else share
+    least = 1 / max(len(labelled.everything), 2)
+    return float(np.clip(rate, least, 1 - least))
+
+
+def precision_interval(labelled: Labelled, base_rate: float, threshold: float) -> Estimate:
+    """Return the precision above a threshold with its bootstrap interval."""
+    rng = np.random.default_rng(_SEED)
+
+    def again(values: Scores) -> Scores:
+        return values[rng.integers(0, len(values), len(values))] if len(values) else values
+
+    values = [
+        precision(
+            Labelled(
+                violates=again(labelled.violates),
+                allowed=again(labelled.allowed),
+                everything=again(labelled.everything),
+            ),
+            base_rate,
+            threshold,
+        )
+        for _ in range(NUM_RESAMPLES)
+    ]
+    low, high = np.quantile(values, (0.025, 0.975))
+    return Estimate(
+        value=precision(labelled, base_rate, threshold), low=float(low), high=float(high)
+    )
+
+
+def wilson(hits: int, num: int) -> Estimate:
+    """Return a share with Wilson's score interval, which holds at 0 and 1 too."""
+    if num == 0:
+        return Estimate(value=0.0, low=0.0, high=1.0)
+    share, z2 = hits / num, _Z**2
+    centre = (share + z2 / (2 * num)) / (1 + z2 / num)
+    half = _Z * math.sqrt(share * (1 - share) / num + z2 / (4 * num**2)) / (1 + z2 / num)
+    return Estimate(value=share, low=max(0.0, centre - half), high=min(1.0, centre + half))
+
+
+def _share_above(values: Scores, threshold: float) -> float:
+    return float((values >= threshold).mean()) if len(values) else 0.0
