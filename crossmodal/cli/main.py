@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import typer
 
-from crossmodal.cli import ask, run
+from crossmodal.cli import ask, moderate, run
 from crossmodal.cli.serve import deploy, serve
 from crossmodal.cli.web import ui
 
@@ -34,6 +34,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     run.backfill,
     ask.backfills,
     run.promote,
+    moderate.moderate,
     ask.profile,
     deploy,
     serve,
@@ -41,6 +42,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for command in _COMMANDS:
     app.command()(command)
+app.add_typer(moderate.review)
 
 
 def main() -> None:

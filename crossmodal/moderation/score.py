@@ -203,8 +203,9 @@ class _Scorer:
             return ""
         named = f"{self._job.policy.id} would flag {share:.0%} of the {self._job.held.modality}"
         return (
-            f"{named} chunks: its sentences and examples do not tell what violates it from what it allows. Say in "
-            "Allowed what else there is, give examples of both sides, or state the base_rate"
+            f"{named} chunks: its sentences and examples do not tell what violates it from what it "
+            "allows. Say in Allowed what else there is, give examples of both sides, or state the "
+            "base_rate"
         )
 
     def _finding(self, place: ChunkPlace, score: float, near: dict[str, Any]) -> NewFinding:

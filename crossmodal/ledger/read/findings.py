@@ -51,8 +51,8 @@ class Finding:
     leased_until: datetime | None
 
     @property
-    def hides_first(self) -> bool:
-        """Return whether the policy hides what is above its upper threshold by itself."""
+    def hides(self) -> bool:
+        """Return whether the policy hides: what is urgent at once, else what is decided against."""
         return self.action == "hide"
 
     @property

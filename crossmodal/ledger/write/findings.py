@@ -9,17 +9,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
-from crossmodal.ledger.sql import one_number
+from crossmodal.ledger.sql import one_number, registered
 
 _GONE = (
     "state = 'open' AND NOT EXISTS (SELECT 1 FROM chunk c JOIN source s USING (content_hash) "
     "WHERE c.chunk_id = f.chunk_id)"
 )
+
+
+_ADD = """
+INSERT INTO finding (chunk_id, policy_id, policy_hash, model_version_id, modality, score, is_first,
+    evidence, run_id, found_at, state, appeal, is_hidden, num_skips)
+SELECT chunk_id, $policy_id, $policy_hash, $model_version_id, $modality, score, is_first, evidence,
+    $run_id, now(), 'open', '', is_hidden, 0
+FROM fresh ANTI JOIN (SELECT chunk_id FROM finding WHERE policy_id = $policy_id
+    AND policy_hash = $policy_hash AND state <> 'withdrawn') asked USING (chunk_id)
+ORDER BY score DESC, chunk_id
+RETURNING is_first
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,35 +64,20 @@ def add_findings(
 
     Returns how many are new, and how many of these are urgent.
     """
-    sql = """
-        INSERT INTO finding (chunk_id, policy_id, policy_hash, model_version_id, modality, score,
-            is_first, evidence, run_id, found_at, state, appeal, is_hidden, num_skips)
-        SELECT $chunk_id, $policy_id, $policy_hash, $model_version_id, $modality, $score,
-            $is_first, $evidence, $run_id, now(), 'open', '', $is_hidden, 0
-        WHERE NOT EXISTS (SELECT 1 FROM finding WHERE chunk_id = $chunk_id
-            AND policy_id = $policy_id AND policy_hash = $policy_hash AND state <> 'withdrawn')
-    """
-    num_new = num_first = 0
-    for finding in found:
-        is_new = one_number(
-            con,
-            sql,
-            {
-                "chunk_id": finding.chunk_id,
-                "policy_id": by.policy_id,
-                "policy_hash": by.policy_hash,
-                "model_version_id": by.model_version_id,
-                "modality": by.modality,
-                "score": finding.score,
-                "is_first": finding.is_first,
-                "evidence": json.dumps(finding.evidence, sort_keys=True),
-                "run_id": by.run_id,
-                "is_hidden": finding.is_hidden,
-            },
-        )
-        num_new += is_new
-        num_first += is_new and finding.is_first
-    return num_new, num_first
+    table = pa.table(
+        {
+            "chunk_id": pa.array([f.chunk_id for f in found], pa.int64()),
+            "score": pa.array([f.score for f in found], pa.float64()),
+            "is_first": pa.array([f.is_first for f in found], pa.bool_()),
+            "is_hidden": pa.array([f.is_hidden for f in found], pa.bool_()),
+            "evidence": pa.array(
+                [json.dumps(f.evidence, sort_keys=True) for f in found], pa.string()
+            ),
+        }
+    )
+    with registered(con, fresh=table):
+        rows = con.execute(_ADD, asdict(by)).fetchall()
+    return len(rows), sum(row[0] for row in rows)
 
 
 def withdraw_open(con: duckdb.DuckDBPyConnection, policy_id: str, modality: str) -> int:

@@ -14,8 +14,9 @@ from typing import Any
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from crossmodal.ledger.sql import first_row, one_number
+from crossmodal.ledger.sql import first_row, one_number, registered
 from crossmodal.ledger.write.model_versions import table_of
 from crossmodal.records import VectorList
 
@@ -75,14 +76,20 @@ def keep_vectors(
     vectors: Mapping[AnchorKey, npt.NDArray[np.float32]],
 ) -> None:
     """Keep what was encoded, so that nothing is encoded twice."""
-    rows = [
-        [model_version_id, role, digest, vector.tolist()]
-        for (role, digest), vector in vectors.items()
-    ]
-    if rows:
-        con.executemany(
-            "INSERT INTO policy_vector VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows
-        )
+    table = pa.table(
+        {
+            "role": [role for role, _ in vectors],
+            "content_hash": [digest for _, digest in vectors],
+            "v": pa.array(list(vectors.values()), type=pa.list_(pa.float32())),
+        }
+    )
+    if vectors:
+        with registered(con, fresh=table):
+            con.execute(
+                "INSERT INTO policy_vector SELECT ?, role, content_hash, v FROM fresh "
+                "ON CONFLICT DO NOTHING",
+                [model_version_id],
+            )
 
 
 def last_score(

@@ -113,7 +113,7 @@ def take_next(
 
 
 def decide(con: duckdb.DuckDBPyConnection, finding_id: int, decision: str, act: Act) -> Finding:
-    """Decide an open finding; whether it is hidden follows.
+    """Decide an open finding; it is hidden then if its policy hides and the decision is violates.
 
     Raises:
         ReviewError: it is decided already, or held by somebody else, or the decision is none.
@@ -123,7 +123,7 @@ def decide(con: duckdb.DuckDBPyConnection, finding_id: int, decision: str, act: 
     found = _held_by(con, finding_id, act)
     if found.state != "open":
         raise ReviewError(_not_open(found))
-    _set(con, finding_id, state=decision, is_hidden=decision == "violates")
+    _set(con, finding_id, state=decision, is_hidden=decision == "violates" and found.hides)
     return _noted(con, found, "decide", act, decision=decision)
 
 
@@ -151,7 +151,7 @@ def undo(con: duckdb.DuckDBPyConnection, finding_id: int, act: Act) -> Finding:
             f"finding {finding_id} was appealed ({found.appeal}): settle the appeal with "
             "uphold or overturn instead"
         )
-    _set(con, finding_id, state="open", is_hidden=found.hides_first and found.is_first)
+    _set(con, finding_id, state="open", is_hidden=found.hides and found.is_first)
     return _noted(con, found, "undo", act)
 
 
