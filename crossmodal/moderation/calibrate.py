@@ -24,6 +24,8 @@ MIN_EXAMPLES = 5
 NUM_RESAMPLES = 500
 _SEED = 7
 _Z = 1.959964
+# Quantiles at 0.9 with n - 1 degrees of freedom.
+_STUDENT = {5: 1.533, 6: 1.476, 7: 1.440, 8: 1.415}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,18 +123,18 @@ def calibrate(
     )
 
 
-def review_threshold(violates: Scores, recall: float = TARGET_RECALL) -> float:
-    """Return the score above which the wanted share of new violations is expected to lie.
+def review_threshold(violates: Scores) -> float:
+    """Return the score above which TARGET_RECALL of new violations is expected to lie.
 
-    The k-th smallest of n scores has k / (n + 1) of the population below it, on average.
+    The k-th smallest of n scores has k / (n + 1) of the population below it, on average. Too few to
+    count, below nine: Student's prediction bound of a normal distribution.
     """
-    ordered = np.sort(violates)
-    place = math.floor((1 - recall) * (len(ordered) + 1) + 1e-9)
+    ordered, num = np.sort(violates), len(violates)
+    place = math.floor((1 - TARGET_RECALL) * (num + 1) + 1e-9)
     if place >= 1:
         return float(ordered[place - 1])
-    # Too few to say by counting: where a normal distribution has that share.
-    normal = ordered.mean() - 1.2816 * ordered.std(ddof=1)
-    return float(min(ordered[0], normal))
+    spread = ordered.std(ddof=1) * math.sqrt(1 + 1 / num)
+    return float(ordered.mean() - _STUDENT[num] * spread)
 
 
 def first_threshold(

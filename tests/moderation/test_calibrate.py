@@ -34,7 +34,7 @@ def test_recall_of_new_violations_is_as_wanted_on_average() -> None:
 @pytest.mark.parametrize("base_rate", [0.01, 0.1, 0.4])
 def test_precision_that_is_promised_is_that_of_the_whole_list(base_rate: float) -> None:
     promised, true, inside = [], [], 0
-    for seed in range(30):
+    for seed in range(10):
         labelled = drawn(seed, base_rate)
         found = calibrate(labelled, base_rate, (2.0, 3.0))
         bad = labelled.everything[: round(4000 * base_rate)]
@@ -44,7 +44,7 @@ def test_precision_that_is_promised_is_that_of_the_whole_list(base_rate: float) 
         true.append(precision)
         inside += found.precision.low <= precision <= found.precision.high
     assert np.mean(promised) == pytest.approx(np.mean(true), abs=0.05)
-    assert inside >= 25
+    assert inside >= 7
 
 
 def test_a_rare_violation_promises_less_than_the_same_scores_on_a_balanced_set() -> None:
