@@ -53,6 +53,7 @@ Labels = dict[str, bool]
 
 
 def num_dog_captions(captions: list[str]) -> int:
+    """Return how many captions speak of a dog."""
     return sum(bool(_DOG.search(caption)) for caption in captions)
 
 
@@ -100,6 +101,7 @@ def write_texts(data: Path, folder: Path) -> Labels:
 
 
 def money_examples() -> list[dict[str, str]]:
+    """Return 20 texts that ask for money and 20 others to calibrate with."""
     return [
         {"label": label, "text": text}
         for label in CALIBRATION
@@ -125,6 +127,7 @@ def write_policy(
 
 
 def index(collection: Path, paths: list[Path], model: str) -> None:
+    """Index with MiniLM for passages, unless that was done before."""
     if not collection.exists():
         command = [str(CROSSMODAL), "index", *map(str, paths), "--model", model]
         command += ["--text-model", passage_model(), "-c", str(collection)]
@@ -181,6 +184,7 @@ def scores_of(collection: Collection, policy: Any) -> tuple[dict[str, float], di
 
 
 def outcome(scores: np.ndarray, truth: np.ndarray, threshold: float) -> dict[str, Any]:
+    """Return recall and precision above a threshold with Wilson's intervals, and what people see."""
     flagged = scores >= threshold
     hits = int((flagged & truth).sum())
     recall, precision = wilson(hits, int(truth.sum())), wilson(hits, int(flagged.sum()))
@@ -218,6 +222,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def main(model: str, data: Path, kept: Path, out: str | None) -> None:
+    """Measure both policies, with the base rate stated and estimated."""
     data, kept = data.resolve(), kept.resolve()
     kept.mkdir(parents=True, exist_ok=True)
     photos = [data / "captions/flickr8k", data / "classify/imagenet1k_sample"]

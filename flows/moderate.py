@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow
-
+from flows.params.flat import form_flow
 from flows.params.moderate import ModerateParams
 from tasks.moderate import encode_policies, plan_scores, read_policies, report_findings, score
 from tasks.report import open_run
 
 
-@flow(name="moderate", flow_run_name="{params.run_name}")
+@form_flow("moderate", ModerateParams)
 def moderate(params: ModerateParams) -> dict[str, Any]:
     """Score chunks by policies and put what violates them into the queue for people to decide."""
     folder = read_policies(params.policies, params.collection)

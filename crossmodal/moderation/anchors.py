@@ -12,18 +12,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crossmodal.embedding.probes import ensure_probes
 from crossmodal.errors import PathError
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write.policies import AnchorKey, keep_vectors, kept_vectors
 from crossmodal.moderation.measure import Anchor, Vectors
 from crossmodal.moderation.policy import Example, Policy
-from crossmodal.moderation.probes import probe_texts
 from crossmodal.records import ModelVersion, VectorList
 
 if TYPE_CHECKING:
     from crossmodal.encoders.encoder import Encoder
 
-Known = dict[AnchorKey, Vectors]
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Hold what one model version makes of the policies, and of the generic probes."""
+
+    vectors: dict[AnchorKey, Vectors]
+    probes: Vectors
+    """(num_probes, dim)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +62,6 @@ def anchors_of(
     return sentences + examples
 
 
-def probe_vectors(known: Mapping[AnchorKey, Vectors]) -> Vectors:
-    """Return the (num_probes, dim) vectors of the generic texts."""
-    import numpy as np
-
-    return np.stack([known[_query(text).key] for text in probe_texts()])
-
-
 def wanted_by(policy: Policy, held: VectorList) -> list[Wanted]:
     """Return what has to be encoded before a policy can be scored in a list."""
     texts = [_query(text) for text in (*policy.violates, *policy.allowed)]
@@ -71,28 +71,34 @@ def wanted_by(policy: Policy, held: VectorList) -> list[Wanted]:
 def encode_missing(
     collection: Collection, version: ModelVersion, wanted: Iterable[Wanted], device: str
 ) -> tuple[Known, dict[AnchorKey, str]]:
-    """Return the vectors of a version, and why a picture has none.
+    """Return what a version makes of the policies, and why a picture has no vector.
 
     What the ledger lacks is encoded, outside of any connection, and kept; where it lacks nothing
     no model is loaded.
+
+    Raises:
+        ModelUnavailable, ModelMismatch: something is lacking, and the model cannot be had.
     """
-    number = version.id or 0
-    with collection.read() as con:
-        known = kept_vectors(con, number)
-    probes = [_query(text) for text in probe_texts()]
-    lacking = {w.key: w for w in (*wanted, *probes) if w.key not in known}
-    if not lacking:
-        return known, {}
     from crossmodal.encoders.cache import load_version
 
-    fresh, failed = _encoded(load_version(version, device), list(lacking.values()))
-    with collection.write() as con:
-        keep_vectors(con, number, fresh)
-    return known | fresh, failed
+    number = version.id or 0
+    with collection.read() as con:
+        vectors = kept_vectors(con, number)
+    probes = ensure_probes(collection, [version], lambda v: load_version(v, device))
+    lacking = {w.key: w for w in wanted if w.key not in vectors}
+    failed: dict[AnchorKey, str] = {}
+    if lacking:
+        fresh, failed = _encoded(load_version(version, device), list(lacking.values()))
+        with collection.write() as con:
+            keep_vectors(con, number, fresh)
+        vectors |= fresh
+    return Known(vectors, probes[version.fingerprint]), failed
 
 
-def _encoded(encoder: Encoder, wanted: Sequence[Wanted]) -> tuple[Known, dict[AnchorKey, str]]:
-    found: Known = {}
+def _encoded(
+    encoder: Encoder, wanted: Sequence[Wanted]
+) -> tuple[dict[AnchorKey, Vectors], dict[AnchorKey, str]]:
+    found: dict[AnchorKey, Vectors] = {}
     failed: dict[AnchorKey, str] = {}
     for role, encode in (("query", encoder.encode_queries), ("passage", encoder.encode_texts)):
         texts = [w for w in wanted if w.key[0] == role]

@@ -13,10 +13,10 @@ from crossmodal.errors import ModelMismatch
 from crossmodal.ledger.read.findings import find_finding
 from crossmodal.ledger.read.stored_vectors import vector_of
 from crossmodal.ledger.write.model_versions import by_id
-from crossmodal.ledger.write.policies import kept_policy, kept_vectors
+from crossmodal.ledger.write.policies import AnchorKey, kept_policy, kept_vectors
 from crossmodal.ledger.write.reviews import Event, events, folded
-from crossmodal.moderation.anchors import Known, anchors_of
-from crossmodal.moderation.measure import Measure, Null
+from crossmodal.moderation.anchors import anchors_of
+from crossmodal.moderation.measure import Measure, Null, Vectors
 from crossmodal.moderation.policy import Policy
 from crossmodal.records import VectorList
 
@@ -49,7 +49,7 @@ def audit(con: duckdb.DuckDBPyConnection) -> Audit:
     """Check the chain of hashes, the states that the entries add up to, and every decision."""
     log = events(con)
     decisions = [entry for entry in log if entry.event == "decide"]
-    kept: dict[int, Known] = {}
+    kept: dict[int, dict[AnchorKey, Vectors]] = {}
     outcomes = [_made_out_again(con, entry, kept) for entry in decisions]
     wrong = [outcome for outcome in outcomes if isinstance(outcome, str)]
     return Audit(
@@ -84,7 +84,7 @@ def _state_problems(con: duckdb.DuckDBPyConnection, log: list[Event]) -> list[st
 
 
 def _made_out_again(
-    con: duckdb.DuckDBPyConnection, entry: Event, kept: dict[int, Known]
+    con: duckdb.DuckDBPyConnection, entry: Event, kept: dict[int, dict[AnchorKey, Vectors]]
 ) -> bool | str | None:
     """Return True where the score comes out again, None where there is no vector, or a problem."""
     finding: dict[str, Any] = entry.said["finding"]

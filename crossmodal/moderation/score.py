@@ -22,7 +22,7 @@ from crossmodal.ledger.sql import one_number
 from crossmodal.ledger.write import model_versions
 from crossmodal.ledger.write.findings import FoundBy, NewFinding
 from crossmodal.ledger.write.policies import PolicyScore, last_score, last_seq
-from crossmodal.moderation.anchors import Known, anchors_of, probe_vectors
+from crossmodal.moderation.anchors import Known, anchors_of
 from crossmodal.moderation.calibrate import Calibration, Labelled, calibrate
 from crossmodal.moderation.measure import Measure, Null, Vectors, fit_null
 from crossmodal.moderation.policy import Policy
@@ -148,13 +148,13 @@ class _Scorer:
 
     def __init__(self, job: Job, known: Known, sample: Vectors | None, run_id: str) -> None:
         self._job, self._run_id = job, run_id
-        self._measure = Measure(anchors_of(job.policy, job.held, known))
+        self._measure = Measure(anchors_of(job.policy, job.held, known.vectors))
         if job.last is not None:
             self._null, self._calibration = Null.of(job.last.calibration["null"]), None
             self._said = job.last.calibration
         else:
             assert sample is not None
-            self._null = fit_null(self._measure, sample, probe_vectors(known))
+            self._null = fit_null(self._measure, sample, known.probes)
             self._calibration = _calibrated(job.policy, self._measure, sample, self._null)
             self._said = {**self._calibration.to_dict(), "null": self._null.to_dict()}
         self._refusal = self._refused(sample)

@@ -12,6 +12,7 @@ from prefect.utilities.callables import parameter_schema
 
 from flows.backfill import backfill
 from flows.index import index
+from flows.moderate import moderate
 from flows.params.flat import deployment_schema
 from flows.promote import promote
 from flows.search import search
@@ -19,11 +20,11 @@ from flows.status import report_status
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
 UPDATE = "CROSSMODAL_UPDATE_SNAPSHOTS"
-FLOWS = (index, backfill, search, report_status, promote)
+FLOWS = (index, backfill, search, report_status, promote, moderate)
 
 
 @pytest.mark.parametrize(
-    "flow", [index, backfill, search, report_status, promote], ids=lambda f: f.name
+    "flow", [index, backfill, search, report_status, promote, moderate], ids=lambda f: f.name
 )
 def test_form_is_what_the_snapshot_says(flow: Flow[..., object]) -> None:
     schema = deployment_schema(flow).model_dump(exclude_unset=True)
@@ -39,7 +40,7 @@ def test_form_is_what_the_snapshot_says(flow: Flow[..., object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "flow", [index, backfill, search, report_status, promote], ids=lambda f: f.name
+    "flow", [index, backfill, search, report_status, promote, moderate], ids=lambda f: f.name
 )
 def test_every_field_has_a_title_a_description_and_a_place(flow: Flow[..., object]) -> None:
     fields = parameter_schema(flow).properties

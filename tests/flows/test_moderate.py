@@ -13,8 +13,6 @@ from crossmodal.errors import CollectionMissing, RunError
 from crossmodal.ledger.collection import Collection
 from flows.index import index
 from flows.moderate import moderate
-from flows.params.base import IndexParams
-from flows.params.moderate import ModerateParams
 from tests.drawn import draw_picture, draw_pictures
 
 pytestmark = pytest.mark.usefixtures("prefect")
@@ -43,14 +41,14 @@ def policies(tmp_path: Path) -> Path:
 
 
 def run(collection: Path, policies: Path) -> dict[str, Any]:
-    return moderate(ModerateParams(collection=str(collection), policies=str(policies)))
+    return moderate(collection=str(collection), policies=str(policies))
 
 
 def test_moderation_encodes_a_policy_once_and_a_rerun_does_no_forward_pass(
     tmp_path: Path, pictures: Path, policies: Path, tiny_clip: Path, monkeypatch: Any
 ) -> None:
     collection = tmp_path / "collection.duckdb"
-    index(IndexParams(collection=str(collection), paths=[str(pictures)], model=str(tiny_clip)))
+    index(collection=str(collection), paths=[str(pictures)], model=str(tiny_clip))
     passes: list[int] = []
     real = cache.load_version
 
@@ -66,12 +64,12 @@ def test_moderation_encodes_a_policy_once_and_a_rerun_does_no_forward_pass(
     again = run(collection, policies)
     assert (again["num_new"], again["num_scored"], len(passes)) == (0, 0, 1)
     draw_pictures(pictures, 2, prefix="more")
-    index(IndexParams(collection=str(collection), paths=[str(pictures)]))
+    index(collection=str(collection), paths=[str(pictures)])
     passes.clear()
     more = run(collection, policies)
     assert (more["num_scored"], passes) == (0, [])  # the two are copies of known pictures
     draw_picture(500).save(pictures / "new.png")
-    index(IndexParams(collection=str(collection), paths=[str(pictures)]))
+    index(collection=str(collection), paths=[str(pictures)])
     passes.clear()
     assert run(collection, policies)["num_scored"] == 1
     assert passes == []

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from crossmodal.ledger.collection import Collection
-from crossmodal.ledger.write import model_versions, shard_writer
+from crossmodal.ledger.write import calibrations, model_versions, shard_writer
 from crossmodal.ledger.write.policies import keep_vectors
 from crossmodal.moderation import moderate
 from crossmodal.moderation.folder import PolicyFolder
 from crossmodal.moderation.policy import Policy, parse_policy
-from crossmodal.moderation.probes import probe_texts
 from crossmodal.records import Lineup, ModelVersion
+from crossmodal.vectors.calibration.probe_bank import NUM_PROBES, REVISION
 from tests.ledger.build import plan, planned, shard, vector_row, version
 
 DIM = 16
@@ -110,8 +110,9 @@ def make_world(path: Path, **changes: Any) -> World:
     with collection.write() as con:
         registered = model_versions.register_lineup(con, Lineup.of(model))
     world = World(collection, registered.joint)
-    rng = np.random.default_rng(5)
-    lean = np.clip(rng.normal(0, 0.25, len(probe_texts())), -0.9, 0.9)
-    world.teach(dict(zip(probe_texts(), map(float, lean), strict=True)))
+    lean = np.clip(np.random.default_rng(5).normal(0, 0.25, NUM_PROBES), -0.9, 0.9)
+    probes = np.stack([leaning(float(towards), 20_000 + i) for i, towards in enumerate(lean)])
+    with collection.write() as con:
+        calibrations.put_probes(con, world.model, REVISION, probes)
     world.teach({VIOLATES: 0.95, ALLOWED: -0.3})
     return world
