@@ -1,7 +1,7 @@
 """Hold texts that ask for money and texts that do not, written for this benchmark.
 
-``CALIBRATION`` goes into the policy's examples; ``HELD_OUT`` is only measured. Many of those
-that are allowed speak of money, or ask for something else: a list of words would not tell them apart.
+``CALIBRATION`` goes into the policy's examples; ``HELD_OUT`` is only measured. Many of those that
+are allowed speak of money, or ask for something else: no list of words would tell them apart.
 """
 
 from __future__ import annotations

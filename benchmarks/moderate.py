@@ -184,7 +184,7 @@ def scores_of(collection: Collection, policy: Any) -> tuple[dict[str, float], di
 
 
 def outcome(scores: np.ndarray, truth: np.ndarray, threshold: float) -> dict[str, Any]:
-    """Return recall and precision above a threshold with Wilson's intervals, and what people see."""
+    """Return recall and precision above a threshold, and the share that people see."""
     flagged = scores >= threshold
     hits = int((flagged & truth).sum())
     recall, precision = wilson(hits, int(truth.sum())), wilson(hits, int(flagged.sum()))

@@ -62,10 +62,13 @@ async function takeNext() {
   item = (await ask("/next", { actor: actor() }, query)).item;
   shown = false;
   draw();
-  await count();
+  count();
 }
 
-async function count() {
+// Not waited for: the next decision may come before the numbers do.
+const count = () => showCount().catch(() => ($("left").textContent = ""));
+
+async function showCount() {
   const { counts } = await ask("", null, "?limit=1");
   const open = counts.filter((c) => c.state === "open");
   const sum = (name) => open.reduce((total, c) => total + c[name], 0);
@@ -91,7 +94,7 @@ const undo = (finding) =>
     decided.splice(decided.indexOf(last), 1);
     drawDecided();
     say(`Finding ${last.finding_id} is open again.`);
-    await count();
+    count();
     if (!item) await takeNext();
   });
 
@@ -202,5 +205,5 @@ $("who").addEventListener("submit", (event) => {
   next();
 });
 $("actor").value = localStorage.getItem("reviewer") ?? "";
-once(count);
+count();
 if (!actor()) $("actor").focus();
