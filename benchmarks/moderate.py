@@ -41,7 +41,7 @@ from crossmodal.moderation.folder import read_policies
 from crossmodal.moderation.measure import Measure, Null
 from crossmodal.vectors.ann.reading import vector_blocks
 
-SEEDS = range(5)
+SEEDS = range(3)
 NUM_EXAMPLES = 20
 NUM_ABSTRACTS = 400
 POLICIES = Path(__file__).parents[1] / "examples" / "policies"
@@ -232,7 +232,7 @@ def main(model: str, data: Path, kept: Path, out: str | None) -> None:
     rows = []
     dogs = dog_labels(data)
     with tempfile.TemporaryDirectory() as folder:
-        for labels, name in ((dogs, "pictures-of-dogs"), (money, "asks-for-money")):
+        for labels, name in ((money, "asks-for-money"), (dogs, "pictures-of-dogs")):
             collection = Collection(kept / ("dogs.duckdb" if labels is dogs else "money.duckdb"))
             rate = sum(labels.values()) / len(labels)
             for seed in SEEDS if labels is dogs else [0]:

@@ -21,7 +21,8 @@ TARGET_RECALL = 0.9
 TARGET_PRECISION = 0.8
 MIN_EXAMPLES = 5
 """Of each side; with fewer, thresholds come from chance alone."""
-NUM_RESAMPLES = 500
+NUM_RESAMPLES = 200
+_CLEAR = 0.25
 _SEED = 7
 _Z = 1.959964
 # Quantiles at 0.9 with n - 1 degrees of freedom.
@@ -118,8 +119,8 @@ def calibrate(
         num_violates=num_violates,
         num_allowed=num_allowed,
         recall=wilson(hits, num_violates),
-        precision=precision_interval(labelled, rate, review),
-        first_precision=precision_interval(labelled, rate, first),
+        precision=precision_interval(labelled, base_rate, review),
+        first_precision=precision_interval(labelled, base_rate, first),
     )
 
 
@@ -153,58 +154,60 @@ def first_threshold(
 def precision(labelled: Labelled, base_rate: float, threshold: float) -> float:
     """Return the share of what lies above a threshold that violates the policy.
 
-    By Bayes: base rate times recall, over the share of the whole list above the threshold. Where
-    that share is less than what the violations alone must give, the examples' own false alarms
-    stand in for it.
+    By Bayes: base rate times recall, over the share of the whole list above the threshold. Recall is
+    hits / (n + 1), since the threshold was chosen by the same examples. Where the list has less
+    above the threshold than the violations alone must give, half a chunk stands for false alarms.
     """
-    recall = _share_above(labelled.violates, threshold)
+    hits = float((labelled.violates >= threshold).sum())
+    own = base_rate * hits / (len(labelled.violates) + 1)
     flagged = _share_above(labelled.everything, threshold)
-    alarms = (float((labelled.allowed >= threshold).sum()) + 0.5) / (len(labelled.allowed) + 1)
-    own = base_rate * recall
-    if flagged <= own:
-        flagged = own + (1 - base_rate) * min(alarms, 0.5 / max(len(labelled.everything), 1))
-    return float(min(own / flagged, 1.0)) if flagged > 0 else 1.0
+    least = own + 0.5 / max(len(labelled.everything), 1)
+    return own / max(flagged, least)
 
 
 def estimated_base_rate(labelled: Labelled) -> float:
-    """Return the share of the list that violates the policy, by adjusted counting.
+    """Return the share of the list that violates the policy, by a median sweep of adjusted counts.
 
     Forman, Quantifying counts and costs via classification (2008): the share above a threshold is
-    a mixture of recall and false alarms; taken where the two differ most.
+    a mixture of recall and false alarms. Each threshold at which the two differ by a quarter or
+    more gives an estimate; their median is steadier than the best threshold's.
     """
     grid = np.unique(np.concatenate([labelled.violates, labelled.allowed]))
-    recalls = np.array([_share_above(labelled.violates, t) for t in grid])
-    alarms = np.array([_share_above(labelled.allowed, t) for t in grid])
-    best = int(np.argmax(recalls - alarms))
-    apart = recalls[best] - alarms[best]
-    share = _share_above(labelled.everything, float(grid[best]))
-    rate = (share - alarms[best]) / apart if apart > 0 else share
+    recalls, alarms, shares = (
+        1 - np.searchsorted(np.sort(values), grid) / max(len(values), 1)
+        for values in (labelled.violates, labelled.allowed, labelled.everything)
+    )
+    apart = recalls - alarms
+    clear = apart >= _CLEAR
+    rates = (shares[clear] - alarms[clear]) / apart[clear]
     least = 1 / max(len(labelled.everything), 2)
-    return float(np.clip(rate, least, 1 - least))
+    return float(np.clip(np.median(rates) if len(rates) else shares.max(), least, 1 - least))
 
 
-def precision_interval(labelled: Labelled, base_rate: float, threshold: float) -> Estimate:
-    """Return the precision above a threshold with its bootstrap interval."""
+def precision_interval(labelled: Labelled, base_rate: float | None, threshold: float) -> Estimate:
+    """Return the precision above a threshold with its bootstrap interval.
+
+    A base rate that nobody states is estimated anew in each resample: its doubt counts.
+    """
     rng = np.random.default_rng(_SEED)
 
+    def at(drawn: Labelled) -> float:
+        rate = estimated_base_rate(drawn) if base_rate is None else base_rate
+        return precision(drawn, rate, threshold)
+
+    values = [at(_resampled(labelled, rng)) for _ in range(NUM_RESAMPLES)]
+    low, high = np.quantile(values, (0.025, 0.975))
+    return Estimate(value=at(labelled), low=float(low), high=float(high))
+
+
+def _resampled(labelled: Labelled, rng: np.random.Generator) -> Labelled:
     def again(values: Scores) -> Scores:
         return values[rng.integers(0, len(values), len(values))] if len(values) else values
 
-    values = [
-        precision(
-            Labelled(
-                violates=again(labelled.violates),
-                allowed=again(labelled.allowed),
-                everything=again(labelled.everything),
-            ),
-            base_rate,
-            threshold,
-        )
-        for _ in range(NUM_RESAMPLES)
-    ]
-    low, high = np.quantile(values, (0.025, 0.975))
-    return Estimate(
-        value=precision(labelled, base_rate, threshold), low=float(low), high=float(high)
+    return Labelled(
+        violates=again(labelled.violates),
+        allowed=again(labelled.allowed),
+        everything=again(labelled.everything),
     )
 
 
