@@ -154,9 +154,9 @@ def first_threshold(
 def precision(labelled: Labelled, base_rate: float, threshold: float) -> float:
     """Return the share of what lies above a threshold that violates the policy.
 
-    By Bayes: base rate times recall, over the share of the whole list above the threshold. Recall is
-    hits / (n + 1), since the threshold was chosen by the same examples. Where the list has less
-    above the threshold than the violations alone must give, half a chunk stands for false alarms.
+    By Bayes: base rate times recall, over the share of the whole list above the threshold. Recall
+    is hits / (n + 1), since the threshold was chosen by the same examples. Where the list has less
+    above it than the violations alone must give, half a chunk stands for false alarms.
     """
     hits = float((labelled.violates >= threshold).sum())
     own = base_rate * hits / (len(labelled.violates) + 1)
