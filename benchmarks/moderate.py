@@ -41,7 +41,7 @@ from crossmodal.moderation.folder import read_policies
 from crossmodal.moderation.measure import Measure, Null
 from crossmodal.vectors.ann.reading import vector_blocks
 
-SEEDS = range(3)
+SEEDS = range(5)
 NUM_EXAMPLES = 20
 NUM_ABSTRACTS = 400
 POLICIES = Path(__file__).parents[1] / "examples" / "policies"
@@ -208,6 +208,9 @@ def table(rows: list[dict[str, Any]]) -> str:
     def share(values: list[float]) -> str:
         return f"{values[0]:.2f} ({values[1]:.2f} to {values[2]:.2f})"
 
+    def promised(row: dict[str, Any]) -> list[float]:
+        return [row["promised"]["precision"][name] for name in ("value", "low", "high")]
+
     header = (
         "| policy | base rate | stated | recall | precision | precision at recall 0.9 | promised "
         "precision | to people |\n|---|---:|---|---:|---:|---:|---:|---:|"
@@ -215,7 +218,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     cells = [
         f"| {r['policy']} | {r['base_rate']:.3f} | {'yes' if r['stated_base_rate'] else 'no'} | "
         f"{share(r['recall'])} | {share(r['precision'])} | {r['precision_at_recall_0.9']:.2f} | "
-        f"{share(list(r['promised']['precision'].values()))} | {r['to_people']:.1%} |"
+        f"{share(promised(r))} | {r['to_people']:.1%} |"
         for r in rows
     ]
     return "\n".join([header, *cells])

@@ -1,11 +1,11 @@
 """Measure how far a vector lies on the side of what violates a policy, in units of chance.
 
-The margin of a vector is the cosine of the nearest thing that violates the policy less that of the
-nearest thing that it allows; once for the sentences and once for the examples, since the cosines of
-words with pictures and of pictures with pictures have nothing in common. Each margin is put into
-standard deviations of the margins that policies of the same shape, but of generic probes, have in
-the same list; so scores of several modalities, models and policies compare. Pure arithmetic: no
-model, no ledger.
+The margin of a vector is the cosine of the nearest thing that violates the policy less half of that
+of the nearest thing that it allows; once for the sentences and once for the examples, since the
+cosines of words with pictures and of pictures with pictures have nothing in common. Each margin is
+put into standard deviations of the margins that policies of the same shape, but of generic probes,
+have in the same list; so scores of several modalities, models and policies compare. Pure
+arithmetic: no model, no ledger.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ Channel = Literal["sentence", "example"]
 CHANNELS: tuple[Channel, ...] = ("sentence", "example")
 NUM_NEAREST = 3
 """Examples whose cosines are averaged: one alone may be an odd one."""
+ALLOWED_WEIGHT = 0.5
+"""At 1, what is near to nothing at all has a margin as high as a violation that is near to both."""
+REVISION = "half-margin-1"
+"""Names this measure; lists that were scored by another one are scored anew."""
 NUM_DRAWS = 64
 MAX_DRAWN = 4096
 _SEED = 7
@@ -134,7 +138,9 @@ def margin(violates: Vectors, allowed: Vectors, channel: Channel) -> Vectors:
     """Return how much nearer the violating side is; NaN marks an anchor that does not count."""
     depth = NUM_NEAREST if channel == "example" else 1
     near = _nearest_mean(violates, depth)
-    return near - _nearest_mean(allowed, depth) if allowed.shape[1] else near
+    if not allowed.shape[1]:
+        return near
+    return near - np.float32(ALLOWED_WEIGHT) * _nearest_mean(allowed, depth)
 
 
 def _nearest_mean(cosines: Vectors, depth: int) -> Vectors:

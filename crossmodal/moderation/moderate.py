@@ -156,7 +156,7 @@ def _measures(con: Any, folder: PolicyFolder) -> list[dict[str, Any]]:
         for held in lineup.lists if lineup else ():
             last = last_score(con, policy.id, policy.content_hash, held)
             if last is not None:
-                kept = {k: v for k, v in last.calibration.items() if k != "null"}
+                kept = {k: v for k, v in last.calibration.items() if k not in ("null", "revision")}
                 found.append(
                     {
                         "policy": policy.id,

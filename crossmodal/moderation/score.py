@@ -24,7 +24,7 @@ from crossmodal.ledger.write.findings import FoundBy, NewFinding
 from crossmodal.ledger.write.policies import PolicyScore, last_score, last_seq
 from crossmodal.moderation.anchors import Known, anchors_of
 from crossmodal.moderation.calibrate import Calibration, Labelled, calibrate
-from crossmodal.moderation.measure import Measure, Null, Vectors, fit_null
+from crossmodal.moderation.measure import REVISION, Measure, Null, Vectors, fit_null
 from crossmodal.moderation.policy import Policy
 from crossmodal.records import VectorList
 from crossmodal.vectors.ann.reading import vector_blocks
@@ -110,7 +110,8 @@ def _job(
     policy: Policy, held: VectorList, num: int, newest: int, last: PolicyScore | None
 ) -> Job | None:
     # What margins are by chance is measured anew once a list has doubled.
-    if last is None or num > 2 * max(last.num_vectors, 50):
+    is_other = last is None or last.calibration.get("revision") != REVISION
+    if last is None or is_other or num > 2 * max(last.num_vectors, 50):
         return Job(policy, held, 0, newest, num, None)
     if last.refusal or newest <= last.covered_seq:
         return None
@@ -150,13 +151,16 @@ class _Scorer:
         self._job, self._run_id = job, run_id
         self._measure = Measure(anchors_of(job.policy, job.held, known.vectors))
         if job.last is not None:
-            self._null, self._calibration = Null.of(job.last.calibration["null"]), None
+            self._null = Null.of(job.last.calibration["null"])
             self._said = job.last.calibration
         else:
             assert sample is not None
             self._null = fit_null(self._measure, sample, known.probes)
-            self._calibration = _calibrated(job.policy, self._measure, sample, self._null)
-            self._said = {**self._calibration.to_dict(), "null": self._null.to_dict()}
+            self._said = {
+                **_calibrated(job.policy, self._measure, sample, self._null).to_dict(),
+                "null": self._null.to_dict(),
+                "revision": REVISION,
+            }
         self._refusal = self._refused(sample)
         self._found: list[tuple[int, float, dict[str, Any]]] = []
         self._num_scored = 0
