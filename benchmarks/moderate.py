@@ -41,7 +41,7 @@ from crossmodal.moderation.folder import read_policies
 from crossmodal.moderation.measure import Measure, Null
 from crossmodal.vectors.ann.reading import vector_blocks
 
-SEEDS = range(5)
+SEEDS = range(4)
 NUM_EXAMPLES = 20
 NUM_ABSTRACTS = 400
 POLICIES = Path(__file__).parents[1] / "examples" / "policies"
