@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from crossmodal.cli import ask, models, project, run
+from crossmodal.cli import ask, models, moderate, project, run
 from crossmodal.cli.drawn import drawn
 from crossmodal.cli.evaluate import evaluate
 from crossmodal.cli.serve import deploy, serve
@@ -44,6 +44,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     models.gc,
     models.pin,
     evaluate,
+    moderate.moderate,
     ask.profile,
     deploy,
     serve,
@@ -70,6 +71,7 @@ def _register(arguments: Sequence[str]) -> None:
     """Add the commands of the table; only the one that is asked for draws its options."""
     for command in _COMMANDS:
         app.command()(drawn(command, arguments))
+    app.add_typer(moderate.review)
 
 
 def _quieten() -> None:

@@ -235,6 +235,42 @@ def m016_model_lifecycle(con: duckdb.DuckDBPyConnection) -> None:
             pinned_at TIMESTAMPTZ NOT NULL)""")
 
 
+def m017_moderation(con: duckdb.DuckDBPyConnection) -> None:
+    """Make what policies found and what people decided; ``review_event`` is only ever added to.
+
+    Policies and the vectors of their sentences are kept, so that a decision can be made out again
+    after the files and the models are gone.
+    """
+    con.execute("""
+        CREATE TABLE policy (
+            policy_id VARCHAR NOT NULL, content_hash VARCHAR NOT NULL, said VARCHAR NOT NULL,
+            run_id VARCHAR NOT NULL, first_seen TIMESTAMPTZ NOT NULL,
+            PRIMARY KEY (policy_id, content_hash));
+        CREATE TABLE policy_vector (
+            model_version_id INTEGER NOT NULL, role VARCHAR NOT NULL,
+            content_hash VARCHAR NOT NULL, v FLOAT[] NOT NULL,
+            PRIMARY KEY (model_version_id, role, content_hash));
+        CREATE TABLE policy_score (
+            policy_id VARCHAR NOT NULL, policy_hash VARCHAR NOT NULL,
+            model_version_id INTEGER NOT NULL, modality VARCHAR NOT NULL,
+            covered_seq BIGINT NOT NULL, num_vectors BIGINT NOT NULL,
+            calibration VARCHAR NOT NULL, refusal VARCHAR NOT NULL, run_id VARCHAR NOT NULL,
+            scored_at TIMESTAMPTZ NOT NULL,
+            PRIMARY KEY (policy_id, policy_hash, model_version_id, modality));
+        CREATE SEQUENCE finding_id;
+        CREATE TABLE finding (
+            finding_id BIGINT PRIMARY KEY DEFAULT nextval('finding_id'), chunk_id BIGINT NOT NULL,
+            policy_id VARCHAR NOT NULL, policy_hash VARCHAR NOT NULL,
+            model_version_id INTEGER NOT NULL, modality VARCHAR NOT NULL, score DOUBLE NOT NULL,
+            is_first BOOLEAN NOT NULL, evidence VARCHAR NOT NULL, run_id VARCHAR NOT NULL,
+            found_at TIMESTAMPTZ NOT NULL, state VARCHAR NOT NULL, appeal VARCHAR NOT NULL,
+            is_hidden BOOLEAN NOT NULL, num_skips INTEGER NOT NULL, holder VARCHAR,
+            leased_until TIMESTAMPTZ);
+        CREATE TABLE review_event (
+            seq BIGINT PRIMARY KEY, finding_id BIGINT NOT NULL, event VARCHAR NOT NULL,
+            said VARCHAR NOT NULL, previous VARCHAR NOT NULL, hash VARCHAR NOT NULL)""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -252,6 +288,7 @@ STEPS: tuple[Step, ...] = (
     m014_calibration,
     m015_evaluations,
     m016_model_lifecycle,
+    m017_moderation,
 )
 LATEST = len(STEPS)
 

@@ -12,7 +12,17 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from crossmodal.errors import FilterError
 from crossmodal.ledger.read.filters import condition_pattern, parse_where
 
-_FIRST = ("set_path", "text", "image", "paths", "collection", "model", "text_model", "audio_model")
+_FIRST = (
+    "set_path",
+    "text",
+    "image",
+    "paths",
+    "policies",
+    "collection",
+    "model",
+    "text_model",
+    "audio_model",
+)
 _LAST = (
     "dry_run",
     "min_coverage",

@@ -20,7 +20,15 @@ from deployments.deploy import Change, deploy
 from deployments.target import Target, make_target
 from tests.shell import CROSSMODAL
 
-FLOWS = ("index", "backfill", "backfill-partition", "search", "evaluate", "status-report")
+FLOWS = (
+    "index",
+    "backfill",
+    "backfill-partition",
+    "moderate",
+    "search",
+    "evaluate",
+    "status-report",
+)
 
 
 def actions(changes: list[Change], kind: str) -> set[str]:

@@ -13,6 +13,7 @@ from prefect.utilities.callables import parameter_schema
 from flows.backfill import backfill
 from flows.evaluate import evaluate
 from flows.index import index
+from flows.moderate import moderate
 from flows.params.flat import deployment_schema
 from flows.promote import promote
 from flows.search import search
@@ -20,7 +21,7 @@ from flows.status import report_status
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
 UPDATE = "CROSSMODAL_UPDATE_SNAPSHOTS"
-FLOWS = (index, backfill, search, report_status, promote, evaluate)
+FLOWS = (index, backfill, search, report_status, promote, evaluate, moderate)
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda f: f.name)
