@@ -131,7 +131,10 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     marked, (kind, metavar) = _marked(field), _kind(field.annotation)
     is_argument = bool(marked and marked.argument)
     offer = typer.Argument if is_argument else typer.Option
-    shown = {"help": _help(field), "metavar": name.upper() if is_argument else metavar}
+    shown: dict[str, Any] = {
+        "help": _help(field),
+        "metavar": name.upper() if is_argument else metavar,
+    }
     if marked:
         shown |= {"envvar": marked.env, "rich_help_panel": marked.panel}
     option = offer(*(marked.names if marked else ()), **shown)
