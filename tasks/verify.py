@@ -9,7 +9,7 @@ from crossmodal.runs.run import Run
 from tasks.stage import stage
 
 
-@stage("verify")
+@stage("verify", found=lambda checked: "; ".join(checked.problems) or "no problem found")
 def verify(run: Run, lineup: Lineup) -> checks.Verification:
     """Check that every source has a vector or a quarantine row, and every vector its chunk."""
     with run.recorder.span("verify") as span, run.collection.read() as con:
