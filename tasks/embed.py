@@ -49,13 +49,13 @@ def _shard_work(
     from crossmodal.embedding.batch_choice import with_batch_sizes
     from crossmodal.embedding.shards import ShardWork, modalities
     from crossmodal.encoders.lineup_encoders import Encoders
-    from crossmodal.models.register import register_lineup
+    from crossmodal.models.register import registered_lineup
 
     served = modalities(batches)
     if options.runner != "ray":  # there the nodes load it, on devices that may lack here
         with run.recorder.span("load model"):
             Encoders(lineup, options.device).load(served)
-    encoders = Encoders(register_lineup(run.collection, run.id, lineup), options.device)
+    encoders = Encoders(registered_lineup(run, lineup), options.device)
     chosen = with_batch_sizes(options, run.collection, encoders, batches, run.recorder.add)
     sizes = chosen.batch_size or dict(chosen.found_batches) or "by the device"
     log("embedding with %s, device %s, batch size %s", lineup.label, options.device, sizes)
