@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from crossmodal.errors import CrossmodalError
-from crossmodal.records import MODALITIES
+from crossmodal.modalities import MODALITIES
 
 Side = Literal["violates", "allowed"]
 Severity = Literal["none", "low", "medium", "high", "severe"]
