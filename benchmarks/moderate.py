@@ -134,6 +134,14 @@ def index(collection: Path, paths: list[Path], model: str) -> None:
         subprocess.run(command, check=True)
 
 
+def base_rate(collection: Collection, labels: Labels) -> float:
+    """Return the share of chunks, as a policy states it, that stand in sources which violate it."""
+    sql = "SELECT s.uri, count(*) FROM chunk c JOIN source s USING (content_hash) GROUP BY s.uri"
+    with collection.read() as con:
+        counts = {uri: num for uri, num in con.execute(sql).fetchall() if uri in labels}
+    return sum(num for uri, num in counts.items() if labels[uri]) / sum(counts.values())
+
+
 def measured(collection: Collection, policy_folder: str, labels: Labels) -> dict[str, Any]:
     """Moderate a collection as the flow does and return how well that went."""
     folder = read_policies(policy_folder)
@@ -237,7 +245,7 @@ def main(model: str, data: Path, kept: Path, out: str | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for labels, name in ((money, "asks-for-money"), (dogs, "pictures-of-dogs")):
             collection = Collection(kept / ("dogs.duckdb" if labels is dogs else "money.duckdb"))
-            rate = sum(labels.values()) / len(labels)
+            rate = base_rate(collection, labels)
             for seed in SEEDS if labels is dogs else [0]:
                 examples = dog_examples(data, seed) if labels is dogs else money_examples()
                 for stated in (rate, None):
