@@ -26,6 +26,7 @@ from crossmodal.evaluation.short_texts import held
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.evaluation_records import MEASURES, Estimate, PairResult, QueryResult
 from crossmodal.ledger.read.filters import parse_where
+from crossmodal.ledger.sql import first_row
 from crossmodal.ledger.write.model_versions import table_of
 from crossmodal.records import Hit, ModelVersion, VectorList
 from crossmodal.search.lists import choose_lists, lists_for_text
@@ -95,13 +96,28 @@ class _Shown:
 
 def _options(plan: PairPlan, query: QueryOptions) -> QueryOptions:
     per_item = _CHUNKS_AN_ITEM if plan.items.divided else 1
+    needed = plan.where if _holds_others(plan, query) else []
     return replace(
         query,
         k=query.k * per_item + 1,  # a picture finds itself first
         modalities=plan.modalities,
-        where=[*query.where, *plan.where],
+        where=[*query.where, *needed],
         group=not plan.items.divided,
     )
+
+
+def _holds_others(plan: PairPlan, query: QueryOptions) -> bool:
+    """Say whether the pair's filter leaves anything out: without one, queries go in batches."""
+    if not plan.where:
+        return False
+    wanted = parse_where(plan.where)
+    modality = plan.modalities[0] if plan.modalities else None
+    sql = (
+        f"SELECT 1 FROM source WHERE NOT ({wanted.sql}) AND content_hash IN "
+        "(SELECT content_hash FROM chunk WHERE $modality IS NULL OR modality = $modality) LIMIT 1"
+    )
+    with Collection(query.collection).read() as con:
+        return first_row(con, sql, {**wanted.params, "modality": modality}) is not None
 
 
 def _pictures(plan: PairPlan, options: QueryOptions) -> _Pictures | None:

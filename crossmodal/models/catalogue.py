@@ -92,8 +92,9 @@ def catalogue(con: duckdb.DuckDBPyConnection) -> list[Entry]:
 
 def licence_of(version: ModelVersion) -> str:
     """Return the licence that the model card of a version names; empty where it names none."""
+    folder = Path(version.name)
     try:
-        folder = Path(files_of(version).directory)
+        folder = folder if folder.is_dir() else Path(files_of(version).directory)
     except CrossmodalError:
         return ""
     for name in ("README.md", "MODEL_CARD.md", "model_card.md"):
