@@ -35,8 +35,8 @@ from crossmodal.encoders.lineup_encoders import Encoders
 from crossmodal.ledger.collection import Collection
 from crossmodal.models.lineup import choose_lineup
 from crossmodal.models.options import LineupSpec, ModelSpec
-from crossmodal.search.answer import answer
 from crossmodal.search.options import QueryOptions
+from crossmodal.search.service import answer
 
 # A book of 1,200 pages makes four fifths of all passages, and its question is found by any chunker.
 _TOO_LONG = "book-war-and-peace"

@@ -41,7 +41,7 @@ from crossmodal.vectors.ann.cache import CodesFolder, Ready
 from crossmodal.vectors.ann.scan import EFFORTS
 from crossmodal.vectors.ann.update import update_codes
 from crossmodal.vectors.nearest import by_codes, exact
-from crossmodal.vectors.search import SearchRequest, answer
+from crossmodal.vectors.search import SearchRequest, find
 
 _TARGET = 0.99
 _BLAS_THREADS = "OPENBLAS_NUM_THREADS"
@@ -164,7 +164,7 @@ def _ours(
         return found.chunk_ids
 
     def hits(query: np.ndarray) -> np.ndarray:
-        found = answer(con, SearchRequest(vectors, query, k=K), folder)
+        found = find(con, SearchRequest(vectors, query, k=K), folder)
         return np.array([hit.chunk_id for hit in found.hits])
 
     for effort in EFFORTS:

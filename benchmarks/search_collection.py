@@ -22,17 +22,17 @@ from crossmodal.vectors.nearest_many import search_many
 
 _COLD = """
 import sys, time, numpy as np
-from crossmodal.ledger import models
+from crossmodal.ledger.write import model_versions
 from crossmodal.records import VectorList
 from crossmodal.vectors.ann.cache import CodesFolder
 from crossmodal.ledger.collection import Collection
-from crossmodal.vectors.search import SearchRequest, answer
+from crossmodal.vectors.search import SearchRequest, find
 query = np.load(sys.argv[2])[0]
 started = time.perf_counter()
 collection = Collection(sys.argv[1])
 with collection.read() as con:
-    vectors = VectorList(models.all_versions(con)[0], "image")
-    found = answer(con, SearchRequest(vectors, query), CodesFolder(collection.path))
+    vectors = VectorList(model_versions.all_versions(con)[0], "image")
+    found = find(con, SearchRequest(vectors, query), CodesFolder(collection.path))
 print(time.perf_counter() - started, found.notice.method)
 """
 

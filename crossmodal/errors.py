@@ -7,9 +7,11 @@ allowed and what to do next.
     CrossmodalError
     ├── PathError              a path or URL given to a command cannot be used
     ├── FilterError            a --where condition cannot be understood
+    ├── ParametersError        a parameter of a flow cannot be used
     ├── CollectionError        the DuckDB file
     │   ├── CollectionMissing      there is none at that path
     │   ├── CollectionEmpty        it holds no vector yet
+    │   ├── NoSuchChunk            it holds no such chunk, or no vector of it
     │   ├── CollectionBusy         its lock was not free in time (transient)
     │   ├── CollectionUnreadable   not DuckDB, damaged, or no permission
     │   └── CollectionTooNew       written by a later crossmodal
@@ -17,6 +19,7 @@ allowed and what to do next.
     │   ├── ModelUnavailable       neither a directory, nor cached, nor reachable
     │   ├── ModelUnsupported       loads, but is no image-text model of a known shape
     │   └── ModelMismatch          its space is not the one that was asked for
+    │       └── BlindModels            a picture asks, and no model sees pictures
     ├── DeploymentError        the Prefect server does not take the deployments
     └── RunError               a run ended short of its promise
         ├── CoverageTooLow         too many planned sources were quarantined
@@ -41,6 +44,10 @@ class FilterError(CrossmodalError):
     """A --where condition cannot be understood."""
 
 
+class ParametersError(CrossmodalError):
+    """A parameter of a flow cannot be used."""
+
+
 class CollectionError(CrossmodalError):
     """The DuckDB file cannot serve the request."""
 
@@ -51,6 +58,10 @@ class CollectionMissing(CollectionError):
 
 class CollectionEmpty(CollectionError):
     """The collection holds no vector to answer with."""
+
+
+class NoSuchChunk(CollectionError):
+    """The collection holds no chunk of that number, or no vector of it."""
 
 
 class CollectionBusy(CollectionError):
@@ -79,6 +90,10 @@ class ModelUnsupported(ModelError):
 
 class ModelMismatch(ModelError):
     """The model's space is not the one that was asked for."""
+
+
+class BlindModels(ModelMismatch):
+    """A picture asks, and none of the models sees pictures."""
 
 
 class DeploymentError(CrossmodalError):

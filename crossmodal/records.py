@@ -285,6 +285,13 @@ class Hit:
     """Ordinal of the chunk of the same source that it belongs to."""
     meta: dict[str, Any] = field(default_factory=dict)
     """Position in the source (page, start_s, rows, ...) and facts (width, format, ...)."""
+    merit: float | None = None
+    """-ln of how many chunks of its list look as good to a generic question; compares across lists.
+
+    None where the list is not calibrated yet, or was searched by itself.
+    """
+    strength: str = ""
+    """strong, likely or weak, from the merit; empty without one."""
 
 
 @dataclass(frozen=True, slots=True)

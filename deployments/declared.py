@@ -1,7 +1,8 @@
 """Read prefect.yaml for one target as deployments that Prefect's own client can apply or serve.
 
 Owns the placeholders ``{{ $CROSSMODAL_... }}``; refuses to know a server. Invariant: what comes out
-is what ``prefect deploy --all`` makes of the same file, but for several paths.
+is what ``prefect deploy --all`` makes of the same file, but for several paths and a schema that
+refuses more.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from prefect.schedules import Cron, Interval, Schedule
 from prefect.types.entrypoint import EntrypointType
 
 from deployments.target import Target
+from flows.params.flat import deployment_schema
 
 PREFECT_FILE = files("deployments") / "prefect.yaml"
 _PLACEHOLDER = re.compile(r"\{\{\s*\$(\w+)\s*\}\}")
@@ -70,8 +72,8 @@ def _deployment(
 ) -> RunnerDeployment:
     limit = entry.get("concurrency_limit")
     parameters = entry["parameters"]
-    if "paths" in parameters["params"]:
-        parameters["params"]["paths"] = target.paths
+    if "paths" in parameters:
+        parameters["paths"] = target.paths
     flow: Flow[..., Any] = load_flow_from_entrypoint(entry["entrypoint"])
     deployment = RunnerDeployment.from_flow(
         flow,
@@ -89,6 +91,7 @@ def _deployment(
     )
     # Of a flow made by with_options() Prefect would name the original.
     deployment.entrypoint = entry["entrypoint"]
+    deployment._parameter_openapi_schema = deployment_schema(flow)
     return deployment
 
 

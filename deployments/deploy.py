@@ -14,12 +14,12 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.settings import PREFECT_API_URL
-from prefect.utilities.callables import parameter_schema
 
 from crossmodal.errors import DeploymentError
 from deployments.automations import alerts, crash_silent_runs
 from deployments.declared import declared
 from deployments.target import Target
+from flows.params.flat import deployment_schema
 
 if TYPE_CHECKING:
     from prefect.automations import Automation
@@ -113,7 +113,9 @@ def _refuse_other_collection(wanted: RunnerDeployment, found: DeploymentResponse
 
 
 def _collection(parameters: dict[str, Any]) -> str | None:
-    collection: str | None = parameters.get("params", {}).get("collection")
+    # Before parameters were flat, one of them held the others.
+    given = parameters.get("params") or parameters
+    collection: str | None = given.get("collection")
     return collection
 
 
@@ -162,7 +164,7 @@ def _as_found(found: DeploymentResponse) -> dict[str, Any]:
 
 def _schema_of(wanted: RunnerDeployment) -> dict[str, Any]:
     flow: Flow[..., Any] = load_flow_from_entrypoint(str(wanted.entrypoint))
-    return parameter_schema(flow).model_dump(exclude_unset=True)
+    return deployment_schema(flow).model_dump(exclude_unset=True)
 
 
 def _by_slug(schedules: Any) -> dict[str, Any]:

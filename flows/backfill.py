@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow
-
 from flows.params.backfill import BackfillParams
+from flows.params.flat import form_flow
 from tasks.backfills import report_partitions
 from tasks.discover import discover, select
 from tasks.dispatch import dispatch, report_dispatch
@@ -21,11 +20,11 @@ from tasks.plan import divide, plan_changes, preview_backfill
 from tasks.report import open_run, report
 from tasks.settle import settle
 from tasks.thumbnails import sample_thumbnails
-from tasks.vectors import update_codes
+from tasks.vectors import calibrate_scores, update_codes
 from tasks.verify import verify
 
 
-@flow(name="backfill", flow_run_name="{params.run_name}")
+@form_flow("backfill", BackfillParams)
 def backfill(params: BackfillParams) -> dict[str, Any]:
     """Embed the selected files in partitions that can be followed, stopped and resumed."""
     with open_run("backfill", params.collection, params.model_dump(), params.run_options()) as run:
@@ -46,16 +45,17 @@ def backfill(params: BackfillParams) -> dict[str, Any]:
             embed_partitions(run, lineup, work, group, params.embed_options())
         settle(run, plan, lineup)
         update_codes(run, lineup)
+        calibrate_scores(run, lineup)
         report_partitions(run, work, lineup)
         verification = verify(run, lineup)
         thumbnails = sample_thumbnails(run, plan)
         return report(run, plan, verification, thumbnails, params.min_coverage)
 
 
-@flow(name="backfill-partition", flow_run_name="{params.run_name}")
+@form_flow("backfill-partition", BackfillParams)
 def backfill_partition(params: BackfillParams) -> dict[str, Any]:
     """Embed single partitions, for a backfill that gave them away.
 
     A flow of its own, since a limit on backfills must not keep one waiting for its own parts.
     """
-    return dict(backfill.fn(params))
+    return dict(backfill.fn(**params.model_dump()))

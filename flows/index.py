@@ -1,16 +1,16 @@
 """Bring a collection in step with folders and buckets of files: the main job.
 
-discover -> choose models -> plan -> embed (shard by shard, each committed) -> settle -> verify ->
-report. What is already embedded is never embedded again; the ledger decides, not a cache.
+discover -> choose models -> plan -> embed (shard by shard, each committed) -> settle ->
+calibrate -> verify -> report. What is already embedded is never embedded again; the ledger decides,
+not a cache.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow
-
 from flows.params.base import IndexParams
+from flows.params.flat import form_flow
 from tasks.discover import discover
 from tasks.embed import embed
 from tasks.models import choose_models
@@ -18,11 +18,11 @@ from tasks.plan import plan_changes, preview
 from tasks.report import open_run, report
 from tasks.settle import settle
 from tasks.thumbnails import sample_thumbnails
-from tasks.vectors import update_codes
+from tasks.vectors import calibrate_scores, update_codes
 from tasks.verify import verify
 
 
-@flow(name="index", flow_run_name="{params.run_name}")
+@form_flow("index", IndexParams)
 def index(params: IndexParams) -> dict[str, Any]:
     """Index files into a collection, doing only what changed since the last run."""
     with open_run("index", params.collection, params.model_dump(), params.run_options()) as run:
@@ -36,6 +36,7 @@ def index(params: IndexParams) -> dict[str, Any]:
             embed(run, lineup, batch, params.embed_options())
         settle(run, plan, lineup)
         update_codes(run, lineup)
+        calibrate_scores(run, lineup)
         verification = verify(run, lineup)
         thumbnails = sample_thumbnails(run, plan)
         return report(run, plan, verification, thumbnails, params.min_coverage)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow
-
 from flows.params.asking import SearchParams
+from flows.params.flat import form_flow
 from tasks.answer import answer_query, publish_answer
 
 
-@flow(name="search", flow_run_name="{params.run_name}")
+@form_flow("search", SearchParams)
 def search(params: SearchParams) -> dict[str, Any]:
     """Search a collection by text or by picture and publish the hits as an artifact."""
     answer = answer_query(params.query_options(), params.text or None, params.image or None)

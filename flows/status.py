@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from prefect import flow
-
 from crossmodal.views.status import status_grids
 from flows.params.asking import StatusParams
+from flows.params.flat import form_flow
 from tasks.status import publish_status, read_status
 
 
-@flow(name="status-report", flow_run_name="{params.collection_name}: status")
+@form_flow("status-report", StatusParams)
 def report_status(params: StatusParams) -> dict[str, Any]:
     """Say what a collection holds, by model version, and how its last runs went."""
     found = read_status(params.collection)

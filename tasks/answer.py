@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from prefect.artifacts import create_markdown_artifact
 
-from crossmodal.search.answer import Answer, answer
+from crossmodal.search.answer import Answer
 from crossmodal.search.options import QueryOptions
+from crossmodal.search.service import answer
 from tasks.stage import collection_key, showing, stage
 
 

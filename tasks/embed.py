@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from crossmodal.embedding.options import EmbedOptions
@@ -12,7 +12,10 @@ from crossmodal.runs.run import Run
 from tasks.stage import leave_if_suspended, stage
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from crossmodal.embedding.shards import ShardWork
+    from crossmodal.encoders.lineup_encoders import Encoders
 
 
 @stage("embed", run_name="embed shards {batch.first} to {batch.stop}")
@@ -44,9 +47,10 @@ def _shard_work(
     from crossmodal.encoders.lineup_encoders import Encoders
     from crossmodal.models.register import register_lineup
 
+    served = modalities(batches, lineup)
     if options.runner != "ray":  # there the nodes load it, on devices that may lack here
         with run.recorder.span("load model"):
-            Encoders(lineup, options.device).load(modalities(batches, lineup))
+            Encoders(lineup, options.device).load(served)
     encoders = Encoders(register_lineup(run.collection, run.id, lineup), options.device)
     return ShardWork(
         run_id=run.id,
@@ -55,5 +59,25 @@ def _shard_work(
         options=with_batch_sizes(options, run.collection, encoders, batches, run.recorder.add),
         recorder=run.recorder,
         progress=run.progress,
+        probes=_probes(run, encoders, served, options),
         between_shards=leave_if_suspended,
     )
+
+
+def _probes(
+    run: Run, encoders: Encoders, served: Sequence[str], options: EmbedOptions
+) -> Mapping[str, np.ndarray]:
+    """Return the probes of the versions that will embed, encoding them where this process can."""
+    from crossmodal.embedding.probes import ensure_probes, known_probes
+    from crossmodal.encoders.cache import load_version
+
+    lineup = encoders.lineup
+    versions = {lineup.serving[modality] for modality in served}
+    if lineup.short_texts and "text" in served:
+        versions.add(lineup.joint)
+    if options.runner == "ray":
+        return known_probes(run.collection, list(versions))
+    with run.recorder.span("probes"):
+        return ensure_probes(
+            run.collection, list(versions), lambda version: load_version(version, options.device)
+        )

@@ -1,4 +1,4 @@
-"""Keep the index by which large lists of vectors are searched."""
+"""Keep what searches need beside the vectors: the index of large lists, and calibrated scores."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from crossmodal.ledger.write import model_versions
 from crossmodal.records import Lineup
 from crossmodal.runs.run import Run
 from crossmodal.vectors.audit import keep_codes
+from crossmodal.vectors.calibration.update import calibrate
 from tasks.stage import stage
 
 
@@ -17,3 +18,14 @@ def update_codes(run: Run, lineup: Lineup) -> None:
             known = model_versions.numbered(con, lineup)
         if known.id is not None:
             span.num_items = sum(keep_codes(run.collection, found) for found in known.all_lists)
+
+
+@stage("calibrate")
+def calibrate_scores(run: Run, lineup: Lineup) -> None:
+    """Make the scores of the lists comparable; loads no model, and costs little where they are."""
+    with run.recorder.span("calibrate") as span:
+        with run.collection.read() as con:
+            known = model_versions.numbered(con, lineup)
+        if known.id is not None:
+            done = [calibrate(run.collection, found) for found in known.all_lists]
+            span.num_items = sum(found.num_hubs for found in done)

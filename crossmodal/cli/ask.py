@@ -42,8 +42,8 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Find what TEXTS or pictures mean."""
-    from crossmodal.search.answer import answer
     from crossmodal.search.options import QueryOptions
+    from crossmodal.search.service import answer
 
     options = QueryOptions(
         collection=collection,

@@ -39,7 +39,8 @@ def run_flow(load: Callable[[], Any], params: BaseModel, *, as_json: bool) -> No
     with early_server() as server:
         flow = load()
         with server.used() if server else nullcontext():
-            show_outcome(flow(params, return_state=True), as_json=as_json)
+            given = params.model_dump(mode="json")
+            show_outcome(flow(**given, return_state=True), as_json=as_json)
 
 
 def show_outcome(state: Any, *, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,9 @@ from crossmodal.encoders.encoder import Encoder
 from crossmodal.errors import PathError
 from crossmodal.files.read import is_remote, read_source
 from crossmodal.pictures.decode import ImageLimits, Refused, decode
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 def encode_picture(
@@ -30,8 +34,17 @@ def encode_picture(
     except Refused as refused:
         reason = "there is no such file" if refused.reason == "missing" else refused.detail
         raise PathError(f"{uri} cannot be used as a picture: {reason}") from refused
+    return encode_decoded(encoder, picture, uri)
+
+
+def encode_decoded(encoder: Encoder, picture: Image, name: str) -> npt.NDArray[np.float32]:
+    """Return the (dim,) float32 vector, L2-normalised, of a decoded picture.
+
+    Raises:
+        PathError: It cannot be embedded; ``name`` says which.
+    """
     encoded = encoder.encode_images(encoder.preprocess.apply(picture)[None])
     if encoded.failed:
-        raise PathError(f"{uri} cannot be embedded: {encoded.failed[0].detail}")
+        raise PathError(f"{name} cannot be embedded: {encoded.failed[0].detail}")
     vector: npt.NDArray[np.float32] = encoded.vectors[0]
     return vector

@@ -7,13 +7,14 @@ in flight. What another run committed meanwhile is left out before the forward p
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crossmodal.chunking.registry import chunker_for, fingerprints
+from crossmodal.embedding.probes import Probes, hubs_of
 from crossmodal.ledger.read.pending import still_pending
 from crossmodal.ledger.write.shard_writer import ShardCommit, commit_shard
 from crossmodal.records import Batch, Lineup
@@ -37,6 +38,8 @@ class ShardWork:
     options: EmbedOptions
     recorder: Recorder
     progress: Progress
+    probes: Probes = field(default_factory=dict)
+    """Of the versions that have some: with them the hub terms of vectors are stored too."""
     between_shards: Callable[[], None] = lambda: None
     """May raise to end the run where nothing is in flight."""
 
@@ -89,6 +92,7 @@ def _embed_one(work: ShardWork, planned: pa.Table) -> int:
             planned=pending,
             cut=embedded.cut,
             vectors=embedded.vectors,
+            hubs=hubs_of(embedded.vectors, work.probes),
             spans=work.recorder.drain(),
         )
         with work.collection.write() as con:

@@ -181,6 +181,23 @@ def m013_audits_of_codes(con: duckdb.DuckDBPyConnection) -> None:
             audited_at TIMESTAMPTZ, PRIMARY KEY (model_version_id, modality))""")
 
 
+def m014_calibration(con: duckdb.DuckDBPyConnection) -> None:
+    """Make room for what makes scores comparable: probes a version, a hub term a vector, tables."""
+    con.execute("""
+        CREATE TABLE probe (
+            model_version_id INTEGER PRIMARY KEY, revision VARCHAR NOT NULL, vectors BLOB NOT NULL,
+            encoded_at TIMESTAMPTZ NOT NULL);
+        CREATE TABLE calibration (
+            model_version_id INTEGER NOT NULL, modality VARCHAR NOT NULL,
+            num_vectors BIGINT NOT NULL, tail_start DOUBLE NOT NULL, tail_mean DOUBLE NOT NULL,
+            tail_rate DOUBLE NOT NULL, mean_hub DOUBLE NOT NULL, knots BLOB NOT NULL,
+            fitted_at TIMESTAMPTZ NOT NULL, PRIMARY KEY (model_version_id, modality))""")
+    versions = con.execute("SELECT id, encoders FROM model_version ORDER BY id").fetchall()
+    for number, encoders in versions:
+        for modality in json.loads(encoders):
+            con.execute(f"ALTER TABLE vector_{number}_{modality} ADD COLUMN hub FLOAT")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -195,6 +212,7 @@ STEPS: tuple[Step, ...] = (
     m011_batch_sizes,
     m012_sources_by_content,
     m013_audits_of_codes,
+    m014_calibration,
 )
 LATEST = len(STEPS)
 

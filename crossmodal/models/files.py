@@ -8,7 +8,9 @@ that has nothing to embed still has to know its model version, in milliseconds.
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from crossmodal.errors import ModelUnavailable, ModelUnsupported
@@ -21,10 +23,11 @@ from crossmodal.models.folder import (
     hash_of,
     is_complete,
     read_object,
+    small_files_key,
     stat_key_of,
 )
 from crossmodal.models.image_preprocess import ImagePreprocess
-from crossmodal.models.kinds import kind_of
+from crossmodal.models.kinds import ModelKind, kind_of
 from crossmodal.models.options import BUILT_IN, STARTER, ModelSpec
 from crossmodal.models.text_preprocess import TextPreprocess, text_preprocess
 from crossmodal.records import ModelVersion
@@ -33,6 +36,8 @@ LOCAL_REVISION = "local"
 SMALL_FILES = ("*.json", "*.txt", "*.model")
 # The modules of sentence-transformers lie in 1_Pooling and the like; other folders hold exports.
 OTHER_FOLDERS = ("[!0-9]*/*",)
+# A file that was just written may be written again within one tick of the file system's clock.
+_SETTLED_NS = 100_000_000
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
@@ -49,6 +54,14 @@ class Preprocessing:
         """Return the SHA-256, in hex, of all that decides the vectors but weights and format."""
         parts = {"text": self.text, "image": self.image, "audio": self.audio}
         return digest({name: part.fingerprint for name, part in parts.items() if part})
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """Hold what the small files of a model's folder say."""
+
+    kind: ModelKind
+    preprocessing: Preprocessing
 
 
 def resolve(spec: ModelSpec) -> ModelFiles:
@@ -77,8 +90,19 @@ def files_of(version: ModelVersion) -> ModelFiles:
     Raises:
         ModelUnavailable: They are no longer to be had.
     """
-    revision = None if version.revision == LOCAL_REVISION else version.revision
-    return resolve(ModelSpec(version.name, revision))
+    if version.revision == LOCAL_REVISION:
+        return resolve(ModelSpec(version.name))
+    files = _of_commit(version.name, version.revision)
+    if not all(path.exists() for path in files.weights):  # the cache was cleared meanwhile
+        _of_commit.cache_clear()
+        files = _of_commit(version.name, version.revision)
+    return files
+
+
+@lru_cache(maxsize=32)
+def _of_commit(name: str, commit: str) -> ModelFiles:
+    """Find the files of a hub's commit, once a process: a commit cannot change."""
+    return resolve(ModelSpec(name, commit))
 
 
 def stat_key(files: ModelFiles) -> str:
@@ -99,38 +123,51 @@ def weights_hash(files: ModelFiles) -> str:
     return hash_of(files.weights)
 
 
-def preprocessing(files: ModelFiles) -> Preprocessing:
-    """Return how the model's inputs are prepared.
+def description(files: ModelFiles) -> Description:
+    """Return what the model is, read once a process as long as its small files are unchanged.
 
     Raises:
-        ModelUnavailable: A file that says so is missing.
-        ModelUnsupported: A step is unknown.
+        ModelUnavailable: A file that says how inputs are prepared is missing.
+        ModelUnsupported: It is no model of a known shape, or a step is unknown.
     """
-    kind = kind_of(files)
-    return Preprocessing(
-        image=_image(files) if "image" in kind.encoders else None,
-        text=text_preprocess(files, kind),
-        audio=audio_preprocess(files) if "audio" in kind.encoders else None,
-    )
+    key = small_files_key(files.directory)
+    youngest_ns = max((mtime_ns for _, _, mtime_ns in key), default=0)
+    if youngest_ns > time.time_ns() - _SETTLED_NS:
+        return _described.__wrapped__(files, key)
+    return _described(files, key)
+
+
+def preprocessing(files: ModelFiles) -> Preprocessing:
+    """Return how the model's inputs are prepared; raises as ``description`` does."""
+    return description(files).preprocessing
 
 
 def describe(files: ModelFiles, dtype: str, weights_hash: str) -> ModelVersion:
     """Return the model version that these files are when computed in ``dtype``.
 
-    Raises:
-        ModelUnavailable: A file that says how inputs are prepared is missing.
-        ModelUnsupported: It is no model of a known shape.
+    Raises as ``description`` does.
     """
-    kind = kind_of(files)
+    found = description(files)
     return ModelVersion(
         name=files.name,
         revision=files.revision,
         weights_hash=weights_hash,
-        preprocessing=preprocessing(files).fingerprint,
-        dim=kind.dim,
+        preprocessing=found.preprocessing.fingerprint,
+        dim=found.kind.dim,
         dtype=dtype,
-        encoders=dict(kind.encoders),
+        encoders=dict(found.kind.encoders),
     )
+
+
+@lru_cache(maxsize=32)
+def _described(files: ModelFiles, _key: tuple[tuple[str, int, int], ...]) -> Description:
+    kind = kind_of(files)
+    settings = Preprocessing(
+        image=_image(files) if "image" in kind.encoders else None,
+        text=text_preprocess(files, kind),
+        audio=audio_preprocess(files) if "audio" in kind.encoders else None,
+    )
+    return Description(kind, settings)
 
 
 def choose_dtype(requested: str, device: str) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +23,7 @@ _WEIGHT_PATTERNS = (
     "pytorch_model.bin",
     "pytorch_model-*.bin",
 )
+_SMALL_SUFFIXES = (".json", ".txt", ".model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,14 @@ def read_list(directory: Path, name: str) -> list[dict[str, Any]]:
     return [item for item in content if isinstance(item, dict)] if isinstance(content, list) else []
 
 
+def small_files_key(directory: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return path, size and time of every file that describes the model: equal means unchanged.
+
+    They lie in the folder and in the numbered ones of sentence-transformers (``1_Pooling``).
+    """
+    return tuple(sorted(_small_files(os.fspath(directory))))
+
+
 def stat_key_of(paths: Iterable[Path]) -> str:
     """Return a digest of the files' paths, sizes and times: equal means unchanged."""
     facts = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
@@ -109,6 +119,16 @@ def _hash_files(paths: tuple[Path, ...], _stat_key: str) -> str:
             while block := stream.read(1 << 20):
                 total.update(block)
     return total.hexdigest()
+
+
+def _small_files(folder: str) -> Iterator[tuple[str, int, int]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(_SMALL_SUFFIXES):
+                found = entry.stat()
+                yield entry.path, found.st_size, found.st_mtime_ns
+            elif entry.name[0].isdigit() and entry.is_dir():
+                yield from _small_files(entry.path)
 
 
 def _read_json(path: Path) -> Any:

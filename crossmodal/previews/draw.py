@@ -52,17 +52,15 @@ def draw_picture(content: Content, side_px: int) -> Iterator[bytes]:
     yield jpeg(decode(bytes_of(content), ImageLimits(min_side=2 * side_px)).image, side_px)
 
 
-def draw_query(content: Content, side_px: int) -> Iterator[bytes]:
-    """Yield a whole image within a square of ``side_px``, as PNG: nothing is lost but size."""
+def draw_query(content: Content, side_px: int) -> Iterator[tuple[int, int, bytes]]:
+    """Yield width, height and RGB pixels of a whole image within a square of ``side_px``."""
     from PIL import Image
 
     from crossmodal.pictures.decode import ImageLimits, decode
 
     image = decode(bytes_of(content), ImageLimits(min_side=2 * side_px)).image
     image.thumbnail((side_px, side_px), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)
-    yield buffer.getvalue()
+    yield image.width, image.height, image.convert("RGB").tobytes()
 
 
 def draw_frame(content: Content, at_s: float, side_px: int) -> Iterator[bytes]:

@@ -6,15 +6,19 @@ process: whatever a hostile file does, it does to a child with a limit on time a
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crossmodal.errors import Refused
+from crossmodal.previews import draw
 from crossmodal.previews.draw import Content, bytes_of, jpeg
 from crossmodal.records import Lineup
 from crossmodal.sandbox.pool import run_in_child
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _MAX_SECONDS = 15.0
 _MAX_MEMORY_BYTES = 1_500_000_000
@@ -54,39 +58,46 @@ def preview(subject: Subject, content: Content, lineup: Lineup, side_px: int) ->
     """
     kind, meta = subject.kind, subject.meta
     if subject.media_type.startswith("image/"):
-        return _drawn("draw_picture", content, side_px)
+        return _drawn(draw.draw_picture, content, side_px)
     if subject.media_type.startswith("video/"):
         at_s = float(meta.get("frame_s", meta.get("start_s", 0.0)))
-        return _drawn("draw_frame", content, at_s, side_px)
+        return _drawn(draw.draw_frame, content, at_s, side_px)
     if subject.media_type.startswith("audio/"):
         start_s = float(meta.get("start_s", 0.0))
         end_s = max(start_s + 0.1, float(meta.get("end_s", start_s + _DEFAULT_WAVE_S)))
-        return _drawn("draw_wave", content, start_s, end_s, side_px)
+        return _drawn(draw.draw_wave, content, start_s, end_s, side_px)
     if subject.media_type == _PDF and "page" in meta:
         box = meta.get("box") if kind == "figure" else None
         part = tuple(box) if box and len(box) == _NUM_SIDES else None
-        return _drawn("draw_page", content, int(meta["page"]), part, side_px)
+        return _drawn(draw.draw_page, content, int(meta["page"]), part, side_px)
     if kind in _IN_DOCUMENTS:
         return _figure(subject, content, lineup, side_px)
     raise Refused("no_preview", f"a {kind} of {subject.media_type} is not shown as a picture")
 
 
-def small_picture(data: bytes, side_px: int) -> bytes:
-    """Return a picture that somebody sent, decoded in a child and made small, as PNG.
+def small_picture(data: bytes, side_px: int) -> Image:
+    """Return a picture that somebody sent, decoded in a child and made small, as RGB.
 
     Raises:
         Refused: The bytes are no whole image, or one that is too large.
     """
-    return _drawn("draw_query", data, side_px)
+    from PIL import Image
+
+    width, height, pixels = _from_child(draw.draw_query, data, side_px)
+    return Image.frombytes("RGB", (width, height), pixels)
 
 
-def _drawn(function: str, *args: Any) -> bytes:
-    target = f"crossmodal.previews.draw:{function}"
+def _drawn(function: Callable[..., Iterator[bytes]], *args: Any) -> bytes:
+    drawn: bytes = _from_child(function, *args)
+    return drawn
+
+
+def _from_child(function: Callable[..., Iterator[Any]], *args: Any) -> Any:
     # To the end, because an iterator that is left early costs the child its life.
-    drawn: list[bytes] = list(
-        run_in_child(target, *args, max_seconds=_MAX_SECONDS, max_memory_bytes=_MAX_MEMORY_BYTES)
+    yielded = list(
+        run_in_child(function, *args, max_seconds=_MAX_SECONDS, max_memory_bytes=_MAX_MEMORY_BYTES)
     )
-    return drawn[0]
+    return yielded[0]
 
 
 def _figure(subject: Subject, content: Content, lineup: Lineup, side_px: int) -> bytes:
@@ -128,7 +139,7 @@ def _document_bytes(content: Content) -> bytes:
 
 def _encoded(picture: Any, side_px: int) -> bytes:
     if isinstance(picture, bytes):
-        return _drawn("draw_picture", picture, side_px)
+        return _drawn(draw.draw_picture, picture, side_px)
     from PIL import Image
 
     return jpeg(Image.fromarray(picture), side_px)

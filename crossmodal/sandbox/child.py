@@ -1,7 +1,7 @@
 """Be the child process: run parsers that are asked for on stdin, one after the other.
 
 Owns the limits that a process can only set on itself: memory, core dumps, dying with its parent,
-and silence. Knows no parser; the target of a request says what is imported. Started as
+and silence. Knows no parser; the request says which function is imported. Started as
 ``python -m crossmodal.sandbox.child PARENT_PID``, and ends when its stdin does.
 """
 
@@ -70,9 +70,9 @@ def _watch(parent: int) -> None:
 
 def _serve(request: Request, replies: BinaryIO) -> None:
     try:
-        function = _find(request.target)
+        function = _find(request)
     except (ImportError, AttributeError) as error:
-        _send(replies, Reply.NO_TARGET, f"{request.target}: {error}")
+        _send(replies, Reply.NO_TARGET, f"{request.module}.{request.function}: {error}")
         return
     try:
         with _memory_limit(request.max_memory_bytes):
@@ -86,9 +86,11 @@ def _serve(request: Request, replies: BinaryIO) -> None:
         _send(replies, Reply.DONE, _memory_bytes(resident=True))
 
 
-def _find(target: str) -> Callable[..., Iterator[Any]]:
-    module, _, name = target.partition(":")
-    function: Callable[..., Iterator[Any]] = getattr(importlib.import_module(module), name)
+def _find(request: Request) -> Callable[..., Iterator[Any]]:
+    found: Any = importlib.import_module(request.module)
+    for name in request.function.split("."):
+        found = getattr(found, name)
+    function: Callable[..., Iterator[Any]] = found
     return function
 
 

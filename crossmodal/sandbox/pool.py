@@ -11,14 +11,17 @@ from __future__ import annotations
 import atexit
 import os
 import queue
+import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
 
 from crossmodal.errors import Refused
 from crossmodal.sandbox.process import Allowance, Child, out_of_memory
 from crossmodal.sandbox.protocol import Reply, Request
+
+T = TypeVar("T")
 
 _MAX_IDLE = min(4, os.cpu_count() or 1)
 _MAX_REQUESTS = 200
@@ -26,25 +29,55 @@ _MAX_IDLE_BYTES = 500_000_000
 
 
 def run_in_child(
-    target: str, *args: Any, max_seconds: float, max_memory_bytes: int
-) -> Generator[Any]:
+    function: Callable[..., Iterator[T]], *args: Any, max_seconds: float, max_memory_bytes: int
+) -> Generator[T]:
     """Yield what a generator function yields in a child process, as it comes.
 
-    ``target`` is ``package.module:function``; arguments and items travel as pickles. The child
-    waits when about a megabyte has not been taken yet; only time that the caller spends waiting
-    for the child counts towards ``max_seconds``. Thread-safe; an iterator that is closed or
-    dropped early ends its child.
+    The function travels by its name, arguments and items as pickles. The child waits when about a
+    megabyte has not been taken yet; only time that the caller spends waiting for the child counts
+    towards ``max_seconds``. Thread-safe; an iterator that is closed or dropped early ends its
+    child.
+
+    Args:
+        function: One that stands at the top of a module. That module should import heavy
+            libraries only inside its functions: the caller imports it too.
+        args: What the function is called with.
+        max_seconds: How long the caller may wait for the child in all.
+        max_memory_bytes: How much the child's address space may grow by.
 
     Raises:
-        Refused: As the function raised it, or ``timed_out``, ``out_of_memory`` (its address space
-            grew by more than ``max_memory_bytes``) or ``parser_crashed``.
-        ImportError: There is no such function.
+        ValueError: A child could not import the function: a lambda, a closure, a method of an
+            object, or a function of the program that was started.
+        Refused: As the function raised it, or ``timed_out``, ``out_of_memory`` or
+            ``parser_crashed``.
+        ImportError: The child did not find the function.
     """
-    allowance = Allowance(max_seconds, max_memory_bytes)
+    module, name = _importable(function)
+    request = Request(module, name, args, max_memory_bytes)
+    return _answers(request, Allowance(max_seconds, max_memory_bytes))
+
+
+def _importable(function: Callable[..., object]) -> tuple[str, str]:
+    """Return the module and the name by which a child can import a function."""
+    module = getattr(function, "__module__", None) or ""
+    name = getattr(function, "__qualname__", None) or ""
+    found: object = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if module == "__main__" or found is not function:
+        shown = f"{module}.{name}" if name else repr(function)
+        raise ValueError(
+            f"a child process cannot import {shown}: give it a function that stands at the top of "
+            "a module, not a lambda, a closure, a method or a function of the started program"
+        )
+    return module, name
+
+
+def _answers(request: Request, allowance: Allowance) -> Generator[Any]:
     child = _POOL.take()
     reusable = False
     try:
-        child.send(Request(target, args, max_memory_bytes), allowance)
+        child.send(request, allowance)
         reply, payload = child.receive(allowance)
         while reply is Reply.ITEM:
             yield payload

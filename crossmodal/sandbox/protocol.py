@@ -34,7 +34,9 @@ class Reply(Enum):
 class Request:
     """Ask a child to run one generator function over one source."""
 
-    target: str
+    module: str
+    function: str
+    """Its qualified name within the module."""
     args: tuple[Any, ...]
     max_memory_bytes: int
 

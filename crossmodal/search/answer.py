@@ -1,72 +1,86 @@
-"""Answer queries: choose the lists, encode the query once a space, search, merge, show.
-
-Refuses before it loads a model: an empty collection, an unknown model and a wrong filter cost
-milliseconds. A query is only ever compared with vectors of the model version that encoded it.
-"""
+"""Hold the answer to one query, and show it: as plain values, a table, an artifact."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crossmodal.errors import FilterError
-from crossmodal.ledger.collection import Collection
-from crossmodal.ledger.read.filters import Where, parse_where
-from crossmodal.ledger.read.surroundings import Surroundings, recordings, surroundings
-from crossmodal.records import Hit
-from crossmodal.search.lists import QueryVectors, choose_lists, encode_image, encode_text
-from crossmodal.search.merge import merged
-from crossmodal.search.options import QueryOptions
-from crossmodal.vectors.ann.cache import CodesFolder
+from crossmodal.search.strength import NOTHING
 from crossmodal.views.grid import Grid
 from crossmodal.views.human import human_bytes, markdown_cell
 from crossmodal.views.places import place_of, snippet
 
 if TYPE_CHECKING:
-    import duckdb
+    from crossmodal.ledger.read.chunks import SourceRow
+    from crossmodal.ledger.read.surroundings import Surroundings
+    from crossmodal.records import Hit
+
+_HEADER = ("", "score", "strength", "path", "words", "size")
+_OPTIONAL = ("strength", "words")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Hold one query and its hits, best first."""
+    """Hold one query and a page of its hits, best first."""
 
     query: str
     model: str
     hits: list[Hit]
+    query_id: str = ""
+    """Names the query where details or further pages are asked for; empty where it is not kept."""
+    has_more: bool = False
+    """Whether there is another page."""
+    stands_out: bool | None = None
+    """Whether any hit of the query is likely or strong; None where nobody can tell."""
     around: dict[int, Surroundings] = field(default_factory=dict)
     """By chunk id, what stands beside a hit and what it is a part of; where it was asked for."""
-    plays: dict[str, str] = field(default_factory=dict)
+    plays: dict[str, SourceRow] = field(default_factory=dict)
     """By source, the film or sound that these subtitles or this transcript belong to."""
     notices: list[str] = field(default_factory=list)
     """What a person should know of how the hits were found."""
 
+    @property
+    def verdict(self) -> str:
+        """Return what is said above the hits: that nothing stands out, or nothing."""
+        return NOTHING if self.stands_out is False else ""
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return asdict(self)
+        plays = {uri: recording.uri for uri, recording in self.plays.items()}
+        return asdict(self) | {"plays": plays, "verdict": self.verdict}
 
     def to_grid(self) -> Grid:
-        """Return a table: rank, score, path and place, the words."""
+        """Return a table: rank, score, strength, path and place, the words."""
         rows = [
-            (str(hit.rank), f"{hit.score:.3f}", self._place(hit), self._words(hit), _size(hit))
+            (
+                str(hit.rank),
+                f"{hit.score:.3f}",
+                hit.strength,
+                self._place(hit),
+                self._words(hit),
+                human_bytes(hit.size_bytes),
+            )
             for hit in self.hits
         ]
-        header = ("", "score", "path", "words", "size")
-        if not any(row[3] for row in rows):
-            return Grid(
-                self.query, _without(header, 3), [_without(r, 3) for r in rows], num_words=3
-            )
-        return Grid(self.query, header, rows, num_words=4)
+        kept = [
+            i
+            for i, name in enumerate(_HEADER)
+            if name not in _OPTIONAL or any(row[i] for row in rows)
+        ]
+        title = f"{self.query}\n{self.verdict}" if self.verdict else self.query
+        header = tuple(_HEADER[i] for i in kept)
+        shown = [tuple(row[i] for i in kept) for row in rows]
+        return Grid(title, header, shown, num_words=_num_words(header))
 
     def to_markdown(self) -> str:
         """Return a heading and a table with thumbnails for a Prefect artifact."""
-        return f"## {markdown_cell(self.query)}\n\n{self.to_grid().to_markdown()}\n"
+        verdict = f"*{self.verdict}*\n\n" if self.verdict else ""
+        return f"## {markdown_cell(self.query)}\n\n{verdict}{self.to_grid().to_markdown()}\n"
 
     def _place(self, hit: Hit) -> str:
         copies = f" (and {hit.num_copies - 1} more of the same content)" * (hit.num_copies > 1)
         place = place_of(hit.meta)
-        plays = f" of {self.plays[hit.uri]}" if place and hit.uri in self.plays else ""
+        plays = f" of {self.plays[hit.uri].uri}" if place and hit.uri in self.plays else ""
         return hit.uri + (f" ({place}{plays})" if place else "") + copies
 
     def _words(self, hit: Hit) -> str:
@@ -78,59 +92,6 @@ class Answer:
         return " / ".join(snippet(text) for text in texts if text)
 
 
-def answer(options: QueryOptions, texts: list[str], images: list[str]) -> list[Answer]:
-    """Return one Answer for each text, then one for each picture.
-
-    Raises:
-        FilterError: no query was given, or a condition cannot be understood.
-        CollectionMissing, CollectionEmpty, ModelMismatch: before any model is loaded.
-    """
-    queries = [text for text in texts if text.strip()]
-    if not queries and not images:
-        raise FilterError("nothing to search for: give a text, or a picture with --image")
-    where = parse_where(options.where)
-    collection = Collection(options.collection)
-    with collection.read() as con:
-        lists = choose_lists(con, collection.path, options)
-    encoded = [encode_text(lists, text, options.device) for text in queries]
-    encoded += [encode_image(lists, uri, options.device) for uri in images]
-    codes = codes_beside(collection.path)
-    with collection.read() as con:
-        return [
-            _answer(con, title, vectors, options, where, codes)
-            for title, vectors in zip([*queries, *images], encoded, strict=True)
-        ]
-
-
-@lru_cache(maxsize=4)
-def codes_beside(collection: Path) -> CodesFolder:
-    """Return the codes of a collection, kept open across the searches of this process."""
-    return CodesFolder(collection)
-
-
-def _answer(
-    con: duckdb.DuckDBPyConnection,
-    title: str,
-    vectors: QueryVectors,
-    options: QueryOptions,
-    where: Where | None,
-    codes: CodesFolder,
-) -> Answer:
-    hits, notices = merged(con, vectors, options, where, codes)
-    ids = [hit.chunk_id for hit in hits]
-    return Answer(
-        query=title,
-        model=" + ".join(dict.fromkeys(found.version.label for found in vectors)),
-        hits=hits,
-        around=surroundings(con, ids, options.expand) if options.expand else {},
-        plays=recordings(con, hits),
-        notices=notices,
-    )
-
-
-def _size(hit: Hit) -> str:
-    return human_bytes(hit.size_bytes)
-
-
-def _without(cells: tuple[str, ...], index: int) -> tuple[str, ...]:
-    return cells[:index] + cells[index + 1 :]
+def _num_words(header: tuple[str, ...]) -> int:
+    """Return how many columns, from the left, hold words rather than numbers."""
+    return len(header) - 1

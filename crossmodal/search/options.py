@@ -22,3 +22,5 @@ class QueryOptions:
     """One hit a source, its best; otherwise every chunk is a hit."""
     expand: int = 0
     """How many chunks before and after a hit come with it."""
+    min_strength: str | None = None
+    """Hide hits that are weaker than this: strong, likely or weak; None hides none."""

@@ -7,7 +7,7 @@ codes that agree with the collection and were measured to find what exact search
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
@@ -15,7 +15,7 @@ import numpy as np
 
 from crossmodal.errors import ModelMismatch
 from crossmodal.ledger.read.filters import Where
-from crossmodal.ledger.read.hits import CHUNK_COLUMNS, hit_of, modified_at
+from crossmodal.ledger.read.hits import CHUNK_COLUMNS, cosine, hit_of, modified_at
 from crossmodal.ledger.sql import first_row
 from crossmodal.ledger.write.model_versions import all_versions
 from crossmodal.records import Hit, VectorList
@@ -65,8 +65,8 @@ class SearchNotice:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Hold the hits, best first, and how they were found."""
+class Found:
+    """Hold the hits of one list, nearest first, and how they were found."""
 
     hits: list[Hit]
     notice: SearchNotice
@@ -82,12 +82,12 @@ def search(
     Raises:
         ModelMismatch: the query is not of the model version's dim, or the version is unknown here.
     """
-    return answer(con, request, codes).hits
+    return find(con, request, codes).hits
 
 
-def answer(
+def find(
     con: duckdb.DuckDBPyConnection, request: SearchRequest, codes: CodesFolder | None = None
-) -> Answer:
+) -> Found:
     """Return what ``search`` does, and how it was found.
 
     Raises:
@@ -95,7 +95,7 @@ def answer(
     """
     check_query(con, request.vectors, np.atleast_1d(request.query))
     if codes is None:
-        return Answer(_compare_all(con, request), SearchNotice("exact"))
+        return Found(_compare_all(con, request), SearchNotice("exact"))
     ready = codes.ready(con, request.vectors)
     found: list[Hit] | NotReady
     try:
@@ -103,8 +103,8 @@ def answer(
     except CodesDamaged as error:
         found = codes.give_up(request.vectors, error)
     if isinstance(found, NotReady):
-        return Answer(_compare_all(con, request), SearchNotice("exact", found.reason))
-    return Answer(found, SearchNotice("codes"))
+        return Found(_compare_all(con, request), SearchNotice("exact", found.reason))
+    return Found(found, SearchNotice("codes"))
 
 
 def check_query(con: duckdb.DuckDBPyConnection, vectors: VectorList, query: np.ndarray) -> None:
@@ -173,32 +173,43 @@ def _by_codes(
     return NotReady()
 
 
-def _hits(
-    con: duckdb.DuckDBPyConnection, request: SearchRequest, nearest: Nearest, depth: int
-) -> list[Hit]:
-    """Return the page of hits among the ``depth`` nearest chunks."""
-    where = request.where or Where()
-    ids = nearest.chunk_ids[:depth]
-    chunks = {row[0]: row for row in con.execute(_CHUNKS, {"ids": ids}).fetchall()}
+def hits_of(
+    con: duckdb.DuckDBPyConnection, chunk_ids: np.ndarray, where: Where | None = None
+) -> dict[int, Hit]:
+    """Return by chunk id hits without rank and score, of the chunks that a source holds.
+
+    Of the sources that pass ``where`` the first by uri is named; chunks without any are left out.
+    """
+    where = where or Where()
+    chunks = {row[0]: row for row in con.execute(_CHUNKS, {"ids": chunk_ids}).fetchall()}
     hashes = sorted({row[-1] for row in chunks.values()})
     sql = _SOURCES.format(condition=where.sql)
     held = con.execute(sql, {"hashes": hashes, **where.params}).fetchall()
     shown = {row[0]: row[1:] for row in held if row[2] is not None}
-    found = [
-        (float(score), chunks[chunk_id], shown[chunks[chunk_id][-1]])
-        for chunk_id, score in zip(ids.tolist(), nearest.scores, strict=False)
-        if chunk_id in chunks and chunks[chunk_id][-1] in shown
-    ]
+    return {
+        chunk_id: _hit(row, shown[row[-1]]) for chunk_id, row in chunks.items() if row[-1] in shown
+    }
+
+
+def _hits(
+    con: duckdb.DuckDBPyConnection, request: SearchRequest, nearest: Nearest, depth: int
+) -> list[Hit]:
+    """Return the page of hits among the ``depth`` nearest chunks."""
+    ids = nearest.chunk_ids[:depth]
+    known = hits_of(con, ids, request.where)
+    scored = zip(ids.tolist(), nearest.scores.tolist(), strict=False)
+    found = [(known[chunk_id], score) for chunk_id, score in scored if chunk_id in known]
     page = found[request.offset : request.offset + request.k]
-    return [_hit(request.offset + i, *parts) for i, parts in enumerate(page, start=1)]
+    return [
+        replace(hit, rank=request.offset + i, score=cosine(score))
+        for i, (hit, score) in enumerate(page, start=1)
+    ]
 
 
-def _hit(rank: int, score: float, chunk: tuple[Any, ...], sources: tuple[Any, ...]) -> Hit:
+def _hit(chunk: tuple[Any, ...], sources: tuple[Any, ...]) -> Hit:
     num_copies, source = sources
     return hit_of(
         chunk[:-1],
-        rank=rank,
-        score=score,
         uri=source["uri"],
         media_type=source["media_type"] or "",
         size_bytes=source["size_bytes"],

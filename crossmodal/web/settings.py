@@ -16,8 +16,6 @@ MAX_CHUNK_ID = 2**63 - 1
 MAX_AROUND = 10
 PREVIEW_SIDES = (160, 320, 640, 1024)
 """Previews are made in these sizes only, so that nobody fills the cache with all others."""
-UPLOAD_SIDE = 1024
-"""Pixels of the longer side to which a picture that somebody sends is made smaller."""
 
 
 class RefusedToServe(CrossmodalError):

@@ -5,15 +5,30 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from crossmodal.search.options import QueryOptions
 from flows.params.base import CollectionParams, FlowParams
-from flows.params.forms import Text
+from flows.params.forms import Condition, Text
+
+
+def _given(name: str) -> JsonValue:
+    return {"required": [name], "properties": {name: {"minLength": 1}}}
+
+
+# Not as a list of cases: a deployment itself need not hold what is required, and Prefect leaves
+# that out only where it is no list.
+_TEXT_OR_IMAGE: dict[str, JsonValue] = {
+    "if": _given("text"),
+    "then": {"properties": {"image": {"maxLength": 0}}},
+    "else": _given("image"),
+}
 
 
 class SearchParams(FlowParams):
     """Answer a query with the images, passages, moments and sounds that mean it."""
+
+    model_config = ConfigDict(json_schema_extra=_TEXT_OR_IMAGE)
 
     text: Text = Field(
         default="",
@@ -27,7 +42,7 @@ class SearchParams(FlowParams):
     )
     k: int = Field(default=10, title="Hits", description="How many hits.", ge=1, le=1000)
     offset: int = Field(default=0, title="Offset", description="Hits to leave out first.", ge=0)
-    where: list[str] = Field(
+    where: list[Condition] = Field(
         default_factory=list,
         title="Filters",
         description="Conditions that all must hold, such as path=*.jpg, type=image/png, "
@@ -123,3 +138,8 @@ class PromoteParams(CollectionParams):
 
 class StatusParams(CollectionParams):
     """Say what a collection holds and how its last runs went."""
+
+    @property
+    def run_name(self) -> str:
+        """Return what the Prefect UI calls a run with these values."""
+        return f"{self.collection_name}: status"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -10,7 +9,7 @@ from pydantic import Field, model_validator
 
 from crossmodal.sources.options import PartitionBy, PlanRules, Selection
 from flows.params.base import EmbedParams, counted
-from flows.params.forms import Text
+from flows.params.forms import Day, Text
 
 
 class BackfillParams(EmbedParams):
@@ -33,10 +32,10 @@ class BackfillParams(EmbedParams):
         ge=0,
         le=20,
     )
-    since: date | None = Field(
+    since: Day | None = Field(
         default=None, title="Since", description="First day of the file's date (UTC)."
     )
-    until: date | None = Field(
+    until: Day | None = Field(
         default=None, title="Until", description="Last day of the file's date (UTC), included."
     )
     listed: Text = Field(
@@ -111,7 +110,7 @@ class BackfillParams(EmbedParams):
             "partitions": [name],
             "workers": "here",
         }
-        return {"params": given | changed}
+        return given | changed
 
 
 def _absolute(place: str) -> str:

@@ -1,6 +1,7 @@
-"""Declare what a person may set on each flow: one shallow, frozen model a flow.
+"""Declare what a person may set on each flow: one shallow, frozen form a flow.
 
-The Prefect UI draws its form from these, the command line its options. Unknown keys are refused.
+Every field becomes a parameter of the flow (``flows.params.flat``). The Prefect UI draws its form
+from these, the command line its options. Unknown names are refused.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from crossmodal.models.options import DEFAULT_MODEL, DEFAULT_TEXT_MODEL, LineupS
 from crossmodal.runs.options import RunOptions
 from crossmodal.sources.options import ListOptions, PlanRules
 from flows.params.chunking import ChunkParams
-from flows.params.forms import Text, number_fields
+from flows.params.forms import Text
 
 DEFAULT_COLLECTION = "crossmodal.duckdb"
 
@@ -24,7 +25,7 @@ DEFAULT_COLLECTION = "crossmodal.duckdb"
 class CollectionParams(BaseModel):
     """What every flow needs to know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=number_fields)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     collection: str = Field(
         default=DEFAULT_COLLECTION,
@@ -37,6 +38,11 @@ class CollectionParams(BaseModel):
     def collection_name(self) -> str:
         """Return the collection as run names call it: the file's name without its suffix."""
         return PurePath(self.collection).stem
+
+    @property
+    def run_name(self) -> str:
+        """Return what the Prefect UI calls a run with these values."""
+        return self.collection_name
 
 
 class FlowParams(CollectionParams):

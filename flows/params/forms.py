@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+
+from crossmodal.errors import FilterError
+from crossmodal.ledger.read.filters import condition_pattern, parse_where
 
 _FIRST = ("text", "image", "paths", "collection", "model", "text_model", "audio_model")
 _LAST = (
@@ -40,13 +45,29 @@ Text = Annotated[str, BeforeValidator(_empty_for_none)]
 """Text that may stay empty: one field in the form, where ``str | None`` draws two buttons."""
 
 
-def number_fields(schema: dict[str, Any]) -> None:
-    """Number a schema's fields in the order that a person fills them in.
+_DAY = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
+Day = Annotated[date, WithJsonSchema({"type": "string", "format": "date", "pattern": _DAY})]
+"""A date; a Prefect server checks the pattern but no format."""
 
-    The UI sorts by ``position``: without it, Prefect on Postgres shows them in no order at all.
-    """
-    fields = schema.get("properties", {})
-    middle = [name for name in fields if name not in _FIRST + _LAST]
-    ordered = [name for name in (*_FIRST, *middle, *_LAST) if name in fields]
-    for position, name in enumerate(ordered):
-        fields[name]["position"] = position
+
+def _understood(condition: str) -> str:
+    try:
+        parse_where([condition])
+    except FilterError as error:
+        raise ValueError(str(error)) from error
+    return condition
+
+
+Condition = Annotated[
+    str,
+    AfterValidator(_understood),
+    WithJsonSchema({"type": "string", "pattern": condition_pattern()}),
+]
+"""A filter such as ``date>=2024-01-31``."""
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return the names of fields in the order that a person fills them in."""
+    known = list(names)
+    middle = [name for name in known if name not in _FIRST + _LAST]
+    return [name for name in (*_FIRST, *middle, *_LAST) if name in known]

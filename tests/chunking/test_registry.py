@@ -11,6 +11,17 @@ from crossmodal.chunking.rules import ChunkRules
 from crossmodal.records import Lineup
 from tests.ledger.build import version
 
+EARLIER = {
+    "audio": "audio/1/8b9bcb76059e",
+    "document": "document/1/6e4250908a24",
+    "subtitle": "subtitle/1/aee8edb8d7cc",
+    "table": "table/1/de6e8d442a60",
+    "text": "text/1/aee8edb8d7cc",
+    "video": "video/1/442d6207a83d",
+    "whole_image": "whole_image/1",
+}
+"""What collections hold that were made before the library lay under ``crossmodal/``."""
+
 RULES = ChunkRules()
 JOINT = Lineup.of(version())
 SENTENCES = replace(version("sentences"), encoders={"text": "sentence"}, preprocessing="q")
@@ -70,6 +81,13 @@ def test_another_encoder_for_passages_cuts_anew_what_has_passages() -> None:
 def test_fingerprints_name_the_chunker_and_its_revision() -> None:
     assert fingerprints(RULES, JOINT)["image/*"] == "whole_image/1"
     assert fingerprints(RULES, JOINT)["video/*"].startswith("video/1/")
+
+
+def test_fingerprints_are_those_of_earlier_collections() -> None:
+    sentences, clap = (replace(v, preprocessing=f"p-{v.name}") for v in (SENTENCES, CLAP))
+    lineup = Lineup.of(version(), sentences, clap)
+    now = {text.partition("/")[0]: text for text in fingerprints(RULES, lineup).values()}
+    assert now == EARLIER
 
 
 def test_registry_costs_no_library_of_any_modality() -> None:

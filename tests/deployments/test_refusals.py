@@ -19,7 +19,7 @@ Trigger = Callable[[str, dict[str, Any]], httpx.Response]
 
 @pytest.fixture(scope="module")
 def trigger(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trigger]:
-    """Yield what the run form does: ask for a run with the default values and some changes."""
+    """Yield what a caller does: ask for a run and name some values."""
     collection = tmp_path_factory.mktemp("refusals") / "refusals.duckdb"
     with (
         temporary_settings({PREFECT_API_URL: prefect_server}),
@@ -29,8 +29,7 @@ def trigger(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> It
 
         def ask(flow: str, changes: dict[str, Any]) -> httpx.Response:
             found = client.read_deployment_by_name(f"{flow}/refusals")
-            params = found.parameters["params"] | changes
-            body = {"parameters": {"params": params}, "state": {"type": "SCHEDULED"}}
+            body = {"parameters": changes, "state": {"type": "SCHEDULED"}}
             return Api(prefect_server).ask("POST", f"/deployments/{found.id}/create_flow_run", body)
 
         yield ask
@@ -45,11 +44,21 @@ def trigger(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> It
         ("index", {"paths": []}, "paths"),
         ("index", {"paths": "/photos"}, "not of type 'array'"),
         ("index", {"collection": ""}, "collection"),
+        ("index", {"collection": "photos.duckdb"}, "does not match"),
+        ("index", {"params": {"paths": ["/photos"]}}, "Additional properties are not allowed"),
         ("index", {"bathc_size": 8}, "Additional properties are not allowed"),
         ("backfill", {"partition_by": "week"}, "not one of"),
         ("backfill", {"max_parallel": 0}, "less than the minimum of 1"),
         ("backfill", {"everything": True}, "Additional properties are not allowed"),
-        ("search", {"k": 100_000}, "greater than the maximum of 1000"),
+        ("backfill", {"since": "31.1.2024"}, "since"),
+        ("backfill", {"until": "2024-13-01"}, "until"),
+        ("search", {"text": "a", "k": 100_000}, "greater than the maximum of 1000"),
+        ("search", {}, "'image' is a required property"),
+        ("search", {"text": ""}, "'image' is a required property"),
+        ("search", {"text": "a", "image": "/a.png"}, "image"),
+        ("search", {"text": "a", "where": ["colour=red"]}, "does not match"),
+        ("search", {"text": "a", "where": ["path<a"]}, "does not match"),
+        ("search", {"text": "a", "where": ["a car"]}, "does not match"),
         ("status-report", {"model": "clip"}, "Additional properties are not allowed"),
     ],
 )
@@ -61,6 +70,19 @@ def test_wrong_value_is_refused(
     assert said in answer.text
 
 
-def test_default_values_are_taken(trigger: Trigger) -> None:
-    for flow in ("index", "backfill", "search", "status-report"):
-        assert trigger(flow, {}).status_code == 201, flow
+@pytest.mark.parametrize(
+    ("flow", "changes"),
+    [
+        ("index", {}),
+        ("index", {"collection": "~/photos.duckdb"}),
+        ("backfill", {}),
+        ("backfill", {"since": "2024-01-31", "until": None}),
+        ("search", {"text": "a car"}),
+        ("search", {"image": "/a.png", "text": ""}),
+        ("search", {"text": "a", "where": ["Path=*.jpg", " date >= 2024-01-31", "size>100kB"]}),
+        ("status-report", {}),
+    ],
+)
+def test_right_value_is_taken(trigger: Trigger, flow: str, changes: dict[str, Any]) -> None:
+    answer = trigger(flow, changes)
+    assert answer.status_code == 201, answer.text

@@ -57,8 +57,7 @@ class Served:
     def trigger(self, name: str, **changes: object) -> str:
         """Ask for a run as the UI does and return its id."""
         found = self.api.get(f"/deployments/name/{name}")
-        params = found["parameters"]["params"] | changes
-        body = {"parameters": {"params": params}}
+        body = {"parameters": changes}
         run_id: str = self.api.post(f"/deployments/{found['id']}/create_flow_run", body)["id"]
         return run_id
 

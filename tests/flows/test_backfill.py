@@ -15,7 +15,6 @@ from crossmodal.ledger.collection import Collection
 from flows.backfill import backfill
 from flows.index import index
 from flows.params.backfill import BackfillParams
-from flows.params.base import IndexParams
 from tests.drawn import draw_picture
 from tests.tiny_model import build_tiny_clip
 
@@ -45,13 +44,11 @@ def albums(tmp_path: Path) -> Path:
 
 
 def run_backfill(collection: Path, *paths: Path, **changes: Any) -> dict[str, Any]:
-    return backfill(
-        BackfillParams(collection=str(collection), paths=list(map(str, paths)), **changes)
-    )
+    return backfill(collection=str(collection), paths=list(map(str, paths)), **changes)
 
 
 def run_index(collection: Path, *paths: Path, **changes: Any) -> dict[str, Any]:
-    return index(IndexParams(collection=str(collection), paths=list(map(str, paths)), **changes))
+    return index(collection=str(collection), paths=list(map(str, paths)), **changes)
 
 
 def rows(collection: Path, sql: str) -> list[Any]:
@@ -223,7 +220,7 @@ def test_partition_run_is_told_absolute_paths(
     params = BackfillParams(
         paths=["albums", "s3://bucket/albums"], collection="new.duckdb", model="org/clip"
     )
-    given = params.one_partition("2024")["params"]
+    given = params.one_partition("2024")
     assert given["paths"] == [str(tmp_path / "albums"), "s3://bucket/albums"]
     assert given["collection"] == str(tmp_path / "new.duckdb")
     assert given["model"] == "org/clip"

@@ -12,7 +12,6 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.status import Status, status
 from crossmodal.views.status import status_grids
 from flows.index import index
-from flows.params.base import IndexParams
 from tests.drawn import draw_pictures
 
 pytestmark = pytest.mark.usefixtures("prefect")
@@ -21,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("prefect")
 def run_index(folder: Path, **changes: Any) -> list[str]:
     """Index the folder's pictures and return the stages that the report shows."""
     pictures, collection = folder / "pictures", folder / "c.duckdb"
-    report = index(IndexParams(collection=str(collection), paths=[str(pictures)], **changes))
+    report = index(collection=str(collection), paths=[str(pictures)], **changes)
     assert report["num_embedded"] > 0
     return [stage["name"] for stage in report["profile"]["stages"]]
 

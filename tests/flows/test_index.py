@@ -10,7 +10,6 @@ import pytest
 from crossmodal.errors import CoverageTooLow, DeletionWithheld, PathError
 from crossmodal.ledger.collection import Collection
 from flows.index import index
-from flows.params.base import IndexParams
 from tests.drawn import draw_pictures
 
 pytestmark = pytest.mark.usefixtures("prefect")
@@ -22,7 +21,7 @@ def collection(tmp_path: Path) -> Path:
 
 
 def run_index(collection: Path, *paths: Path, **changes: Any) -> dict[str, Any]:
-    return index(IndexParams(collection=str(collection), paths=list(map(str, paths)), **changes))
+    return index(collection=str(collection), paths=list(map(str, paths)), **changes)
 
 
 def scalar(collection: Path, sql: str) -> Any:

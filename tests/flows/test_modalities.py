@@ -12,8 +12,6 @@ from PIL import Image
 
 from crossmodal.ledger.collection import Collection
 from flows.index import index
-from flows.params.asking import SearchParams
-from flows.params.base import IndexParams
 from flows.search import search
 from tests.drawn import draw_pictures
 from tests.tiny_model import build_tiny_clap, build_tiny_sentence
@@ -76,7 +74,7 @@ def collection(tmp_path: Path) -> Path:
 
 
 def run_index(collection: Path, folder: Path, **changes: Any) -> dict[str, Any]:
-    return index(IndexParams(collection=str(collection), paths=[str(folder)], **changes))
+    return index(collection=str(collection), paths=[str(folder)], **changes)
 
 
 def kinds(collection: Path) -> dict[str, int]:
@@ -145,13 +143,11 @@ def test_an_answer_mixes_modalities_and_can_be_restricted_to_one(
     collection: Path, media: Path, models: dict[str, str]
 ) -> None:
     run_index(collection, media, **models)
-    mixed = search(SearchParams(collection=str(collection), text="boats", k=20))
+    mixed = search(collection=str(collection), text="boats", k=20)
     assert {hit["modality"] for hit in mixed["hits"]} == {"image", "text", "audio"}
     assert len({hit["uri"] for hit in mixed["hits"]}) == len(mixed["hits"]) == 6
-    words = SearchParams(
-        collection=str(collection), text="boats", k=20, modalities=["text"], group=False, expand=1
-    )
-    chunks = search(words)
+    words = {"text": "boats", "modalities": ["text"]}
+    chunks = search(collection=str(collection), k=20, group=False, expand=1, **words)
     assert {hit["modality"] for hit in chunks["hits"]} == {"text"}
     assert len(chunks["hits"]) > 3
     assert any(near["after"] for near in chunks["around"].values())
@@ -163,5 +159,5 @@ def test_a_picture_finds_pictures_and_the_short_texts_of_its_space(
     run_index(collection, media, **models)
     query = media / "query.png"
     Image.new("RGB", (64, 64), "navy").save(query)
-    found = search(SearchParams(collection=str(collection), image=str(query), k=20))
+    found = search(collection=str(collection), image=str(query), k=20)
     assert {hit["modality"] for hit in found["hits"]} == {"image", "text"}

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from crossmodal.search.answer import answer
 from crossmodal.search.options import QueryOptions
+from crossmodal.search.service import answer
 from flows.index import index
-from flows.params.base import IndexParams
 
 pytestmark = [
     pytest.mark.usefixtures("prefect"),
@@ -41,8 +40,8 @@ def test_bucket_is_indexed_searched_and_kept_in_step(
 ) -> None:
     collection = str(tmp_path / "bucket.duckdb")
     params = {"collection": collection, "paths": [bucket]}
-    first = index(IndexParams(**params, model=str(tiny_clip)))
+    first = index(**params, model=str(tiny_clip))
     assert first["num_embedded"] == 12
-    assert index(IndexParams(**params))["counts"] == {"unchanged": 12}
+    assert index(**params)["counts"] == {"unchanged": 12}
     found = answer(QueryOptions(collection=collection, k=3), ["a circle"], [])
     assert all(hit.uri.startswith("s3://photos/summer/") for hit in found[0].hits)

@@ -12,7 +12,6 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import runs
 from crossmodal.ledger.write.runs import RunRecord
 from flows.index import index
-from flows.params.base import IndexParams
 from tests.api import Api
 from tests.waiting import PATIENCE_S, eventually
 
@@ -24,8 +23,8 @@ def collection(tmp_path: Path) -> Path:
     return tmp_path / "My Photos.duckdb"
 
 
-def params(collection: Path, pictures: Path, **changes: Any) -> IndexParams:
-    return IndexParams(collection=str(collection), paths=[str(pictures)], **changes)
+def run_index(collection: Path, pictures: Path, **changes: Any) -> Any:
+    return index(collection=str(collection), paths=[str(pictures)], **changes)
 
 
 def last_run(collection: Path) -> RunRecord:
@@ -57,7 +56,7 @@ def test_run_shows_plan_progress_stages_quarantine_and_report(
     prefect_server: str, collection: Path, pictures: Path, tiny_clip: Path
 ) -> None:
     (pictures / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
-    index(params(collection, pictures, model=str(tiny_clip), min_coverage=0.5))
+    run_index(collection, pictures, model=str(tiny_clip), min_coverage=0.5)
     shown = artifacts(prefect_server, last_run(collection).flow_run_id)
     assert set(shown) == {
         f"index-{what}-my-photos" for what in ("plan", "progress", "quarantine", "report", "stages")
@@ -73,9 +72,9 @@ def test_run_shows_plan_progress_stages_quarantine_and_report(
 def test_second_run_is_compared_with_the_first(
     prefect_server: str, collection: Path, pictures: Path, tiny_clip: Path
 ) -> None:
-    index(params(collection, pictures, model=str(tiny_clip)))
+    run_index(collection, pictures, model=str(tiny_clip))
     first = last_run(collection)
-    index(params(collection, pictures))
+    run_index(collection, pictures)
     shown = artifacts(prefect_server, last_run(collection).flow_run_id)
     assert f"beside run {first.run_id[:8]}" in shown["index-comparison-my-photos"]["data"]
 
@@ -83,9 +82,7 @@ def test_second_run_is_compared_with_the_first(
 def test_dry_run_shows_its_plan_and_nothing_else(
     prefect_server: str, collection: Path, pictures: Path, tiny_clip: Path
 ) -> None:
-    state = index(
-        params(collection, pictures, model=str(tiny_clip), dry_run=True), return_state=True
-    )
+    state = run_index(collection, pictures, model=str(tiny_clip), dry_run=True, return_state=True)
     flow_run_id = str(state.state_details.flow_run_id)
     keys = set(artifacts(prefect_server, flow_run_id))
     assert keys - {"index-progress-my-photos"} == {"index-plan-my-photos"}
@@ -95,7 +92,7 @@ def test_dry_run_shows_its_plan_and_nothing_else(
 def test_run_is_named_after_what_it_does_and_found_from_the_ledger(
     prefect_server: str, collection: Path, pictures: Path, tiny_clip: Path
 ) -> None:
-    index(params(collection, pictures, model=str(tiny_clip)))
+    run_index(collection, pictures, model=str(tiny_clip))
     flow_run_id = last_run(collection).flow_run_id
     found = Api(prefect_server).get(f"/flow_runs/{flow_run_id}")
     assert found["name"] == "My Photos: index pictures"
@@ -106,7 +103,7 @@ def test_run_below_its_gate_tells_automations_its_numbers(
 ) -> None:
     (pictures / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
     with pytest.raises(CoverageTooLow):
-        index(params(collection, pictures, model=str(tiny_clip), min_coverage=1))
+        run_index(collection, pictures, model=str(tiny_clip), min_coverage=1)
     event = last_word(prefect_server, collection, "crossmodal.run.failed")
     told = event["payload"]
     assert told["coverage"] == pytest.approx(12 / 13)
@@ -120,7 +117,7 @@ def test_run_below_its_gate_tells_automations_its_numbers(
 def test_run_that_kept_its_promise_says_so(
     prefect_server: str, collection: Path, pictures: Path, tiny_clip: Path
 ) -> None:
-    index(params(collection, pictures, model=str(tiny_clip)))
+    run_index(collection, pictures, model=str(tiny_clip))
     told = last_word(prefect_server, collection, "crossmodal.run.completed")["payload"]
     assert (told["state"], told["num_embedded"], told["message"]) == ("completed", 12, "")
 
@@ -129,6 +126,6 @@ def test_run_that_cannot_begin_is_told_of_too(
     prefect_server: str, collection: Path, pictures: Path
 ) -> None:
     collection.write_bytes(b"not a database at all" * 1000)
-    index(params(collection, pictures), return_state=True)
+    run_index(collection, pictures, return_state=True)
     told = last_word(prefect_server, collection, "crossmodal.run.failed")["payload"]
     assert "is not a DuckDB file" in told["message"]

@@ -38,17 +38,17 @@ def soon(number: int) -> None:
 
 def test_a_terminated_statement_raises_what_the_handler_raised(tmp_path: Path) -> None:
     collection = Collection(tmp_path / "c.duckdb")
-    soon(signal.SIGTERM)
     with pytest.raises(Terminated), collection.write() as con:
         con.execute("INSERT INTO collection_setting VALUES ('colour', 'blue')")
+        soon(signal.SIGTERM)
         con.execute(ENDLESS).fetchall()
     with collection.read() as con:
         assert con.execute("SELECT count(*) FROM collection_setting").fetchall() == [(0,)]
 
 
 def test_control_c_raises_keyboard_interrupt(tmp_path: Path) -> None:
-    soon(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), Collection(tmp_path / "c.duckdb").write() as con:
+        soon(signal.SIGINT)
         con.execute(ENDLESS).fetchall()
 
 

@@ -13,8 +13,8 @@ from crossmodal.encoders.cache import load_version
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import model_versions
 from crossmodal.records import VectorList
-from crossmodal.search.answer import answer
 from crossmodal.search.options import QueryOptions
+from crossmodal.search.service import answer
 from crossmodal.vectors.search import SearchRequest, search
 from tests.shell import Shell
 

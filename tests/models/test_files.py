@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,28 @@ def test_kind_of_a_model_is_told_from_its_files(model: Path, tmp_path: Path) -> 
 def test_tokenizer_is_part_of_an_image_text_models_version(model: Path) -> None:
     before = describe(model)
     edit_json(model / "tokenizer.json", added_tokens=[])
+    assert describe(model).fingerprint != before.fingerprint
+
+
+def test_model_is_described_once_while_its_files_are_unchanged(model: Path) -> None:
+    for path in model.iterdir():
+        os.utime(path, (1, 1))
+    files = model_files.resolve(ModelSpec(str(model)))
+    first = model_files.description(files)
+    assert model_files.description(files) is first
+    edit_json(model / "preprocessor_config.json", do_resize=True)
+    again = model_files.description(files)
+    assert again is not first
+    assert again == first
+
+
+def test_file_that_was_just_written_is_read_again(model: Path) -> None:
+    config, in_a_minute_s = model / "preprocessor_config.json", time.time() + 60
+    edit_json(config, image_mean=[0.1, 0.1, 0.1])
+    os.utime(config, (in_a_minute_s, in_a_minute_s))
+    before = describe(model)
+    edit_json(config, image_mean=[0.2, 0.2, 0.2])
+    os.utime(config, (in_a_minute_s, in_a_minute_s))
     assert describe(model).fingerprint != before.fingerprint
 
 

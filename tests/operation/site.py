@@ -100,7 +100,7 @@ class Site:
 
     def trigger(self, deployment: str, **params: Any) -> FlowRun:
         """Ask for a run, as the UI's button does."""
-        body = {"parameters": {"params": params}, "state": {"type": "SCHEDULED"}}
+        body = {"parameters": params, "state": {"type": "SCHEDULED"}}
         run = self.post(f"/deployments/{deployment}/create_flow_run", body)
         return FlowRun(self, run["id"])
 

@@ -25,7 +25,7 @@ def test_missed_schedules_all_run_but_only_the_first_embeds(
     schedule = {"interval": 20, "anchor_date": (now - timedelta(days=1)).isoformat()}
     deployment = site.deploy(
         "missed",
-        parameters={"params": index_params(ledger, pictures, tiny_clip)},
+        parameters=index_params(ledger, pictures, tiny_clip),
         schedules=[{"schedule": schedule, "active": True}],
     )
 

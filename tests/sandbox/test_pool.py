@@ -8,7 +8,8 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,18 @@ import pytest
 
 from crossmodal.errors import Refused
 from crossmodal.sandbox.pool import run_in_child
+from tests.sandbox import child_targets
 
 ROOT = Path(__file__).parents[2]
-TARGETS = "tests.sandbox.child_targets:"
+TARGETS = "from tests.sandbox import child_targets"
 
 
 def run(name: str, *args: Any, max_seconds: float = 20.0, max_mb: float = 500) -> Iterator[Any]:
     return run_in_child(
-        TARGETS + name, *args, max_seconds=max_seconds, max_memory_bytes=int(max_mb * 1e6)
+        getattr(child_targets, name),
+        *args,
+        max_seconds=max_seconds,
+        max_memory_bytes=int(max_mb * 1e6),
     )
 
 
@@ -66,8 +71,8 @@ def run_fresh_modules() -> list[set[str]]:
     """Return the modules of a child that has served nothing before."""
     code = (
         "from crossmodal.sandbox.pool import run_in_child as run\n"
-        f"target = '{TARGETS}modules'\n"
-        "found, = run(target, max_seconds=20, max_memory_bytes=10**9)\n"
+        f"{TARGETS}\n"
+        "found, = run(child_targets.modules, max_seconds=20, max_memory_bytes=10**9)\n"
         "print(*sorted(found))"
     )
     return [set(started_elsewhere(code, ROOT, path=ROOT).split())]
@@ -92,7 +97,8 @@ def test_child_starts_where_a_strange_tasks_folder_lies(tmp_path: Path) -> None:
         import sys
         sys.path.remove("")
         from crossmodal.sandbox.pool import run_in_child
-        print(*run_in_child("{TARGETS}echo", "here", max_seconds=20, max_memory_bytes=10**9))
+        {TARGETS}
+        print(*run_in_child(child_targets.echo, "here", max_seconds=20, max_memory_bytes=10**9))
     """
     assert started_elsewhere(textwrap.dedent(code), tmp_path, path=ROOT) == "here\n"
 
@@ -198,11 +204,46 @@ def test_abandoned_iterator_ends_its_child() -> None:
     assert is_gone(pid)
 
 
-def test_missing_function_is_a_bug_and_no_refusal() -> None:
-    with pytest.raises(ImportError, match="no_such_function"):
-        list(run("no_such_function"))
-    with pytest.raises(ImportError, match="no_such_module"):
-        list(run_in_child("no_such_module:run", max_seconds=20, max_memory_bytes=10**9))
+def test_function_that_only_this_process_has_is_a_bug_and_no_refusal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def only_here() -> Iterator[int]:
+        yield 1
+
+    only_here.__module__, only_here.__qualname__ = child_targets.__name__, "only_here"
+    monkeypatch.setattr(child_targets, "only_here", only_here, raising=False)
+    with pytest.raises(ImportError, match="only_here"):
+        list(run("only_here"))
+
+
+def _of_the_started_program() -> Iterator[int]:
+    yield 1
+
+
+_of_the_started_program.__module__ = "__main__"
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (lambda: iter([1]), "<lambda>"),
+        (partial(child_targets.echo, 1), "partial"),
+        (_of_the_started_program, "__main__._of_the_started_program"),
+    ],
+)
+def test_function_that_no_child_can_import_is_told_of_at_once(
+    function: Callable[..., Iterator[int]], name: str
+) -> None:
+    with pytest.raises(ValueError, match=f"cannot import .*{name}.* top of a module"):
+        run_in_child(function, max_seconds=20, max_memory_bytes=10**9)
+
+
+def test_closure_is_told_of_at_once() -> None:
+    def closure() -> Iterator[int]:
+        yield 1
+
+    with pytest.raises(ValueError, match="closure"):
+        run_in_child(closure, max_seconds=20, max_memory_bytes=10**9)
 
 
 def test_many_threads_share_the_pool() -> None:
@@ -245,7 +286,8 @@ def test_child_dies_with_a_killed_parent() -> None:
     code = f"""
         import sys
         from crossmodal.sandbox.pool import run_in_child
-        items = run_in_child("{TARGETS}loop_in_c", max_seconds=600, max_memory_bytes=10**9)
+        {TARGETS}
+        items = run_in_child(child_targets.loop_in_c, max_seconds=600, max_memory_bytes=10**9)
         print(next(items), flush=True)
         next(items)
     """
@@ -272,8 +314,9 @@ def test_forked_process_has_children_of_its_own() -> None:
     code = f"""
         import os
         from crossmodal.sandbox.pool import run_in_child
+        {TARGETS}
         def pid():
-            found, = run_in_child("{TARGETS}pids", max_seconds=20, max_memory_bytes=10**9)
+            found, = run_in_child(child_targets.pids, max_seconds=20, max_memory_bytes=10**9)
             return found
         first, (reading, writing) = pid(), os.pipe()
         if os.fork() == 0:

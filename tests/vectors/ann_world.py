@@ -17,7 +17,7 @@ from crossmodal.records import Hit, VectorList
 from crossmodal.vectors.ann.cache import CodesFolder
 from crossmodal.vectors.ann.generation import folder_of
 from crossmodal.vectors.ann.update import CodesUpdate, update_codes
-from crossmodal.vectors.search import Answer, SearchRequest, answer
+from crossmodal.vectors.search import Found, SearchRequest, find
 from tests.ledger import build
 
 DIM = 24
@@ -60,7 +60,7 @@ class World:
     def update(self) -> CodesUpdate:
         return update_codes(self.collection, self.vectors, min_vectors=1)
 
-    def answer(self, query: np.ndarray, *conditions: str, **wanted: Any) -> Answer:
+    def answer(self, query: np.ndarray, *conditions: str, **wanted: Any) -> Found:
         """Search as a fresh process would, by codes where there are any."""
         return self._answer(CodesFolder(self.collection.path), query, *conditions, **wanted)
 
@@ -69,11 +69,11 @@ class World:
 
     def _answer(
         self, codes: CodesFolder | None, query: np.ndarray, *conditions: str, **wanted: Any
-    ) -> Answer:
+    ) -> Found:
         where = parse_where(list(conditions)) if conditions else None
         request = SearchRequest(self.vectors, query, where=where, **wanted)
         with self.collection.read() as con:
-            return answer(con, request, codes)
+            return find(con, request, codes)
 
 
 def assert_alike(hits: list[Hit], wanted: list[Hit]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from crossmodal.vectors.ann import update as updating
 from crossmodal.vectors.ann.cache import CodesFolder, Ready
 from crossmodal.vectors.ann.files import Manifest, map_arrays
-from crossmodal.vectors.search import SearchRequest, answer
+from crossmodal.vectors.search import SearchRequest, find
 from tests.vectors.ann_world import DIM, World, assert_alike, cloud, make_world
 
 POINTS = cloud(1500)
@@ -165,7 +165,7 @@ def test_a_byte_that_changed_since_the_codes_were_opened_makes_no_score(
     change_row(coded, ready.codes.manifest, name, hit.chunk_id)
     with coded.collection.read() as con:
         request = SearchRequest(coded.vectors, QUERIES[0], k=15)
-        found = answer(con, request, opened)
+        found = find(con, request, opened)
     assert found.notice.method == "exact"
     assert "the next run builds it again" in found.notice.reason
     assert found.hits == coded.exact(QUERIES[0], k=15)
@@ -234,10 +234,10 @@ _SEARCHER = """
 import sys
 import numpy as np
 from crossmodal.records import VectorList
-from crossmodal.ledger import models
+from crossmodal.ledger.write import model_versions
 from crossmodal.vectors.ann.cache import CodesFolder
 from crossmodal.ledger.collection import Collection
-from crossmodal.vectors.search import SearchRequest, answer
+from crossmodal.vectors.search import SearchRequest, find
 from tests.vectors.ann_world import alike
 
 collection = Collection(sys.argv[1])
@@ -247,10 +247,10 @@ methods, wrong = [], 0
 print("ready", flush=True)
 while len(methods) < 500:
     with collection.read() as con:
-        vectors = VectorList(models.all_versions(con)[0], "image")
+        vectors = VectorList(model_versions.all_versions(con)[0], "image")
         request = SearchRequest(vectors, queries[len(methods) % len(queries)], k=12)
-        found = answer(con, request, codes)
-        wrong += not alike(found.hits, answer(con, request).hits)
+        found = find(con, request, codes)
+        wrong += not alike(found.hits, find(con, request).hits)
         methods.append(found.notice.method)
     if (collection.path.parent / "stop").exists():
         break
@@ -279,7 +279,7 @@ def test_another_process_finds_the_right_hits_while_codes_are_updated(coded: Wor
 _KILLED = """
 import os, signal, sys
 from crossmodal.records import VectorList
-from crossmodal.ledger import models
+from crossmodal.ledger.write import model_versions
 from crossmodal.vectors.ann import update
 from crossmodal.ledger.collection import Collection
 
@@ -289,7 +289,7 @@ def die(*args, **kwargs):
 setattr(update, sys.argv[2], die)
 collection = Collection(sys.argv[1])
 with collection.read() as con:
-    vectors = VectorList(models.all_versions(con)[0], "image")
+    vectors = VectorList(model_versions.all_versions(con)[0], "image")
 update.update_codes(collection, vectors, min_vectors=1)
 """
 

@@ -113,14 +113,14 @@ def test_status_metrics_and_health_tell_of_the_collection(client: TestClient) ->
 
 
 def test_same_words_are_encoded_once(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    import crossmodal.web.search_pages as searching
+    import crossmodal.search.service as searching
 
     encoded: list[str] = []
-    real = searching.encode_text
+    real = searching.encode_texts
     monkeypatch.setattr(
         searching,
-        "encode_text",
-        lambda lists, text, device: encoded.append(text) or real(lists, text, device),
+        "encode_texts",
+        lambda lists, texts, device: encoded.extend(texts) or real(lists, texts, device),
     )
     pages = [search(client, q="asked for the first time", k=3, offset=offset) for offset in (0, 3)]
     assert encoded == ["asked for the first time"]

@@ -25,12 +25,14 @@ def cut(source: Source, rules: ChunkRules, tools: CutTools) -> Iterator[Piece | 
         Refused: The file is no recording, holds no sound, or makes too many chunks.
         ValueError: The overlap of the rules is about as long as the window.
     """
+    from crossmodal.chunking.audio.decode import windows
+
     check_rules(rules)
     if not source.data:
         raise Refused("empty", "the file has no bytes")
     num_windows = 0
     for part in run_in_child(
-        "crossmodal.chunking.audio.decode:windows",
+        windows,
         source.data,
         rules,
         tools.sample_rate_hz,

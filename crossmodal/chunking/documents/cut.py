@@ -7,7 +7,7 @@ pictures pieces.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -17,22 +17,22 @@ from crossmodal.errors import Refused
 from crossmodal.sandbox.pool import run_in_child
 
 if TYPE_CHECKING:
-    from crossmodal.chunking.documents.items import Item, Picture
+    from crossmodal.chunking.documents.items import Item, Picture, Wishes
     from crossmodal.chunking.passages.blocks import Block
 
 REVISION = 1
 _OFFICE = "application/vnd.openxmlformats-officedocument."
-_PARSERS = {
-    "application/pdf": "pdf.parse",
-    f"{_OFFICE}wordprocessingml.document": "office.docx",
-    "application/vnd.ms-word.document.macroenabled.12": "office.docx",
-    f"{_OFFICE}presentationml.presentation": "office.pptx",
-    f"{_OFFICE}presentationml.slideshow": "office.pptx",
-    "application/vnd.ms-powerpoint.presentation.macroenabled.12": "office.pptx",
-    "application/epub+zip": "epub.book",
-    "application/vnd.oasis.opendocument.text": "office.odt",
+_FORMATS = {
+    "application/pdf": "pdf",
+    f"{_OFFICE}wordprocessingml.document": "docx",
+    "application/vnd.ms-word.document.macroenabled.12": "docx",
+    f"{_OFFICE}presentationml.presentation": "pptx",
+    f"{_OFFICE}presentationml.slideshow": "pptx",
+    "application/vnd.ms-powerpoint.presentation.macroenabled.12": "pptx",
+    "application/epub+zip": "epub",
+    "application/vnd.oasis.opendocument.text": "odt",
 }
-MEDIA_PATTERNS = tuple(_PARSERS)
+MEDIA_PATTERNS = tuple(_FORMATS)
 
 _MAX_WAITING_BYTES = 100_000_000
 _MAX_TEXT = 2000
@@ -70,12 +70,28 @@ def _items(source: Source, rules: ChunkRules, tools: CutTools) -> Generator[Item
         min_side=tools.min_side,
     )
     return run_in_child(
-        f"crossmodal.chunking.documents.{_PARSERS[source.media_type.lower()]}:parse",
+        _parser(source.media_type),
         source.data,
         wishes,
         max_seconds=rules.max_seconds,
         max_memory_bytes=rules.max_memory_bytes,
     )
+
+
+def _parser(media_type: str) -> Callable[[bytes, Wishes], Iterator[Item]]:
+    """Return the function that reads documents of a media type; importing it costs no library."""
+    from crossmodal.chunking.documents.epub import book
+    from crossmodal.chunking.documents.office import docx, odt, pptx
+    from crossmodal.chunking.documents.pdf import parse as pdf
+
+    parsers = {
+        "docx": docx.parse,
+        "epub": book.parse,
+        "odt": odt.parse,
+        "pdf": pdf.parse,
+        "pptx": pptx.parse,
+    }
+    return parsers[_FORMATS[media_type.lower()]]
 
 
 class _Weaver:

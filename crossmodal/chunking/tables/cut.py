@@ -60,8 +60,10 @@ def cut(source: Source, rules: ChunkRules, tools: CutTools) -> Iterator[Piece | 
 
 
 def _parts(source: Source, rules: ChunkRules) -> Iterator[TableHead | RowGroup | Flaw]:
+    from crossmodal.chunking.tables.parse import tables
+
     return run_in_child(
-        "crossmodal.chunking.tables.parse:tables",
+        tables,
         source.data,
         rules,
         max_seconds=rules.max_seconds,

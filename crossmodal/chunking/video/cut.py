@@ -50,8 +50,10 @@ def cut(source: Source, rules: ChunkRules, tools: CutTools) -> Iterator[Piece | 
 def _parts(source: Source, rules: ChunkRules, tools: CutTools) -> Iterator[Piece | Cue | Flaw]:
     if not source.data:
         raise Refused("empty", "the file has no bytes")
+    from crossmodal.chunking.video.decode import frames
+
     return run_in_child(
-        "crossmodal.chunking.video.decode:frames",
+        frames,
         source.data,
         rules,
         tools.min_side,

@@ -198,3 +198,16 @@ _FIELDS = {
     "date": _Field(_ORDERED, "date>=2024-01-31", "an ISO date or date and time", _date),
     "size": _Field(_ORDERED, "size>100kB", "a number with B, kB, MB, GB, TB or KiB, MiB..", _size),
 }
+
+
+def condition_pattern() -> str:
+    """Return a regular expression of any condition; what it takes, parse_where may yet refuse.
+
+    For schemas of JSON, so without flags: a field's letters may be large or small.
+    """
+    known = (f"{_any_case(name)}\\s*({'|'.join(f.operators)})" for name, f in _FIELDS.items())
+    return rf"^\s*({'|'.join(known)})\s*[^\s<>=!]"
+
+
+def _any_case(word: str) -> str:
+    return "".join(f"[{letter}{letter.upper()}]" for letter in word)

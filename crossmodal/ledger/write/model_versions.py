@@ -155,7 +155,7 @@ def _insert(con: duckdb.DuckDBPyConnection, version: ModelVersion) -> int:
         con.execute(
             f"CREATE TABLE {vector_table(number, modality)} (chunk_id BIGINT PRIMARY KEY, "
             "seq BIGINT NOT NULL DEFAULT nextval('vector_seq'), run_id VARCHAR NOT NULL, "
-            f"v FLOAT[{int(version.dim)}] NOT NULL)"
+            f"v FLOAT[{int(version.dim)}] NOT NULL, hub FLOAT)"
         )
     return number
 

@@ -9,9 +9,10 @@ only if a source has its content.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -70,8 +71,8 @@ ORDER BY content_hash, chunker, ordinal, uri
 """
 
 _ADD_VECTORS = """
-INSERT INTO {vectors} (chunk_id, run_id, v)
-SELECT DISTINCT ON (c.chunk_id) c.chunk_id, $run_id, e.vector
+INSERT INTO {vectors} (chunk_id, run_id, v, hub)
+SELECT DISTINCT ON (c.chunk_id) c.chunk_id, $run_id, e.vector, e.hub
 FROM fresh e JOIN chunk c
     ON c.content_hash = e.content_hash AND c.chunker = e.chunker AND c.ordinal = e.ordinal
 WHERE NOT EXISTS (SELECT 1 FROM {vectors} v WHERE v.chunk_id = c.chunk_id)
@@ -109,6 +110,8 @@ class ShardCommit:
     """Rows of CHUNK_SCHEMA: every chunk of the planned sources, and what was refused."""
     vectors: Mapping[VectorList, pa.Table]
     """Rows of vector_schema(dim) for each list: every chunk is in its modality's."""
+    hubs: Mapping[VectorList, np.ndarray] = field(default_factory=dict)
+    """Hub terms of these vectors, (n,) float32; a list that has none gets them later."""
     spans: Sequence[Span] = ()
 
 
@@ -124,7 +127,7 @@ def commit_shard(con: duckdb.DuckDBPyConnection, shard: ShardCommit) -> None:
         con.execute(_DROP_RENAMED)
         con.execute(_ADD_CHUNKS, run_id)
         for vectors, fresh in shard.vectors.items():
-            with registered(con, fresh=fresh):
+            with registered(con, fresh=_with_hubs(fresh, shard.hubs.get(vectors))):
                 con.execute(_ADD_VECTORS.format(vectors=tables[vectors]), run_id)
         for table in tables.values():
             con.execute(_DROP_STALE_VECTORS.format(vectors=table))
@@ -182,6 +185,11 @@ def write_spans(con: duckdb.DuckDBPyConnection, run_id: str, spans: Sequence[Spa
     rows = [{"run_id": run_id, **asdict(span)} for span in spans]
     with registered(con, timed=pa.Table.from_pylist(rows, schema=_SPAN_SCHEMA)):
         con.execute("INSERT INTO span SELECT * FROM timed")
+
+
+def _with_hubs(fresh: pa.Table, hubs: np.ndarray | None) -> pa.Table:
+    column = pa.nulls(fresh.num_rows, pa.float32()) if hubs is None else pa.array(hubs)
+    return fresh.append_column("hub", column)
 
 
 def _table(vectors: VectorList) -> str:

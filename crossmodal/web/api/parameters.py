@@ -8,7 +8,7 @@ from fastapi import Depends, Path, Query
 from pydantic import StringConstraints
 
 from crossmodal.web import settings as bounds
-from crossmodal.web.api.schemas import Modality
+from crossmodal.web.api.schemas import Modality, Strength
 from crossmodal.web.search_pages import Ask
 
 Condition = Annotated[str, StringConstraints(max_length=bounds.MAX_CONDITION_CHARS)]
@@ -75,8 +75,19 @@ def _ask(
     group: Annotated[
         bool, Query(title="Group", description="One hit a source, its best; or every chunk.")
     ] = True,
+    min_strength: Annotated[
+        Strength | None,
+        Query(title="Least strength", description="Hide weaker hits; none: hide none."),
+    ] = None,
 ) -> Ask:
-    return Ask(k=k, offset=offset, where=where, modalities=tuple(modality), group=group)
+    return Ask(
+        k=k,
+        offset=offset,
+        where=where,
+        modalities=tuple(modality),
+        group=group,
+        min_strength=min_strength,
+    )
 
 
 AskParameters = Annotated[Ask, Depends(_ask)]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Modality = Literal["image", "text", "audio"]
+Strength = Literal["strong", "likely", "weak"]
 
 
 class _Described(BaseModel):
@@ -59,6 +60,11 @@ class FoundHit(FoundChunk):
 
     rank: int
     score: float = Field(description="Cosine similarity in the list that found it, -1 to 1.")
+    merit: float | None = Field(
+        description="-ln of how many chunks of its list look as good to a generic question: "
+        "compares across modalities. Null while its list is not calibrated."
+    )
+    strength: Strength | None = Field(description="How good the hit is, from its merit.")
 
 
 class SearchAnswer(_Described):
@@ -70,6 +76,7 @@ class SearchAnswer(_Described):
     k: int
     next_offset: int | None = Field(description="Where the next page begins; null on the last.")
     took_ms: float
+    verdict: str = Field(description="Says above the hits that nothing stands out; or empty.")
     notices: list[str] = Field(description="What to know of how the hits were found.")
     hits: list[FoundHit]
 

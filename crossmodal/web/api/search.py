@@ -11,12 +11,13 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from crossmodal.search.answer import Answer
 from crossmodal.web.api.dependencies import StateOf, problems
 from crossmodal.web.api.parameters import AskParameters, ChunkId, Text
 from crossmodal.web.api.schemas import CollectionStatus, SearchAnswer
 from crossmodal.web.api.shape import API, search_answer
 from crossmodal.web.guards.uploads import uploaded_picture
-from crossmodal.web.search_pages import Ask, Found
+from crossmodal.web.search_pages import Ask
 from crossmodal.web.state import State
 
 _PICTURE = {
@@ -64,7 +65,7 @@ async def status(state: StateOf) -> CollectionStatus:
 
 
 async def _searched(
-    state: State, by: str, find: Callable[..., Found], what: Any, ask: Ask
+    state: State, by: str, find: Callable[..., Answer], what: Any, ask: Ask
 ) -> SearchAnswer:
     started = time.perf_counter()
     found = await state.searches.run(find, what, ask)

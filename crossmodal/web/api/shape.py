@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from crossmodal.ledger.read.chunks import KnownChunk, SourceRow
     from crossmodal.ledger.read.surroundings import Neighbour, Surroundings
     from crossmodal.records import Hit
+    from crossmodal.search.answer import Answer
     from crossmodal.search.similar import Match
-    from crossmodal.web.search_pages import Found
 
 API = "/api/v1"
 _FACTS = (
@@ -46,7 +46,7 @@ _FACTS = (
 )
 
 
-def search_answer(found: Found, k: int, offset: int, took_ms: float) -> SearchAnswer:
+def search_answer(found: Answer, k: int, offset: int, took_ms: float) -> SearchAnswer:
     """Return a page of hits."""
     return SearchAnswer(
         query_id=found.query_id,
@@ -55,11 +55,19 @@ def search_answer(found: Found, k: int, offset: int, took_ms: float) -> SearchAn
         k=k,
         next_offset=offset + k if found.has_more else None,
         took_ms=round(took_ms, 1),
+        verdict=found.verdict,
         notices=found.notices,
-        hits=[
-            FoundHit(**_chunk(hit, found.plays.get(hit.uri)), rank=hit.rank, score=hit.score)
-            for hit in found.hits
-        ],
+        hits=[_found_hit(hit, found.plays.get(hit.uri)) for hit in found.hits],
+    )
+
+
+def _found_hit(hit: Hit, plays: SourceRow | None) -> FoundHit:
+    return FoundHit(
+        **_chunk(hit, plays),
+        rank=hit.rank,
+        score=hit.score,
+        merit=hit.merit,
+        strength=hit.strength or None,
     )
 
 

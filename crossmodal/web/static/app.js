@@ -71,7 +71,8 @@ function showAnswer() {
   const first = answer.offset + 1;
   const took = answer.took_ms < 1000 ? `${Math.round(answer.took_ms)} ms` : `${(answer.took_ms / 1000).toFixed(1)} s`;
   const range = hits.length ? `Results ${first} to ${first + hits.length - 1}, in ${took}` : "";
-  say([range, ...answer.notices].filter(Boolean).join(". "));
+  const verdict = hits.length ? answer.verdict.charAt(0).toUpperCase() + answer.verdict.slice(1) : "";
+  say([verdict, range, ...answer.notices].filter(Boolean).join(". "));
   $("pages").hidden = !hits.length || (state.page === 1 && answer.next_offset === null);
   $("previous").disabled = state.page === 1;
   $("next").disabled = answer.next_offset === null;

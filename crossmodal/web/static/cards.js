@@ -82,7 +82,11 @@ function caption(hit) {
 }
 
 export const score = (hit) =>
-  h("span", { class: "score", title: "Cosine similarity, to be compared among results of one kind" }, hit.score.toFixed(3));
+  h(
+    "span",
+    { class: `score ${hit.strength ? `of-${hit.strength}` : ""}`, title: `Cosine similarity ${hit.score.toFixed(3)}, to be compared among results of one kind` },
+    hit.strength || hit.score.toFixed(3),
+  );
 
 // The end of a long path says more than its beginning.
 function folder(hit) {

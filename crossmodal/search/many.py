@@ -1,0 +1,107 @@
+"""Answer many queries with one pass over each list.
+
+The same ranking as a query by itself gets (``merge``). Under a filter, and for the few queries
+whose page is not full after the first window, each is searched by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import duckdb
+import numpy as np
+
+from crossmodal.ledger.read.filters import Where
+from crossmodal.ledger.write.calibrations import hubs_of
+from crossmodal.records import Hit, VectorList
+from crossmodal.search.lists import QueryVectors
+from crossmodal.search.merge import (
+    ListHits,
+    Measures,
+    Merits,
+    Page,
+    measures_of,
+    merged,
+    page_of,
+    uncalibrated,
+    window_of,
+)
+from crossmodal.search.options import QueryOptions
+from crossmodal.vectors.ann.cache import CodesFolder
+from crossmodal.vectors.calibration.merit import Floats
+from crossmodal.vectors.nearest_many import search_many
+from crossmodal.vectors.search import hits_of
+
+
+class _Nearest(NamedTuple):
+    """Hold what one list found for the queries that go through it."""
+
+    row_of: dict[int, int]
+    """Row by the number of the query."""
+    chunk_ids: np.ndarray
+    """(n, k) int64; -1 where there is none."""
+    cosines: Floats
+    merits: Merits | None
+
+
+def merged_many(
+    con: duckdb.DuckDBPyConnection,
+    queries: Sequence[QueryVectors],
+    options: QueryOptions,
+    where: Where | None,
+    codes: CodesFolder,
+) -> list[Page]:
+    """Return for each query the page that ``merged`` returns."""
+    if len(queries) == 1 or where not in (None, Where()):
+        return [merged(con, vectors, options, where, codes) for vectors in queries]
+    lists = list(dict.fromkeys(held for vectors in queries for held in vectors))
+    measures = measures_of(con, lists)
+    window = window_of(options)
+    nearest = {held: _nearest(con, held, queries, measures, window, codes) for held in lists}
+    known = _known(con, nearest)
+    pages = []
+    for number, vectors in enumerate(queries):
+        found = [_list_hits(nearest[held], number, known) for held in vectors]
+        page, is_enough = page_of(found, options, window)
+        if is_enough or all(len(part.hits) < window for part in found):
+            own = {held: measures[held] for held in vectors}
+            pages.append(replace(page, notices=tuple(uncalibrated(own))))
+        else:
+            pages.append(merged(con, vectors, options, where, codes))
+    return pages
+
+
+def _nearest(
+    con: duckdb.DuckDBPyConnection,
+    held: VectorList,
+    queries: Sequence[QueryVectors],
+    measures: Measures,
+    window: int,
+    codes: CodesFolder,
+) -> _Nearest:
+    asking = [number for number, vectors in enumerate(queries) if held in vectors]
+    matrix = np.stack([queries[number][held] for number in asking])
+    ids, cosines = search_many(con, held, matrix, window, codes)
+    measure, merits = measures[held], None
+    if measure is not None:
+        unique, place = np.unique(ids, return_inverse=True)
+        merits = measure(cosines, hubs_of(con, held, unique)[place.reshape(ids.shape)])
+    return _Nearest({number: row for row, number in enumerate(asking)}, ids, cosines, merits)
+
+
+def _known(con: duckdb.DuckDBPyConnection, nearest: dict[VectorList, _Nearest]) -> dict[int, Hit]:
+    """Return every chunk that some query found, as a hit without rank and score."""
+    ids = [found.chunk_ids.ravel() for found in nearest.values()]
+    unique = np.unique(np.concatenate(ids)) if ids else np.zeros(0, np.int64)
+    return hits_of(con, unique[unique >= 0])
+
+
+def _list_hits(found: _Nearest, number: int, known: dict[int, Hit]) -> ListHits:
+    row = found.row_of[number]
+    ids = found.chunk_ids[row].tolist()
+    kept = [place for place, chunk_id in enumerate(ids) if chunk_id in known]
+    cosines = found.cosines[row, kept].clip(-1, 1)
+    merits = None if found.merits is None else found.merits[row, kept]
+    return ListHits([known[ids[place]] for place in kept], cosines, merits)

@@ -1,0 +1,280 @@
+"""Answer searches, for the flow, the command, the page, the API and Python alike.
+
+Owns the way of a query: choose the lists, encode it once a space outside of any read, search,
+merge, show. Refuses before it loads a model: an empty collection, an unknown model and a wrong
+filter cost milliseconds. A query is only ever compared with vectors of the model version that
+encoded it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from crossmodal.errors import FilterError, NoSuchChunk
+from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.read.chunks import find_chunk, played_by
+from crossmodal.ledger.read.filters import parse_where
+from crossmodal.ledger.read.surroundings import surroundings
+from crossmodal.records import Hit, VectorList
+from crossmodal.search.answer import Answer
+from crossmodal.search.calibrating import calibrate_for_search
+from crossmodal.search.lists import (
+    QueryVectors,
+    choose_lists,
+    encode_image,
+    encode_texts,
+    encode_upload,
+)
+from crossmodal.search.many import merged_many
+from crossmodal.search.merge import Page, merged
+from crossmodal.search.options import QueryOptions
+from crossmodal.search.similar import vectors_of
+from crossmodal.vectors.ann.cache import CodesFolder
+
+if TYPE_CHECKING:
+    import duckdb
+
+_ID_CHARS = 32
+_BATCH_QUERIES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Ask by a text, by a picture (a path or URL, or the bytes that somebody sent), or by a chunk.
+
+    Exactly one of them is set.
+    """
+
+    text: str = ""
+    picture: str | bytes = ""
+    chunk_id: int | None = None
+
+    @property
+    def title(self) -> str:
+        """Return what people call it."""
+        if self.chunk_id is not None:
+            return f"chunk {self.chunk_id}"
+        return self.text or (self.picture if isinstance(self.picture, str) else "a picture")
+
+    @property
+    def key(self) -> bytes:
+        """Return what it is remembered by; empty for a path, whose content may change."""
+        if self.chunk_id is not None:
+            return b"chunk\0" + str(self.chunk_id).encode()
+        if isinstance(self.picture, bytes):
+            return b"picture\0" + self.picture
+        return b"" if self.picture else b"text\0" + self.text.encode()
+
+
+class Memory(Protocol):
+    """Keep the vectors of earlier queries; safe between threads."""
+
+    def get(self, key: str) -> QueryVectors | None:
+        """Return the vectors of a query; None where they are not kept."""
+
+    def put(self, key: str, value: QueryVectors) -> None:
+        """Keep the vectors of a query."""
+
+
+class SearchService:
+    """Search one collection; safe between threads."""
+
+    def __init__(self, collection: Collection, memory: Memory | None = None) -> None:
+        self.collection = collection
+        self._memory = memory
+
+    def warm_up(self, options: QueryOptions) -> None:
+        """Load the models that texts need; the first query would wait for it."""
+        with self.collection.read() as con:
+            lists = self._lists(con, options)
+        self._encode(Query(text="warm up"), lists, options.device)
+
+    def remembered(self, query_id: str) -> QueryVectors:
+        """Return the vectors of an earlier query; empty where they are forgotten."""
+        return (self._memory.get(query_id) if self._memory else None) or {}
+
+    def ask(self, query: Query, options: QueryOptions) -> Answer:
+        """Return the page of hits that the options ask for.
+
+        Searches within one read where the query is remembered; encodes it outside of any.
+
+        Raises:
+            FilterError: a condition cannot be understood.
+            CollectionMissing, CollectionEmpty, ModelMismatch, NoSuchChunk: before a model loads.
+            PathError, Refused: the picture cannot be used.
+        """
+        search = _Search(self.collection, options)
+        with self.collection.read() as con:
+            lists = self._lists(con, options)
+            query_id = _query_id(query, lists)
+            known = self.remembered(query_id)
+            if query.chunk_id is not None:
+                known = _vectors_of_chunk(con, query.chunk_id, lists)
+                self._remember(query_id, known)
+            if known:
+                return search.answer(con, query, query_id, known)
+        vectors = self._encode(query, lists, options.device)
+        self._remember(query_id, vectors)
+        with self.collection.read() as con:
+            return search.answer(con, query, query_id, vectors)
+
+    def ask_many(self, queries: Sequence[Query], options: QueryOptions) -> Iterator[Answer]:
+        """Yield an answer for each query, in their order; thousands cost a few passes over a list.
+
+        Raises as ``ask`` does, before the first answer where it can.
+        """
+        search = _Search(self.collection, options)
+        with self.collection.read() as con:
+            lists = self._lists(con, options)
+        for start in range(0, len(queries), _BATCH_QUERIES):
+            part = queries[start : start + _BATCH_QUERIES]
+            encoded = self._encode_many(part, lists, options.device)
+            with self.collection.read() as con:
+                answers = search.answer_many(con, part, encoded)
+            yield from answers
+
+    def _lists(self, con: duckdb.DuckDBPyConnection, options: QueryOptions) -> list[VectorList]:
+        """Return the lists to encode for; all of them where the query is to be remembered."""
+        if self._memory:
+            options = replace(options, modalities=())
+        return choose_lists(con, self.collection.path, options)
+
+    def _remember(self, query_id: str, vectors: QueryVectors) -> None:
+        if self._memory and query_id:
+            self._memory.put(query_id, vectors)
+
+    def _encode(self, query: Query, lists: list[VectorList], device: str) -> QueryVectors:
+        return self._encode_many([query], lists, device)[0]
+
+    def _encode_many(
+        self, queries: Sequence[Query], lists: list[VectorList], device: str
+    ) -> list[QueryVectors]:
+        """Return the queries as the spaces see them; texts are encoded together."""
+        texts = [query.text for query in queries if query.text]
+        by_text = iter(encode_texts(lists, texts, device) if texts else ())
+        encoded = []
+        for query in queries:
+            if query.text:
+                encoded.append(next(by_text))
+            elif isinstance(query.picture, bytes):
+                encoded.append(encode_upload(lists, query.picture, device))
+            else:
+                encoded.append(encode_image(lists, query.picture, device))
+        asked = {held: None for vectors in encoded for held in vectors}
+        calibrate_for_search(self.collection, list(asked), device)
+        return encoded
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Search with vectors that are known, by one set of options."""
+
+    collection: Collection
+    options: QueryOptions
+
+    def answer(
+        self, con: duckdb.DuckDBPyConnection, query: Query, query_id: str, vectors: QueryVectors
+    ) -> Answer:
+        where = parse_where(self.options.where)
+        codes = codes_beside(self.collection.path)
+        searched, is_wanted = self._searched(vectors), self._filter(con, query)
+        page = merged(con, searched, self.options, where, codes, is_wanted)
+        return self._shown(con, query, query_id, vectors, page)
+
+    def answer_many(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        queries: Sequence[Query],
+        encoded: Sequence[QueryVectors],
+    ) -> list[Answer]:
+        where = parse_where(self.options.where)
+        codes = codes_beside(self.collection.path)
+        searched = [self._searched(vectors) for vectors in encoded]
+        pages = merged_many(con, searched, self.options, where, codes)
+        return [
+            self._shown(con, query, "", vectors, page)
+            for query, vectors, page in zip(queries, encoded, pages, strict=True)
+        ]
+
+    def _searched(self, vectors: QueryVectors) -> QueryVectors:
+        wanted = self.options.modalities
+        return {v: q for v, q in vectors.items() if not wanted or v.modality in wanted}
+
+    def _filter(self, con: duckdb.DuckDBPyConnection, query: Query) -> Callable[[Hit], bool] | None:
+        """Leave the chunk out that asks; where hits are sources, its sources too."""
+        if query.chunk_id is None:
+            return None
+        known = find_chunk(con, query.chunk_id)
+        own = {source.uri for source in known.sources} if known and self.options.group else set()
+        return lambda hit: hit.chunk_id != query.chunk_id and hit.uri not in own
+
+    def _shown(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        query: Query,
+        query_id: str,
+        vectors: QueryVectors,
+        page: Page,
+    ) -> Answer:
+        ids = [hit.chunk_id for hit in page.hits]
+        expand = self.options.expand
+        return Answer(
+            query=query.title,
+            query_id=query_id,
+            model=" + ".join(dict.fromkeys(found.version.label for found in vectors)),
+            hits=page.hits,
+            has_more=page.has_more,
+            stands_out=page.stands_out,
+            around=surroundings(con, ids, expand) if expand else {},
+            plays=played_by(con, page.hits),
+            notices=list(page.notices),
+        )
+
+
+def answer(options: QueryOptions, texts: Sequence[str], images: Sequence[str]) -> list[Answer]:
+    """Return one Answer for each text, then one for each picture.
+
+    Raises:
+        FilterError: no query was given, or a condition cannot be understood.
+        CollectionMissing, CollectionEmpty, ModelMismatch: before any model is loaded.
+        PathError: a picture cannot be used.
+    """
+    queries = [Query(text=text) for text in texts if text.strip()]
+    queries += [Query(picture=uri) for uri in images]
+    if not queries:
+        raise FilterError("nothing to search for: give a text, or a picture with --image")
+    parse_where(options.where)
+    service = SearchService(Collection(options.collection))
+    return list(service.ask_many(queries, options))
+
+
+@lru_cache(maxsize=4)
+def codes_beside(collection: Path) -> CodesFolder:
+    """Return the codes of a collection, kept open across the searches of this process."""
+    return CodesFolder(collection)
+
+
+def _vectors_of_chunk(
+    con: duckdb.DuckDBPyConnection, chunk_id: int, lists: Sequence[VectorList]
+) -> QueryVectors:
+    vectors = vectors_of(con, chunk_id, lists)
+    if vectors:
+        return vectors
+    known = find_chunk(con, chunk_id) is not None
+    detail = "has no vector under this model" if known else "is not in the collection"
+    raise NoSuchChunk(f"chunk {chunk_id} {detail}: search again for what is there")
+
+
+def _query_id(query: Query, lists: Sequence[VectorList]) -> str:
+    """Return the name of a query to these lists, so that a new model version makes a new query."""
+    if not query.key:
+        return ""
+    digest = hashlib.sha256(query.key)
+    for found in lists:
+        digest.update(f"\0{found.version.fingerprint}|{found.modality}".encode())
+    return digest.hexdigest()[:_ID_CHARS]

@@ -1,0 +1,1 @@
+"""Make the scores of different lists comparable: probes, hub terms, tables, merit."""
