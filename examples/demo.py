@@ -26,9 +26,9 @@ class Question:
 
 
 OF_PICTURES = (
-    Question("a red racing car", ("car-red",)),
+    Question("a sports car", ("car-",)),
     Question("a house with a chimney", ("house-",)),
-    Question("an animal in the grass", ("sheep-", "cat-")),
+    Question("sunset over the sea", ("sunset-",)),
 )
 OF_TEXTS = (
     Question("what helps when a hot pan has burnt my hand?", ("first-aid",)),

@@ -46,8 +46,9 @@ def test_project_is_put_first_once() -> None:
     before = list(sys.path)
     try:
         project.put_first()
+        once = list(sys.path)
+        assert once[0] == str(project.folder())
         project.put_first()
-        assert sys.path[0] == str(project.folder())
-        assert sys.path[1:2] != sys.path[:1]
+        assert sys.path == once
     finally:
         sys.path[:] = before
