@@ -26,6 +26,7 @@ allowed and what to do next.
     │   ├── SetUnreadable          the set is damaged, empty or of no known kind
     │   ├── SetOverlaps            the model was trained on what it would be judged by
     │   └── NotComparable          two evaluations differ in queries or gallery
+    ├── ExtraMissing           a library that this use needs is not installed
     ├── DeploymentError        the Prefect server does not take the deployments
     └── RunError               a run ended short of its promise
         ├── GateMissed             a model version is worse than allowed, or not shown to be as good
@@ -117,6 +118,10 @@ class SetOverlaps(EvaluationError):
 
 class NotComparable(EvaluationError):
     """Two evaluations differ in their queries or in their gallery."""
+
+
+class ExtraMissing(CrossmodalError):
+    """A library that this use needs is not installed: it comes with an extra."""
 
 
 class DeploymentError(CrossmodalError):

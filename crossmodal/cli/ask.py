@@ -21,6 +21,13 @@ def search(
     given: dict[str, Any],
     texts: Annotated[list[str] | None, typer.Argument(help="What to look for.")] = None,
     image: Annotated[list[str] | None, typer.Option(help="A picture to look for its like.")] = None,
+    plus: Annotated[
+        list[str] | None,
+        typer.Option(help='Mix in: a path, an id or a text, as "2:at night"; repeatable.'),
+    ] = None,
+    minus: Annotated[
+        list[str] | None, typer.Option(help="Take away, named like --plus; repeatable.")
+    ] = None,
     queries: Annotated[
         Path | None,
         typer.Option(help="A .txt, .csv or .jsonl file of queries; answers come as JSON lines."),
@@ -29,7 +36,7 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Find what TEXTS or pictures mean."""
-    from crossmodal.search.service import answer
+    from crossmodal.search.service import answer, answer_sum
     from flows.params.asking import SearchParams
 
     # The form is of one query, the command of many: that one is there is seen to below.
@@ -37,7 +44,11 @@ def search(
     if queries:
         _answer_file(queries, options)
         return
-    answers = answer(options, texts or [], image or [])
+    asked = [*(texts or []), *(image or [])]
+    if plus or minus:
+        answers = [answer_sum(options, asked, plus or [], minus or [])]
+    else:
+        answers = answer(options, texts or [], image or [])
     if contact_sheet:
         from crossmodal.previews.contact_sheet import QueryRow
         from crossmodal.previews.contact_sheet import contact_sheet as write_sheet

@@ -16,9 +16,10 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from crossmodal.cli import ask, models, moderate, project, run
+from crossmodal.cli import ask, create, models, moderate, project, run
 from crossmodal.cli.drawn import drawn
 from crossmodal.cli.evaluate import evaluate
+from crossmodal.cli.recommend import recommend
 from crossmodal.cli.serve import deploy, serve
 from crossmodal.cli.web import ui
 
@@ -33,6 +34,11 @@ app = typer.Typer(
 _COMMANDS: tuple[Callable[..., None], ...] = (
     run.index,
     ask.search,
+    recommend,
+    create.pair,
+    create.duplicates,
+    create.map,
+    create.storyboard,
     ask.status,
     ask.quarantine,
     run.backfill,

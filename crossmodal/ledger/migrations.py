@@ -271,6 +271,32 @@ def m017_moderation(con: duckdb.DuckDBPyConnection) -> None:
             said VARCHAR NOT NULL, previous VARCHAR NOT NULL, hash VARCHAR NOT NULL)""")
 
 
+def m018_taste_profiles(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for likes and dislikes that somebody keeps under a name."""
+    con.execute("""
+        CREATE TABLE taste_profile (
+            name VARCHAR PRIMARY KEY, likes VARCHAR NOT NULL, dislikes VARCHAR NOT NULL,
+            changed_at TIMESTAMPTZ NOT NULL)""")
+
+
+def m019_picture_hashes(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the memory of what each picture looks like, in 64 bits."""
+    con.execute("""
+        CREATE TABLE picture_hash (content_hash VARCHAR PRIMARY KEY, bits UBIGINT)""")
+
+
+def m020_maps(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for maps: where each chunk of a space lies, and which others settled that."""
+    con.execute("""
+        CREATE TABLE map_point (
+            model_version_id INTEGER NOT NULL, chunk_id BIGINT NOT NULL, x FLOAT NOT NULL,
+            y FLOAT NOT NULL, cluster INTEGER NOT NULL, is_anchor BOOLEAN NOT NULL,
+            PRIMARY KEY (model_version_id, chunk_id));
+        CREATE TABLE map_cluster (
+            model_version_id INTEGER NOT NULL, cluster INTEGER NOT NULL, name VARCHAR NOT NULL,
+            PRIMARY KEY (model_version_id, cluster))""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -289,6 +315,9 @@ STEPS: tuple[Step, ...] = (
     m015_evaluations,
     m016_model_lifecycle,
     m017_moderation,
+    m018_taste_profiles,
+    m019_picture_hashes,
+    m020_maps,
 )
 LATEST = len(STEPS)
 

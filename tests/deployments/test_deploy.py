@@ -27,6 +27,7 @@ FLOWS = (
     "moderate",
     "search",
     "evaluate",
+    "recommend",
     "status-report",
 )
 

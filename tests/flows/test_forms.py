@@ -16,12 +16,13 @@ from flows.index import index
 from flows.moderate import moderate
 from flows.params.flat import deployment_schema
 from flows.promote import promote
+from flows.recommend import recommend
 from flows.search import search
 from flows.status import report_status
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
 UPDATE = "CROSSMODAL_UPDATE_SNAPSHOTS"
-FLOWS = (index, backfill, search, report_status, promote, evaluate, moderate)
+FLOWS = (index, backfill, search, recommend, report_status, promote, evaluate, moderate)
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda f: f.name)
