@@ -47,7 +47,7 @@ from examples.starter.widen import widen
 
 NUM_PHOTOS = 48
 NUM_CAPTIONS = 400
-NUM_PASSAGES = 256
+NUM_PASSAGES = 128
 SENTENCE_FILES = (
     "config.json",
     "modules.json",

@@ -173,7 +173,11 @@ def sentences(folder: Path) -> Encode:
     model = SentenceTransformer(str(folder), device="cpu")
 
     def encode(texts: list[str]) -> Tensor:
-        return torch.from_numpy(model.encode(texts, batch_size=32, normalize_embeddings=True))
+        with torch.autocast("cpu", torch.bfloat16):
+            found: Tensor = model.encode(
+                texts, batch_size=32, normalize_embeddings=True, convert_to_tensor=True
+            )
+        return found.float()
 
     return encode
 
@@ -183,9 +187,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     for name in ("image_text", "sentence", "data"):
         parser.add_argument(name, type=Path)
+    parser.add_argument("--vectors", type=Path, help="a folder that keeps the pictures' vectors")
     args = parser.parse_args()
     tower, encode = expanded(args.image_text)
-    figures = of_pictures(tower, encode, args.data, args.image_text / "vectors", CAPTIONED)
+    cache = args.vectors or args.image_text / "vectors"
+    figures = of_pictures(tower, encode, args.data, cache, CAPTIONED)
     figures |= {
         f"cranfield {k}": v for k, v in of_passages(sentences(args.sentence), args.data).items()
     }

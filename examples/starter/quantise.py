@@ -140,7 +140,8 @@ def _entropy(ratio: Tensor) -> Tensor:
 
 def energy(matrix: Tensor, inputs: Inputs) -> float:
     """Return the root of the mean variance of a layer's outputs."""
-    return float(((matrix @ inputs.covariance) * matrix).sum(1).clamp_min(0).mean()) ** 0.5
+    variance = ((matrix @ inputs.covariance) * matrix).sum(1).clamp_min(0).mean()
+    return float(variance.sqrt())
 
 
 def packed(key: str, integers: Tensor, steps: Tensor) -> Members:

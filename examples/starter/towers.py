@@ -1,7 +1,8 @@
 """Quantise each tower of the starter model: what is watched, what is rounded, what is left.
 
 The image tower costs about the bits that one asks for. Of the two text towers one is stored: the
-sentence encoder; the other is that plus a low-rank delta, which is fitted where inputs are large.
+sentence encoder; the other is that, as rounded, plus a low-rank delta: the best of its rank for the
+inputs that were watched.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class TextChoices:
 
     embedding_step: float = 0.15
     layer_step: float = 0.003
-    rank: int = 32
+    rank: int = 48
     delta_bits: int = 6
 
 
@@ -187,7 +188,7 @@ def _shared_layer(
     integers, steps = rounded(sentence, by, step, bounded=True)
     stored = integers.float() * steps
     members = packed(f"sent.{name}.weight", integers, steps)
-    members |= _delta(f"clip.{name}.weight", clip - sentence, given, choices)
+    members |= _delta(f"clip.{name}.weight", clip - stored, given, choices)
     error = (sentence - stored) @ given.mean
     members[f"sent.{name}.bias"] = (pair[1][f"{name}.bias"] + error).half().numpy()
     wrong = clip - stored - restored_delta(members, f"clip.{name}.weight")

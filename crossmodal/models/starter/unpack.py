@@ -50,10 +50,9 @@ def _restored(stored: Any) -> Iterator[tuple[str, NDArray[np.float32]]]:
 def _by_column(
     integers: NDArray[np.int8], order: NDArray[np.uint16], steps: NDArray[np.float16]
 ) -> NDArray[np.float32]:
-    matrix = np.empty(integers.shape, np.float32)
-    matrix[order] = integers
-    matrix *= steps.astype(np.float32)[:, None]
-    return matrix.T
+    # Put in order and transposed while they are bytes: four times less to move.
+    whole = np.ascontiguousarray(integers[np.argsort(order)].T)
+    return whole.astype(np.float32) * steps.astype(np.float32)
 
 
 def _by_row(integers: NDArray[np.int8], steps: NDArray[np.float16]) -> NDArray[np.float32]:
