@@ -213,6 +213,8 @@ def planned(paths: Sequence[str]) -> Any:
             "action": Action.ADDED,
             "reason": "new",
             "media_type": _MEDIA_TYPES.get(Path(path).suffix.lower(), "image/webp"),
+            "chunker": "whole_image/1",
+            "modality": "image",
             "content_hash": digests[path],
             "previous_uri": None,
             "embed": True,

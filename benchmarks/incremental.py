@@ -23,7 +23,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crossmodal.chunking.registry import fingerprints
+from crossmodal.chunking.registry import fingerprints, in_charge
 from crossmodal.chunking.rules import ChunkRules
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import model_versions
@@ -114,7 +114,7 @@ def plan(
     manifest: Path, roots: list[Root], ledger: Path, known: Lineup, scratch: Path
 ) -> dict[str, Any]:
     """Plan as the flow does and return the seconds of each step."""
-    options = PlanOptions(roots=roots, chunkers=fingerprints(ChunkRules(), known), lineup=known)
+    options = PlanOptions(roots=roots, chunkers=in_charge(ChunkRules(), known), lineup=known)
     collection, took, clock = Collection(str(ledger)), {}, _Clock()
     with collection.read() as con:
         unjudged = candidates(con, manifest, scratch / "candidates", options)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 
 from benchmarks.mixed_data import Mixed, Question, lay_out
@@ -28,9 +29,10 @@ from benchmarks.mixed_figures import auroc, cut_at, interval, ndcg, table
 from benchmarks.quality import index, passage_model
 from crossmodal.ledger.collection import Collection
 from crossmodal.records import Hit
-from crossmodal.search.lists import QueryVectors, choose_lists, encode_image, encode_texts
+from crossmodal.search.lists import QueryVectors, choose_lists
+from crossmodal.search.many import merged_many
 from crossmodal.search.options import QueryOptions
-from crossmodal.search.service import Query, SearchService
+from crossmodal.search.service import Query, SearchService, codes_beside
 from crossmodal.search.strength import LIKELY
 from crossmodal.vectors.search import SearchRequest, find
 
@@ -130,14 +132,14 @@ def grouped(hits: list[Hit], question: Question) -> list[Hit]:
     return list(first.values())[:_K]
 
 
-def ask(collection: Path, questions: Sequence[Question], device: str = "auto") -> list[Asked]:
-    """Ask every question in every way."""
-    options = {"collection": str(collection), "device": device, "k": _K}
-    ours = product(collection, questions, options)
-    known = product(collection, questions, options, oracle=True)
+def ask(
+    collection: Path, questions: Sequence[Question], encoded: list[QueryVectors]
+) -> list[Asked]:
+    """Ask every question in every way, with vectors that were encoded once."""
     asked = []
-    encoded = encode(collection, questions, device)
     with Collection(collection).read() as con:
+        ours = product(con, collection, questions, encoded)
+        known = product(con, collection, questions, told_where(questions, encoded))
         for number, question in enumerate(questions):
             lists = [
                 find(con, SearchRequest(held, vector, k=_DEPTH)).hits
@@ -157,39 +159,48 @@ def ask(collection: Path, questions: Sequence[Question], device: str = "auto") -
     return asked
 
 
-def encode(collection: Path, questions: Sequence[Question], device: str) -> list[QueryVectors]:
-    """Return each question as its lists see it."""
+def encode(collection: Path, questions: Sequence[Question]) -> list[QueryVectors]:
+    """Return each question as its lists see it, having calibrated them as a first search does."""
+    service = SearchService(Collection(collection))
+    queries = [Query(picture=q.picture) if q.picture else Query(text=q.text) for q in questions]
+    return service.encoded(queries, QueryOptions(collection=str(collection)))
+
+
+def same_vectors(collection: Path, encoded: list[QueryVectors]) -> list[QueryVectors]:
+    """Return vectors for the lists of another collection that has the same model versions."""
+    service = SearchService(Collection(collection))
+    service.encoded([Query(text="calibrate")], QueryOptions(collection=str(collection)))
     with Collection(collection).read() as con:
         lists = choose_lists(con, collection, QueryOptions(collection=str(collection)))
-    texts = [q.text for q in questions if not q.picture]
-    by_text = iter(encode_texts(lists, texts, device))
+    by_key = {(v.version.fingerprint, v.modality): v for v in lists}
     return [
-        encode_image(lists, q.picture, device) if q.picture else next(by_text) for q in questions
+        {by_key[held.version.fingerprint, held.modality]: v for held, v in vectors.items()}
+        for vectors in encoded
+    ]
+
+
+def told_where(questions: Sequence[Question], encoded: list[QueryVectors]) -> list[QueryVectors]:
+    """Return the vectors for the lists of the right modality only."""
+    return [
+        {held: v for held, v in vectors.items() if q.modality in ("", held.modality)}
+        for q, vectors in zip(questions, encoded, strict=True)
     ]
 
 
 def product(
+    con: duckdb.DuckDBPyConnection,
     collection: Path,
     questions: Sequence[Question],
-    options: dict[str, Any],
-    *,
-    oracle: bool = False,
+    encoded: list[QueryVectors],
 ) -> list[list[Hit]]:
-    """Return the hits of the product's search; as an oracle told where to look."""
-    service = SearchService(Collection(collection))
+    """Return the hits of the product's search; of films every moment is a hit of its own."""
+    codes = codes_beside(collection)
     found: dict[int, list[Hit]] = {}
-    kinds = defaultdict(list)
-    for number, question in enumerate(questions):
-        wanted = (question.modality,) if oracle and question.modality else ()
-        kinds[(question.at_s is None, wanted)].append(number)
-    for (group, wanted), numbers in kinds.items():
-        queries = [
-            Query(picture=q.picture) if q.picture else Query(text=q.text)
-            for q in (questions[number] for number in numbers)
-        ]
-        chosen = QueryOptions(**options, group=group, modalities=wanted)
-        for number, answer in zip(numbers, service.ask_many(queries, chosen), strict=True):
-            found[number] = answer.hits
+    for group in (True, False):
+        numbers = [i for i, q in enumerate(questions) if (q.at_s is None) is group]
+        options = QueryOptions(collection=str(collection), k=_K, group=group)
+        pages = merged_many(con, [encoded[i] for i in numbers], options, None, codes)
+        found |= {i: page.hits for i, page in zip(numbers, pages, strict=True)}
     return [found[number] for number in range(len(questions))]
 
 
@@ -346,8 +357,9 @@ def counts_of(collection: Path) -> dict[str, int]:
 def measure(data: Path, work: Path, models: list[str]) -> tuple[str, dict[str, Any]]:
     """Index, ask and return the figures, as Markdown and as plain values."""
     mixed, small, large = collections(data, work, models)
-    asked = ask(large, mixed.questions)
-    before = ask(small, mixed.questions)
+    encoded = encode(large, mixed.questions)
+    asked = ask(large, mixed.questions, encoded)
+    before = ask(small, mixed.questions, same_vectors(small, encoded))
     sections = {
         "Rankings": rankings(asked),
         "Differences, paired, 95 % bootstrap over photos, films and documents": differences(asked),

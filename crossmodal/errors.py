@@ -20,8 +20,16 @@ allowed and what to do next.
     │   ├── ModelUnsupported       loads, but is no image-text model of a known shape
     │   └── ModelMismatch          its space is not the one that was asked for
     │       └── BlindModels            a picture asks, and no model sees pictures
+
+
+    ├── EvaluationError        an evaluation cannot be made, or not be compared
+    │   ├── SetUnreadable          the set is damaged, empty or of no known kind
+    │   ├── SetOverlaps            the model was trained on what it would be judged by
+    │   └── NotComparable          two evaluations differ in queries or gallery
+    ├── ExtraMissing           a library that this use needs is not installed
     ├── DeploymentError        the Prefect server does not take the deployments
     └── RunError               a run ended short of its promise
+        ├── GateMissed             a model version is worse than allowed, or not shown to be as good
         ├── CoverageTooLow         too many planned sources were quarantined
         └── DeletionWithheld       a root is missing or suspiciously empty
 """
@@ -96,6 +104,26 @@ class BlindModels(ModelMismatch):
     """A picture asks, and none of the models sees pictures."""
 
 
+class EvaluationError(CrossmodalError):
+    """An evaluation cannot be made, or not be compared."""
+
+
+class SetUnreadable(EvaluationError):
+    """The evaluation set is damaged, empty or of no known kind."""
+
+
+class SetOverlaps(EvaluationError):
+    """The model version was trained on what it would be judged by."""
+
+
+class NotComparable(EvaluationError):
+    """Two evaluations differ in their queries or in their gallery."""
+
+
+class ExtraMissing(CrossmodalError):
+    """A library that this use needs is not installed: it comes with an extra."""
+
+
 class DeploymentError(CrossmodalError):
     """The Prefect server is not there, or does not take the deployments."""
 
@@ -106,6 +134,10 @@ class RunError(CrossmodalError):
     def __init__(self, message: str, report: dict[str, Any] | None = None) -> None:
         super().__init__(message)
         self.report = report
+
+
+class GateMissed(RunError):
+    """A model version is worse than a gate allows, or is not shown to be as good."""
 
 
 class CoverageTooLow(RunError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
@@ -31,6 +31,8 @@ PLAN_SCHEMA = pa.schema(
         pa.field("action", pa.string(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
         pa.field("media_type", pa.string()),
+        pa.field("chunker", pa.string()),
+        pa.field("modality", pa.string()),
         pa.field("content_hash", pa.string()),
         pa.field("previous_uri", pa.string()),
         pa.field("embed", pa.bool_(), nullable=False),
@@ -38,8 +40,9 @@ PLAN_SCHEMA = pa.schema(
 )
 """What a run will do to each source: ``action`` is an Action, ``embed`` says a forward pass is due.
 
-``previous_uri`` is set for a renamed source; ``content_hash`` is the SHA-256 in hex, null where the
-content was not read (a deleted or a skipped source).
+``chunker`` is the fingerprint of the chunker in charge and ``modality`` what its sources are cut
+for, both null where there is none. ``previous_uri`` is set for a renamed source; ``content_hash``
+is the SHA-256 in hex, null where the content was not read (a deleted or a skipped source).
 """
 
 
@@ -147,10 +150,6 @@ class ModelVersion:
     def label(self) -> str:
         """Return a short name for people: ``clip-vit-base-patch32@1a2b3c4d/bfloat16``."""
         return f"{self.name.rstrip('/').rsplit('/', 1)[-1]}@{self.weights_hash[:8]}/{self.dtype}"
-
-
-MODALITIES = ("image", "text", "audio")
-"""What a chunk can be to an encoder."""
 
 
 class VectorList(NamedTuple):
@@ -290,7 +289,7 @@ class Hit:
 
     None where the list is not calibrated yet, or was searched by itself.
     """
-    strength: str = ""
+    strength: Literal["strong", "likely", "weak", ""] = ""
     """strong, likely or weak, from the merit; empty without one."""
 
 

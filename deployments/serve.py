@@ -16,7 +16,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from prefect.runner import Runner
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_HOME,
+    PREFECT_LOGGING_LEVEL,
+    temporary_settings,
+)
 
 from crossmodal.errors import DeploymentError
 from deployments.automations import HEARTBEAT_S
@@ -29,6 +34,8 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_LEVEL = "INFO"
+"""Of the runs' logs: a line a stage."""
 _CANCEL_S = 45  # Prefect gives a run 30 s to end before it is killed
 
 
@@ -41,7 +48,9 @@ def serve(target: Target, port: int, alert_url: str | None, say: Callable[[str],
     log = PREFECT_HOME.value() / "crossmodal-server.log"
     with _signalled() as stop, running_server(port, log) as server:
         _set_environment(server.api_url)
-        with temporary_settings({PREFECT_API_URL: server.api_url}):
+        # Prefect hands its settings on to the runs, whatever stands in the environment by then.
+        told = {PREFECT_API_URL: server.api_url, PREFECT_LOGGING_LEVEL: _LEVEL}
+        with temporary_settings(told):
             put_automations(alert_url)
             deployments = served(target)
             running = _Running(deployments)
@@ -98,5 +107,5 @@ def _signalled() -> Iterator[threading.Event]:
 def _set_environment(api_url: str) -> None:
     """Let the processes of the runs report to the server, and log what a person wants to read."""
     os.environ["PREFECT_API_URL"] = api_url
-    os.environ["PREFECT_LOGGING_LEVEL"] = "INFO"
+    os.environ["PREFECT_LOGGING_LEVEL"] = _LEVEL
     os.environ["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] = str(HEARTBEAT_S)

@@ -20,7 +20,13 @@ from pathlib import Path
 from crossmodal.errors import DeploymentError
 
 HOST = "127.0.0.1"
-_START_S = 120
+_STORAGE = "prefect.server.concurrency.lease_storage.filesystem"
+LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": _STORAGE}
+"""Keep who holds a concurrency limit in PREFECT_HOME, not in memory.
+
+A server that forgets its leases as it restarts makes every limited run crash at its next renewal.
+"""
+_START_S = 180
 _STOP_S = 8
 
 
@@ -83,6 +89,7 @@ def _start(port: int, address: str, output: int) -> subprocess.Popen[bytes]:
             "PREFECT_API_URL": f"{address}/api",
             "PREFECT_UI_URL": address,
             "PREFECT_LOGGING_LEVEL": "WARNING",
+            **LEASES,
         },
         stdin=subprocess.DEVNULL,
         stdout=output,

@@ -10,7 +10,7 @@ from crossmodal.sources.planning import make_plan
 from tasks.stage import stage
 
 
-@stage("discover")
+@stage("discover", found=lambda listing: f"{listing.num_found:,} files found")
 def discover(run: Run, paths: list[str], options: ListOptions) -> Listing:
     """List what lies below the paths into the run's manifest."""
     with run.recorder.span("discover") as span:
@@ -20,7 +20,7 @@ def discover(run: Run, paths: list[str], options: ListOptions) -> Listing:
     return found
 
 
-@stage("select")
+@stage("select", found=lambda chosen: f"{chosen.listing.num_found:,} files selected")
 def select(run: Run, listing: Listing, wanted: Selection) -> selection.Selected:
     """Narrow the listing down to what a backfill is about."""
     with run.recorder.span("select") as span, make_plan.reading(run.collection) as con:

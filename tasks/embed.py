@@ -9,7 +9,7 @@ from crossmodal.embedding.options import EmbedOptions
 from crossmodal.ledger.backfill_records import Backfill, Group
 from crossmodal.records import Batch, Lineup
 from crossmodal.runs.run import Run
-from tasks.stage import leave_if_suspended, stage
+from tasks.stage import leave_if_suspended, log, stage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from crossmodal.encoders.lineup_encoders import Encoders
 
 
-@stage("embed", run_name="embed shards {batch.first} to {batch.stop}")
+def _embedded(num_items: int) -> str:
+    return f"{num_items:,} items went through the models"
+
+
+@stage("embed", run_name="embed shards {batch.first} to {batch.stop}", found=_embedded)
 def embed(run: Run, lineup: Lineup, batch: Batch, options: EmbedOptions) -> int:
     """Embed a batch of shards, committing each; return how many items went through the model."""
     from crossmodal.embedding.shards import embed_batch
@@ -26,7 +30,7 @@ def embed(run: Run, lineup: Lineup, batch: Batch, options: EmbedOptions) -> int:
     return embed_batch(_shard_work(run, lineup, [batch], options), batch)
 
 
-@stage("embed", run_name="embed {group.label}")
+@stage("embed", run_name="embed {group.label}", found=_embedded)
 def embed_partitions(
     run: Run, lineup: Lineup, backfill: Backfill, group: Group, options: EmbedOptions
 ) -> int:
@@ -45,18 +49,21 @@ def _shard_work(
     from crossmodal.embedding.batch_choice import with_batch_sizes
     from crossmodal.embedding.shards import ShardWork, modalities
     from crossmodal.encoders.lineup_encoders import Encoders
-    from crossmodal.models.register import register_lineup
+    from crossmodal.models.register import registered_lineup
 
-    served = modalities(batches, lineup)
+    served = modalities(batches)
     if options.runner != "ray":  # there the nodes load it, on devices that may lack here
         with run.recorder.span("load model"):
             Encoders(lineup, options.device).load(served)
-    encoders = Encoders(register_lineup(run.collection, run.id, lineup), options.device)
+    encoders = Encoders(registered_lineup(run, lineup), options.device)
+    chosen = with_batch_sizes(options, run.collection, encoders, batches, run.recorder.add)
+    sizes = chosen.batch_size or dict(chosen.found_batches) or "by the device"
+    log("embedding with %s, device %s, batch size %s", lineup.label, options.device, sizes)
     return ShardWork(
         run_id=run.id,
         collection=run.collection,
         encoders=encoders,
-        options=with_batch_sizes(options, run.collection, encoders, batches, run.recorder.add),
+        options=chosen,
         recorder=run.recorder,
         progress=run.progress,
         probes=_probes(run, encoders, served, options),

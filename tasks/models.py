@@ -9,7 +9,7 @@ from crossmodal.runs.run import Run
 from tasks.stage import stage
 
 
-@stage("choose models")
+@stage("choose models", found=lambda lineup: str(lineup.label))
 def choose_models(run: Run, spec: LineupSpec, dtype: str) -> Lineup:
     """Return the line-up to embed with; loads no weights."""
     with run.recorder.span("choose models"):

@@ -22,7 +22,14 @@ from tasks.stage import artifact_key, showing, stage
 NUM_PREVIEWED = 50
 
 
-@stage("plan")
+def _planned(plan: Plan) -> str:
+    summary = plan.summary
+    counts = ", ".join(f"{number:,} {action}" for action, number in summary.counts.items())
+    refused = f", {len(summary.rejected):,} refused" if summary.rejected else ""
+    return f"{summary.num_to_embed:,} files to embed ({counts or 'nothing found'}{refused})"
+
+
+@stage("plan", found=_planned)
 def plan_changes(
     run: Run, listing: Listing, lineup: Lineup, rules: PlanRules, chunk_rules: ChunkRules
 ) -> Plan:

@@ -34,7 +34,7 @@ from crossmodal.runs.progress import Together
 from crossmodal.runs.report import RunReport
 from crossmodal.runs.run import Run, recorded, sentence
 from crossmodal.views.human import printable
-from tasks.stage import artifact_key, showing, stage
+from tasks.stage import artifact_key, log, showing, stage
 
 MAX_QUARANTINE_ROWS = 200
 
@@ -97,6 +97,8 @@ def report(
     error = broken_promise(found, verification.problems)
     final = replace(found, state="failed" if error else "completed", thumbnails=thumbnails)
     run.counts = final.kept()
+    refused = ", ".join(f"{number} {reason}" for reason, number in final.quarantined.items())
+    log("embedded %d of %d, refused: %s", final.num_embedded, final.num_planned, refused or "none")
     _show(run, final)
     plain = final.to_dict() | run.extras | {"text": final.to_text()}
     if error:

@@ -15,4 +15,4 @@ def settle(run: Run, plan: Plan, lineup: Lineup) -> None:
         if not has_work(con, plan):
             return
     with run.recorder.span("settle") as span, run.collection.write() as con:
-        span.num_items = settle_run(con, run.id, plan, lineup)
+        span.num_items = settle_run(con, run.id, plan, run.lineup or lineup)

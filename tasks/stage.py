@@ -7,7 +7,9 @@ that does not answer costs the picture, never the work.
 
 from __future__ import annotations
 
+import functools
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePath
@@ -17,8 +19,8 @@ from httpx import HTTPError
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
-from prefect.exceptions import PrefectException
-from prefect.logging import get_logger
+from prefect.exceptions import MissingContextError, PrefectException
+from prefect.logging import get_logger, get_run_logger
 from prefect.tasks import exponential_backoff
 
 from crossmodal.errors import is_transient
@@ -28,18 +30,52 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def stage(name: str, run_name: str | None = None) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """Return a decorator that makes a function a task with the retries of this project."""
-    return task(
-        name=name,
-        task_run_name=run_name or name,
-        retries=3,
-        retry_delay_seconds=exponential_backoff(2),
-        retry_jitter_factor=0.5,
-        retry_condition_fn=_worth_retrying,
-        cache_policy=NO_CACHE,
-        persist_result=False,
-    )
+def stage(
+    name: str, run_name: str | None = None, found: Callable[[Any], str] | None = None
+) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Return a decorator that makes a function a task with the retries of this project.
+
+    When the stage ends, one line in the log of the run says so.
+
+    Args:
+        name: what the stage is called.
+        run_name: another name for a single task run, with the arguments in braces.
+        found: returns what the line says of the stage's result, in a few words.
+    """
+
+    def decorate(work: Callable[P, R]) -> Task[P, R]:
+        return task(
+            name=name,
+            task_run_name=run_name or name,
+            retries=3,
+            retry_delay_seconds=exponential_backoff(2),
+            retry_jitter_factor=0.5,
+            retry_condition_fn=_worth_retrying,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+        )(_telling(name, work, found))
+
+    return decorate
+
+
+def _telling(name: str, work: Callable[P, R], found: Callable[[Any], str] | None) -> Callable[P, R]:
+    @functools.wraps(work)
+    def telling(*args: P.args, **kwargs: P.kwargs) -> R:
+        started_s = time.monotonic()
+        result = work(*args, **kwargs)
+        took_s = time.monotonic() - started_s
+        log("%s: %s (%.1f s)", name, found(result) if found else "done", took_s)
+        return result
+
+    return telling
+
+
+def log(line: str, *values: object) -> None:
+    """Write a line of level INFO to the log of the run, which the Prefect UI shows as it runs."""
+    try:
+        get_run_logger().info(line, *values)
+    except MissingContextError:
+        get_logger("crossmodal").info(line, *values)
 
 
 @contextmanager

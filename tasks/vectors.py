@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from crossmodal.ledger.write import model_versions
 from crossmodal.records import Lineup
 from crossmodal.runs.run import Run
 from crossmodal.vectors.audit import keep_codes
@@ -14,8 +13,7 @@ from tasks.stage import stage
 def update_codes(run: Run, lineup: Lineup) -> None:
     """Bring the codes by which large lists are searched up to date, and measure what they find."""
     with run.recorder.span("update codes") as span:
-        with run.collection.read() as con:
-            known = model_versions.numbered(con, lineup)
+        known = run.lineup or lineup
         if known.id is not None:
             span.num_items = sum(keep_codes(run.collection, found) for found in known.all_lists)
 
@@ -24,8 +22,7 @@ def update_codes(run: Run, lineup: Lineup) -> None:
 def calibrate_scores(run: Run, lineup: Lineup) -> None:
     """Make the scores of the lists comparable; loads no model, and costs little where they are."""
     with run.recorder.span("calibrate") as span:
-        with run.collection.read() as con:
-            known = model_versions.numbered(con, lineup)
+        known = run.lineup or lineup
         if known.id is not None:
             done = [calibrate(run.collection, found) for found in known.all_lists]
             span.num_items = sum(found.num_hubs for found in done)

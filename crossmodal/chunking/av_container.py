@@ -98,7 +98,7 @@ def _claimed_container(data: bytes) -> str | None:
 
 
 def without(container: InputContainer, wanted: str) -> Refused:
-    """Return the refusal of a file that opens but holds nothing of what is wanted."""
+    """Return the refusal of a file that opens but has no stream of the wanted kind."""
     inside = sorted({stream.type for stream in container.streams})
     if not inside:
         return Refused("truncated", "the container opens but names no stream: cut off?")

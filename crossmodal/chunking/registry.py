@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -87,6 +87,21 @@ _CHUNKERS = (
 )
 
 
+_BY_NAME = {chunker.name: chunker for chunker in _CHUNKERS}
+
+
+class InCharge(NamedTuple):
+    """Say what a plan notes of the chunker that is in charge of a source."""
+
+    fingerprint: str
+    modality: str
+
+
+def chunker_of(fingerprint: str) -> Chunker:
+    """Return the chunker whose fingerprint it is: ``table/1/de6e8d442a60``."""
+    return _BY_NAME[fingerprint.partition("/")[0]]
+
+
 def chunker_for(media_type: str, lineup: Lineup) -> Chunker | None:
     """Return the chunker of a media type, or None where its sources are skipped."""
     for chunker in _active(lineup):
@@ -98,10 +113,15 @@ def chunker_for(media_type: str, lineup: Lineup) -> Chunker | None:
 
 def fingerprints(rules: ChunkRules, lineup: Lineup) -> dict[str, str]:
     """Return the fingerprint of the chunker in charge by media pattern, the first to fit first."""
-    found: dict[str, str] = {}
+    return {pattern: found.fingerprint for pattern, found in in_charge(rules, lineup).items()}
+
+
+def in_charge(rules: ChunkRules, lineup: Lineup) -> dict[str, InCharge]:
+    """Return what a plan notes of the chunkers by media pattern, the first to fit first."""
+    found: dict[str, InCharge] = {}
     for chunker in _active(lineup):
-        fingerprint = chunker.fingerprint(rules, lineup)
-        found |= {pattern: fingerprint for pattern in chunker.load().MEDIA_PATTERNS}
+        noted = InCharge(chunker.fingerprint(rules, lineup), chunker.modality)
+        found |= {pattern: noted for pattern in chunker.load().MEDIA_PATTERNS}
     return found
 
 

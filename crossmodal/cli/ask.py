@@ -3,60 +3,52 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crossmodal.cli.options import (
-    DEFAULT_COLLECTION,
-    CollectionOption,
-    DeviceOption,
-    JsonOption,
-    ModelOption,
-)
+from crossmodal.cli.drawn import form_command
+from crossmodal.cli.invoke import checked
+from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOption
 from crossmodal.cli.printing import print_grids, print_json
 
-_MODALITIES = ("image", "text", "audio")
+if TYPE_CHECKING:
+    from crossmodal.search.options import QueryOptions
 
 
+@form_command("flows.params.asking:SearchParams", without=("text", "image"))
 def search(
+    given: dict[str, Any],
     texts: Annotated[list[str] | None, typer.Argument(help="What to look for.")] = None,
     image: Annotated[list[str] | None, typer.Option(help="A picture to look for its like.")] = None,
-    collection: CollectionOption = DEFAULT_COLLECTION,
-    model: ModelOption = None,
-    device: DeviceOption = "auto",
-    k: Annotated[int, typer.Option("--k", "-k", min=1, max=1000, help="Hits a query.")] = 10,
-    offset: Annotated[int, typer.Option(min=0, help="Hits to leave out first.")] = 0,
-    where: Annotated[
+    plus: Annotated[
         list[str] | None,
-        typer.Option(help="path=*.jpg, type=image/png, date>=2024-01-31, size>100kB; repeatable."),
+        typer.Option(help='Mix in: a path, an id or a text, as "2:at night"; repeatable.'),
     ] = None,
-    modality: Annotated[
-        list[str] | None, typer.Option(help="Only image, text or audio; repeatable.")
+    minus: Annotated[
+        list[str] | None, typer.Option(help="Take away, named like --plus; repeatable.")
     ] = None,
-    group: Annotated[bool, typer.Option(help="One hit a source, or every chunk.")] = True,
-    expand: Annotated[
-        int, typer.Option(min=0, max=20, help="Chunks shown before and after a hit.")
-    ] = 0,
+    queries: Annotated[
+        Path | None,
+        typer.Option(help="A .txt, .csv or .jsonl file of queries; answers come as JSON lines."),
+    ] = None,
     contact_sheet: Annotated[Path | None, typer.Option(help="Write a PNG of the hits.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find what TEXTS or pictures mean."""
-    from crossmodal.search.options import QueryOptions
-    from crossmodal.search.service import answer
+    from crossmodal.search.service import answer, answer_sum
+    from flows.params.asking import SearchParams
 
-    options = QueryOptions(
-        collection=collection,
-        model=model,
-        device=device,
-        k=k,
-        offset=offset,
-        where=where or [],
-        modalities=_known_modalities(modality or []),
-        group=group,
-        expand=expand,
-    )
-    answers = answer(options, texts or [], image or [])
+    # The form is of one query, the command of many: that one is there is seen to below.
+    options = checked(SearchParams, {"text": "any", **given}).query_options()
+    if queries:
+        _answer_file(queries, options)
+        return
+    asked = [*(texts or []), *(image or [])]
+    if plus or minus:
+        answers = [answer_sum(options, asked, plus or [], minus or [])]
+    else:
+        answers = answer(options, texts or [], image or [])
     if contact_sheet:
         from crossmodal.previews.contact_sheet import QueryRow
         from crossmodal.previews.contact_sheet import contact_sheet as write_sheet
@@ -72,13 +64,19 @@ def search(
         typer.echo(f"contact sheet: {contact_sheet}")
 
 
-def _known_modalities(given: list[str]) -> tuple[str, ...]:
-    unknown = sorted(set(given) - set(_MODALITIES))
-    if unknown:
-        raise typer.BadParameter(
-            f"{', '.join(unknown)} is no modality: use {', '.join(_MODALITIES)}"
-        )
-    return tuple(given)
+def _answer_file(file: Path, options: QueryOptions) -> None:
+    """Print a JSON line for each query of a file, with what else stands in its row."""
+    import json
+
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.search.query_file import read_queries
+    from crossmodal.search.service import SearchService
+
+    asked = read_queries(file)
+    service = SearchService(Collection(options.collection))
+    answers = service.ask_many([each.query for each in asked], options)
+    for each, answer in zip(asked, answers, strict=True):
+        typer.echo(json.dumps(each.extras | answer.to_dict(), default=str, ensure_ascii=False))
 
 
 def backfills(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
+from crossmodal.cli.drawn import option_name
 from crossmodal.cli.printing import print_json
 from crossmodal.cli.temporary_server import early_server
 
@@ -30,7 +31,9 @@ def checked(model: type[Params], given: dict[str, Any]) -> Params:
     try:
         return model(**given)
     except ValidationError as error:
-        lines = (f"{'.'.join(map(str, e['loc'])) or 'options'}: {e['msg']}" for e in error.errors())
+        from flows.params.problems import problems
+
+        lines = problems(error, lambda field: option_name(model, field))
         raise typer.BadParameter("; ".join(lines)) from error
 
 

@@ -1,6 +1,8 @@
 """Offer the flows and the ledger's questions on the command line: ``crossmodal ...``.
 
-Thin on purpose: options in, one call, text or JSON out. Everything heavy is imported inside the
+Thin on purpose: options in, one call, text or JSON out. A command is a function in a file of this
+folder and a row of the table below; ``crossmodal.cli.drawn`` draws its options from the form of its
+flow, others are parameters as Typer reads them. Everything heavy is imported inside the
 command that needs it, so that ``--help`` answers at once. A failure is one sentence on standard
 error and exit code 1; a wrong option is exit code 2.
 """
@@ -10,11 +12,14 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import typer
 
-from crossmodal.cli import ask, project, run
+from crossmodal.cli import ask, create, models, moderate, project, run
+from crossmodal.cli.drawn import drawn
+from crossmodal.cli.evaluate import evaluate
+from crossmodal.cli.recommend import recommend
 from crossmodal.cli.serve import deploy, serve
 from crossmodal.cli.web import ui
 
@@ -29,18 +34,28 @@ app = typer.Typer(
 _COMMANDS: tuple[Callable[..., None], ...] = (
     run.index,
     ask.search,
+    recommend,
+    create.pair,
+    create.duplicates,
+    create.map,
+    create.storyboard,
     ask.status,
     ask.quarantine,
     run.backfill,
     ask.backfills,
     run.promote,
+    models.rollback,
+    models.models,
+    models.compare,
+    models.gc,
+    models.pin,
+    evaluate,
+    moderate.moderate,
     ask.profile,
     deploy,
     serve,
     ui,
 )
-for command in _COMMANDS:
-    app.command()(command)
 
 
 def main() -> None:
@@ -48,6 +63,7 @@ def main() -> None:
     from crossmodal.errors import CrossmodalError
 
     project.put_first()
+    _register(sys.argv[1:])
     _quieten()
     atexit.register(_mute)  # registered first, so it runs after everybody else's farewell
     try:
@@ -55,6 +71,13 @@ def main() -> None:
     except CrossmodalError as error:
         typer.echo(f"crossmodal: {error}", err=True)
         sys.exit(1)
+
+
+def _register(arguments: Sequence[str]) -> None:
+    """Add the commands of the table; only the one that is asked for draws its options."""
+    for command in _COMMANDS:
+        app.command()(drawn(command, arguments))
+    app.add_typer(moderate.review)
 
 
 def _quieten() -> None:

@@ -5,14 +5,14 @@ Thin like the others; everything heavy is imported inside the command that needs
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crossmodal.cli.options import JsonOption, SourceChoices
+from crossmodal.cli.drawn import form_command
+from crossmodal.cli.invoke import checked
+from crossmodal.cli.options import JsonOption
 from crossmodal.cli.printing import print_grids, print_json
-from crossmodal.cli.spread import spread
 
 if TYPE_CHECKING:
     from deployments.target import Target
@@ -20,22 +20,24 @@ if TYPE_CHECKING:
 DEFAULT_POOL = "crossmodal"
 
 
-@dataclass(frozen=True, kw_only=True)
-class TargetChoices(SourceChoices):
-    """Say what is deployed, under which name, and whom to tell of failures."""
+NameOption = Annotated[
+    str | None,
+    typer.Option(help="Name of the deployments; by default the collection's file name."),
+]
+AlertOption = Annotated[
+    str | None, typer.Option(help="URL to post to when a run fails or is lost.")
+]
+_of_the_files = form_command(
+    "flows.params.base:IndexParams",
+    only=("paths", "collection", "model", "text_model", "audio_model"),
+)
 
-    name: Annotated[
-        str | None,
-        typer.Option(help="Name of the deployments; by default the collection's file name."),
-    ] = None
-    alert: Annotated[
-        str | None, typer.Option(help="URL to post to when a run fails or is lost.")
-    ] = None
 
-
-@spread
+@_of_the_files
 def deploy(
-    chosen: TargetChoices,
+    given: dict[str, Any],
+    name: NameOption = None,
+    alert: AlertOption = None,
     pool: Annotated[str, typer.Option(help="Work pool; created where missing.")] = DEFAULT_POOL,
     as_json: JsonOption = False,
 ) -> None:
@@ -43,7 +45,7 @@ def deploy(
     from crossmodal.views.grid import Grid
     from deployments.deploy import deploy as deploy_target
 
-    changes = deploy_target(_target(chosen, pool), chosen.alert)
+    changes = deploy_target(_target(given, name, pool), alert)
     if as_json:
         print_json(changes)
         return
@@ -52,26 +54,30 @@ def deploy(
     typer.echo(f"start a worker where the files are: prefect worker start --pool {pool}")
 
 
-@spread
+@_of_the_files
 def serve(
-    chosen: TargetChoices,
+    given: dict[str, Any],
+    name: NameOption = None,
+    alert: AlertOption = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Prefect UI.")] = 4200,
 ) -> None:
     """Run the Prefect UI, the schedules and the flows for PATHS on this machine until Ctrl-C."""
     from deployments.serve import serve as serve_target
 
-    serve_target(_target(chosen, DEFAULT_POOL), port, chosen.alert, typer.echo)
+    serve_target(_target(given, name, DEFAULT_POOL), port, alert, typer.echo)
 
 
-def _target(chosen: TargetChoices, pool: str) -> Target:
+def _target(given: dict[str, Any], name: str | None, pool: str) -> Target:
     from deployments.target import make_target
+    from flows.params.base import IndexParams
 
+    chosen = checked(IndexParams, given)
     return make_target(
         chosen.paths,
         chosen.collection,
-        chosen.model,
-        chosen.name,
+        chosen.model or None,
+        name,
         pool,
-        text_model=chosen.text_model,
-        audio_model=chosen.audio_model,
+        text_model=chosen.text_model or None,
+        audio_model=chosen.audio_model or None,
     )

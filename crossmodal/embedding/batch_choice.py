@@ -1,4 +1,4 @@
-"""Give a run the batch sizes that suit its device: remembered ones, or such as it finds now.
+"""Choose the batch sizes of a run: remembered for its device, or measured now.
 
 Owns when a search is worth its seconds, and that it happens once: what was found is kept in the
 collection, by model version, modality, device and shape of the input.
@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from crossmodal.chunking.registry import chunker_for
-from crossmodal.embedding.batch_size import MEASURED, device_name, find_batch_size, input_shape
+from crossmodal.embedding.batch_size import device_name, find_batch_size
+from crossmodal.embedding.modalities import HANDLING
 from crossmodal.encoders.forward import choose_device
 from crossmodal.ledger.write.batch_sizes import BatchSize, remember, remembered
-from crossmodal.records import Batch, Lineup, Span
+from crossmodal.records import Batch, Span
 
 if TYPE_CHECKING:
+    from crossmodal.embedding.modalities.row import OneShape
     from crossmodal.embedding.options import EmbedOptions
     from crossmodal.encoders.lineup_encoders import Encoders
     from crossmodal.ledger.collection import Collection
@@ -45,9 +46,9 @@ def with_batch_sizes(
     if options.batch_size or options.runner == "ray":
         return options
     device = choose_device(encoders.device)
-    due = _sources_due(batches, encoders.lineup)
+    due = _sources_due(batches)
     found: dict[str, int] = {}
-    for modality in sorted(set(due) & set(MEASURED)):
+    for modality in sorted(m for m in due if HANDLING[m].one_shape):
         key = _key(encoders, modality, device)
         with collection.read() as con:
             known = remembered(con, *key)
@@ -60,33 +61,39 @@ def with_batch_sizes(
     return replace(options, found_batches=found)
 
 
-def _sources_due(batches: Sequence[Batch], lineup: Lineup) -> dict[str, int]:
+def _sources_due(batches: Sequence[Batch]) -> dict[str, int]:
     """Return by modality the sources from the first of the batches to the end of the plan."""
     due: dict[str, int] = {}
     for path in {batch.shards for batch in batches}:
         shards = pq.ParquetFile(path)
         first = min(batch.first for batch in batches if batch.shards == path)
         groups = list(range(first, shards.num_row_groups))
-        counts = pc.value_counts(shards.read_row_groups(groups, ["media_type"])["media_type"])
+        counts = pc.value_counts(shards.read_row_groups(groups, ["modality"])["modality"])
         for row in counts.to_pylist():
-            if chunker := chunker_for(row["values"], lineup):
-                due[chunker.modality] = due.get(chunker.modality, 0) + row["counts"]
+            due[row["values"]] = due.get(row["values"], 0) + row["counts"]
     return due
 
 
 def _key(encoders: Encoders, modality: str, device: str) -> tuple[int, str, str, str]:
     version = encoders.lineup.serving[modality]
     assert version.id is not None, f"{version.label} is not registered"
-    return version.id, modality, device_name(device), input_shape(encoders.of(modality), modality)
+    shape = _shape(modality).name(encoders.of(modality))
+    return version.id, modality, device_name(device), shape
+
+
+def _shape(modality: str) -> OneShape:
+    shape = HANDLING[modality].one_shape
+    assert shape is not None, f"items of {modality} differ in shape"
+    return shape
 
 
 def _search(
     encoders: Encoders, modality: str, device: str, record: Callable[[Span], None]
 ) -> BatchSize:
-    """Find a size, and let the run's profile show the seconds that it took."""
+    """Measure a batch size, and record the time it took in the run's profile."""
     number, _, name, shape = _key(encoders, modality, device)
     started_s, clock = time.time(), time.perf_counter()
-    found = find_batch_size(encoders.of(modality), modality, device)
+    found = find_batch_size(encoders.of(modality), _shape(modality), device)
     record(
         Span(
             stage="find batch size",

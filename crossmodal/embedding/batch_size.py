@@ -1,4 +1,4 @@
-"""Find how many items one forward pass takes best, by timing it over random items.
+"""Find the fastest batch size of a forward pass by timing it over random items.
 
 Owns the rule where nothing was measured, and the measuring; refuses to know where a size is kept
 (``batch_choice``). Images and windows of sound have one shape, so that one size is right for all of
@@ -17,15 +17,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from crossmodal.encoders.forward import BatchTooLarge, in_whole_batches, num_passes, on_one_core
 
 if TYPE_CHECKING:
+    from crossmodal.embedding.modalities.row import OneShape
     from crossmodal.encoders.encoder import Encoder
-
-MEASURED = ("image", "audio")
-"""Modalities whose items have one shape."""
 
 # Activations of more images than this no longer fit a core's cache: 8 images took 20 % less time
 # each than 32 did, and gave the same bits.
@@ -50,7 +46,7 @@ class Found:
 
 
 def batch_rule(device: str, named: int = 0) -> int:
-    """Return how many items a pass on a device (not auto) takes where nothing was measured.
+    """Return the default batch size of a device (not auto), used where nothing was measured.
 
     ``named`` is the most that a user allows; 0 where none was named.
     """
@@ -59,12 +55,12 @@ def batch_rule(device: str, named: int = 0) -> int:
     return named or _ACCELERATOR_RULE
 
 
-def find_batch_size(encoder: Encoder, modality: str, device: str) -> Found:
+def find_batch_size(encoder: Encoder, items: OneShape, device: str) -> Found:
     """Return the smallest size about as fast as any, within seconds; device is not auto."""
     largest = _CPU_LARGEST if device == "cpu" else _ACCELERATOR_LARGEST
 
     def pass_s(num_items: int) -> float:
-        return _pass_s(encoder, modality, device, num_items)
+        return _pass_s(items.random_pass(encoder, num_items), device)
 
     found = double(pass_s, largest, batch_rule(device))
     return replace(found, items_per_s=found.items_per_s * num_passes(device))
@@ -100,16 +96,9 @@ def double(
     return best
 
 
-def input_shape(encoder: Encoder, modality: str) -> str:
-    """Return the shape of one item as the model takes it: ``224x224``, or ``480000`` samples."""
-    if modality == "audio":
-        return str(encoder.audio.num_samples)
-    return "x".join(map(str, encoder.image_size))
-
-
 @cache
 def device_name(device: str) -> str:
-    """Return what a device (not auto) is called: another machine has another name."""
+    """Return a name for a device (not auto) that tells machines apart."""
     if device == "cuda":
         import torch
 
@@ -125,9 +114,8 @@ def _doublings(largest: int) -> Iterator[int]:
         num_items *= 2
 
 
-def _pass_s(encoder: Encoder, modality: str, device: str, num_items: int) -> float:
-    """Return the seconds of a pass, with as many side by side as the pipeline runs."""
-    run = _pass_over_random(encoder, modality, num_items)
+def _pass_s(run: Callable[[], object], device: str) -> float:
+    """Return the seconds of a pass while as many run in parallel as in the pipeline."""
     # What else the machine does meanwhile is no reason for another size.
     clock = time.thread_time if device == "cpu" else time.perf_counter
 
@@ -141,22 +129,13 @@ def _pass_s(encoder: Encoder, modality: str, device: str, num_items: int) -> flo
 
 
 def _timings(run: Callable[[], object], clock: Callable[[], float]) -> list[float]:
-    """Return the seconds of a few runs: the first of a new size also sets it up."""
+    """Return the seconds of a few runs; the first run of a new size includes its set-up."""
     taken: list[float] = []
     while len(taken) < _MIN_TIMED or (sum(taken) < _TIMED_S and len(taken) < _MAX_TIMED):
         began = clock()
         run()
         taken.append(clock() - began)
     return taken
-
-
-def _pass_over_random(encoder: Encoder, modality: str, num_items: int) -> Callable[[], object]:
-    rng = np.random.default_rng(num_items)
-    if modality == "audio":
-        samples = rng.uniform(-1, 1, (num_items, encoder.audio.num_samples)).astype(np.float32)
-        return lambda: encoder.encode_audio(list(samples))
-    pixels = rng.integers(0, 256, (num_items, *encoder.image_size, 3), np.uint8)
-    return lambda: encoder.encode_images(pixels)
 
 
 def _processor() -> str:

@@ -1,7 +1,7 @@
 """Turn the bytes of one source into chunks that the encoders take.
 
-Owns the way from a piece to a payload; refuses to know how a source is cut, which is its chunker's
-business. A picture inside a source is decoded under the same guards as one that is a file.
+Owns the order and the limits of a source's chunks; refuses to know how a source is cut, which is
+its chunker's business, and what travels to the model, which its modality says.
 """
 
 from __future__ import annotations
@@ -10,21 +10,17 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
 from crossmodal.chunking.pieces import CutTools, Flaw, Piece, Source
-from crossmodal.chunking.registry import chunker_for
+from crossmodal.chunking.registry import chunker_of
 from crossmodal.embedding.items import Item
+from crossmodal.embedding.modalities import HANDLING
+from crossmodal.embedding.modalities.row import Preparing
 from crossmodal.embedding.options import EmbedOptions
 from crossmodal.encoders.lineup_encoders import Encoders
 from crossmodal.errors import Refused
 from crossmodal.records import SECTION_SEPARATOR
-
-if TYPE_CHECKING:
-    from crossmodal.models.image_preprocess import ImagePreprocess
 
 
 @dataclass(frozen=True)
@@ -56,13 +52,11 @@ class Cutter:
         return self.encoders.tools()
 
     @cached_property
-    def _preprocess(self) -> ImagePreprocess:
-        return self.encoders.of("image").preprocess
+    def _preparing(self) -> Preparing:
+        return Preparing(self.encoders, self.options)
 
     def _chunks(self, item: Item, data: bytes) -> Iterator[Item]:
-        lineup, rules = self.encoders.lineup, self.options.chunk_rules
-        chunker = chunker_for(item.media_type, lineup)
-        assert chunker is not None, f"the plan asks to embed {item.media_type}: no chunker has it"
+        rules, chunker = self.options.chunk_rules, chunker_of(item.chunker)
         source = Source(item.uri, item.media_type, data)
         ordinal = 0
         for piece in chunker.cut(source, rules, self._tools):
@@ -90,29 +84,8 @@ class Cutter:
         )
         facts: dict[str, Any] = {}
         try:
-            payload = self._payload(piece, facts)
+            payload = HANDLING[piece.modality].payload(piece, self._preparing, facts)
         except Refused as refusal:
             return chunk.refused("decode", refusal, chunk.name)
         meta = json.dumps({**piece.position, **piece.facts, **facts})
         return replace(chunk, payload=payload, meta=meta)
-
-    def _payload(self, piece: Piece, facts: dict[str, Any]) -> bytes:
-        if piece.modality == "text":
-            return piece.text.encode("utf-8", "replace")
-        if piece.modality == "audio":
-            assert piece.samples is not None, f"a {piece.kind} without samples"
-            return piece.samples.astype(np.float32).tobytes()
-        assert piece.picture is not None, f"a {piece.kind} without a picture"
-        return self._pixels(piece.picture, facts)
-
-    def _pixels(self, picture: bytes | npt.NDArray[np.uint8], facts: dict[str, Any]) -> bytes:
-        from PIL import Image
-
-        from crossmodal.pictures.decode import ImageLimits, decode
-
-        if not isinstance(picture, bytes):
-            return self._preprocess.apply(Image.fromarray(picture)).tobytes()
-        limits = ImageLimits(self.options.max_megapixels, self._preprocess.min_side)
-        decoded = decode(picture, limits)
-        facts |= {"width": decoded.width, "height": decoded.height, "format": decoded.format}
-        return self._preprocess.apply(decoded.image).tobytes()

@@ -1,18 +1,15 @@
 """Turn a batch of prepared chunks of one modality into vectors.
 
-Owns which encoder gets them; refuses to time, to part or to order the batches. Every chunk comes
-back at its place: with a vector, or with the reason why it has none.
+Owns that every chunk comes back at its place: with a vector, or with the reason why it has none.
+Refuses to time, to part or to order the batches; how a modality is encoded stands in its row.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-import numpy.typing as npt
-
 from crossmodal.embedding.items import Item
-from crossmodal.encoders.encoder import Encoded
+from crossmodal.embedding.modalities import HANDLING
 from crossmodal.encoders.lineup_encoders import Encoders
 from crossmodal.errors import Refused
 
@@ -27,10 +24,11 @@ class ChunkEncoding:
 
     def encode(self, modality: str, items: list[Item]) -> list[Item]:
         """Return items of one modality with their vectors as payloads."""
-        encoded = self._forward(modality, items)
+        handling = HANDLING[modality]
+        encoded = handling.encode(self.encoders, items, self.caption_weight)
         dim = self.encoders.lineup.serving[modality].dim
         assert encoded.vectors.shape == (len(items), dim)
-        shorts = self._short_vectors(items) if modality == "text" else {}
+        shorts = handling.second_vectors(self.encoders, items)
         done = []
         for row, item in enumerate(items):
             if failure := encoded.failed.get(row):
@@ -40,39 +38,3 @@ class ChunkEncoding:
                 payload = encoded.vectors[row].tobytes()
                 done.append(replace(item, payload=payload, short_payload=shorts.get(row)))
         return done
-
-    def _forward(self, modality: str, items: list[Item]) -> Encoded:
-        encoder = self.encoders.of(modality)
-        payloads = [item.payload or b"" for item in items]
-        if modality == "text":
-            return encoder.encode_passages([payload.decode() for payload in payloads])
-        if modality == "audio":
-            return encoder.encode_audio([np.frombuffer(p, np.float32) for p in payloads])
-        shape = (len(items), *encoder.image_size, 3)
-        encoded = encoder.encode_images(np.frombuffer(b"".join(payloads), np.uint8).reshape(shape))
-        if self.caption_weight > 0:
-            self._mix_captions(items, encoded)
-        return encoded
-
-    def _mix_captions(self, items: list[Item], encoded: Encoded) -> None:
-        """Move the vectors of captioned pictures towards their captions, in place."""
-        rows = [r for r, item in enumerate(items) if item.caption and r not in encoded.failed]
-        if not rows:
-            return
-        words = self.encoders.of("image").encode_texts([items[row].caption for row in rows])
-        weight = self.caption_weight
-        mixed = (1 - weight) * encoded.vectors[rows] + weight * words
-        encoded.vectors[rows] = mixed / np.linalg.norm(mixed, axis=1, keepdims=True)
-
-    def _short_vectors(self, items: list[Item]) -> dict[int, bytes]:
-        """Return by row the joint vectors of texts that the joint model reads whole."""
-        if self.encoders.lineup.short_texts is None:
-            return {}
-        joint = self.encoders.of("image")
-        limit = joint.measure.max_tokens
-        rows = [row for row, item in enumerate(items) if joint.measure.count(item.text) <= limit]
-        if not rows:
-            return {}
-        encoded = joint.encode_passages([items[row].text for row in rows])
-        vectors: npt.NDArray[np.float32] = encoded.vectors
-        return {row: vectors[i].tobytes() for i, row in enumerate(rows) if i not in encoded.failed}

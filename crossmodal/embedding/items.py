@@ -19,6 +19,7 @@ ITEM_TYPE = pa.struct(
         ("content_hash", pa.large_string()),
         ("size_bytes", pa.int64()),
         ("media_type", pa.large_string()),
+        ("chunker", pa.large_string()),
         ("payload", pa.large_binary()),
         ("short_payload", pa.large_binary()),
         ("ordinal", pa.int32()),
@@ -38,16 +39,21 @@ ITEM_TYPE = pa.struct(
     ]
 )
 
+PLANNED_COLUMNS = ["uri", "content_hash", "size_bytes", "media_type", "chunker"]
+"""What an item takes over from its row of the plan."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Carry a source, and from the second operator on a chunk of it, or why it was refused."""
+    """Carry a source (before decode) or one of its chunks (after), or why it was refused."""
 
     uri: str
     content_hash: str
     size_bytes: int
     """Of the source; 0 for its chunks after the first, so that a sum counts it once."""
     media_type: str
+    chunker: str
+    """Its fingerprint."""
     payload: bytes | None = None
     """The file's bytes after read; uint8 pixels, UTF-8 text or float32 samples after decode; a
     float32 vector after forward."""

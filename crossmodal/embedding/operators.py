@@ -1,4 +1,4 @@
-"""Do the work of the three operators of a shard's query: read, decode, forward.
+"""Implement the three operators of a shard's query: read, decode, forward.
 
 Owns what happens to one batch of rows and how it is timed; refuses to know Daft. What an earlier
 operator refused passes through untouched; only decode gives back other rows than it got, the
@@ -60,7 +60,7 @@ class ShardOperators:
         return max(self._pass_rows(modality) for modality in self.encoders.lineup.serving)
 
     def decode_rows(self, num_sources: int) -> int:
-        """Return how many sources to decode at a time, so that every core gets some of a few."""
+        """Return how many sources to decode at a time; small shards are spread over all cores."""
         return max(1, min(_DECODE_ROWS, num_sources // (2 * num_passes("cpu"))))
 
     def forward_rows(self, num_sources: int) -> int:
@@ -86,7 +86,7 @@ class ShardOperators:
             return [[item] if item.reason else self._decode_one(item) for item in items]
 
     def forward(self, items: list[Item]) -> list[Item]:
-        """Turn chunks into vectors, as many batches at a time as the device runs side by side."""
+        """Turn chunks into vectors, running as many batches in parallel as the device can."""
         rows = [row for row, item in enumerate(items) if not item.reason]
         done = list(items)
         if rows:
@@ -101,7 +101,7 @@ class ShardOperators:
         return done
 
     def _passes(self, items: list[Item]) -> Iterator[tuple[str, list[int]]]:
-        """Yield the places of the items of one modality that go through a pass together."""
+        """Yield, for each forward pass, its modality and the indices of its items."""
         for modality in sorted({item.modality for item in items}):
             places = [place for place, item in enumerate(items) if item.modality == modality]
             size = self._pass_rows(modality)

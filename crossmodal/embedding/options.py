@@ -11,7 +11,7 @@ from crossmodal.chunking.rules import ChunkRules
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbedOptions:
-    """Bound and place the work of embedding."""
+    """Choose the device, the batch size and the limits of embedding."""
 
     device: str = "auto"
     batch_size: int = 0

@@ -18,13 +18,12 @@ from weakref import WeakValueDictionary
 import numpy as np
 import pyarrow as pa
 
-from crossmodal.chunking.registry import chunker_for
 from crossmodal.embedding.item_columns import to_columns
-from crossmodal.embedding.items import ITEM_TYPE, Item, from_arrow
+from crossmodal.embedding.items import ITEM_TYPE, PLANNED_COLUMNS, Item, from_arrow
 from crossmodal.embedding.operators import ShardOperators
 from crossmodal.embedding.options import EmbedOptions
 from crossmodal.embedding.ray.client import run_on_ray
-from crossmodal.records import CHUNK_SCHEMA, Span, VectorList, vector_schema
+from crossmodal.records import CHUNK_SCHEMA, Lineup, Span, VectorList, vector_schema
 
 if TYPE_CHECKING:
     from crossmodal.encoders.lineup_encoders import Encoders
@@ -72,7 +71,7 @@ def embed_shard(
     uris = [group[0].uri for group in by_source]
     assert uris == planned["uri"].to_pylist(), "sources were lost or moved"
     settled = [item for group in by_source for item in _whole_or_parts(group)]
-    return _to_tables(settled, encoders, options)
+    return _to_tables(settled, encoders.lineup)
 
 
 def _whole_or_parts(items: list[Item]) -> list[Item]:
@@ -153,46 +152,30 @@ def _nested(groups: list[list[Item]]) -> pa.Array:
 
 
 def _to_items(planned: pa.Table) -> list[Item]:
-    columns = planned.select(["uri", "content_hash", "size_bytes", "media_type"]).to_pylist()
-    return [Item(**row) for row in columns]
+    return [Item(**row) for row in planned.select(PLANNED_COLUMNS).to_pylist()]
 
 
-def _to_tables(items: list[Item], encoders: Encoders, options: EmbedOptions) -> EmbeddedShard:
-    lineup = encoders.lineup
-    fingerprints: dict[str, str] = {}
-    for media_type in {item.media_type for item in items}:
-        chunker = chunker_for(media_type, lineup)
-        assert chunker is not None, f"the plan asks to embed {media_type}: no chunker has it"
-        fingerprints[media_type] = chunker.fingerprint(options.chunk_rules, lineup)
-    chunkers = [fingerprints[item.media_type] for item in items]
-    columns = {
-        name: [getattr(item, name) for item in items]
-        for name in CHUNK_SCHEMA.names
-        if name != "chunker"
-    }
-    cut = pa.table({**columns, "chunker": chunkers}).select(CHUNK_SCHEMA.names)
-    alive = [(item, name) for item, name in zip(items, chunkers, strict=True) if not item.reason]
-    return EmbeddedShard(cut.cast(CHUNK_SCHEMA), dict(_vectors(alive, encoders)))
+def _to_tables(items: list[Item], lineup: Lineup) -> EmbeddedShard:
+    columns = {name: [getattr(item, name) for item in items] for name in CHUNK_SCHEMA.names}
+    alive = [item for item in items if not item.reason]
+    return EmbeddedShard(pa.table(columns).cast(CHUNK_SCHEMA), dict(_vectors(alive, lineup)))
 
 
-def _vectors(
-    alive: list[tuple[Item, str]], encoders: Encoders
-) -> Iterator[tuple[VectorList, pa.Table]]:
-    lineup = encoders.lineup
+def _vectors(alive: list[Item], lineup: Lineup) -> Iterator[tuple[VectorList, pa.Table]]:
     for vectors in lineup.lists:
-        rows = [(i, c, i.payload) for i, c in alive if i.modality == vectors.modality]
+        rows = [(item, item.payload) for item in alive if item.modality == vectors.modality]
         yield vectors, _vector_table(rows, vectors.version.dim)
     if lineup.short_texts:
-        rows = [(i, c, i.short_payload) for i, c in alive if i.short_payload]
+        rows = [(item, item.short_payload) for item in alive if item.short_payload]
         yield lineup.short_texts, _vector_table(rows, lineup.joint.dim)
 
 
-def _vector_table(rows: list[tuple[Item, str, bytes | None]], dim: int) -> pa.Table:
-    flat = np.frombuffer(b"".join(payload or b"" for _, _, payload in rows), np.float32)
+def _vector_table(rows: list[tuple[Item, bytes | None]], dim: int) -> pa.Table:
+    flat = np.frombuffer(b"".join(payload or b"" for _, payload in rows), np.float32)
     columns = {
-        "content_hash": [item.content_hash for item, _, _ in rows],
-        "chunker": [chunker for _, chunker, _ in rows],
-        "ordinal": [item.ordinal for item, _, _ in rows],
+        "content_hash": [item.content_hash for item, _ in rows],
+        "chunker": [item.chunker for item, _ in rows],
+        "ordinal": [item.ordinal for item, _ in rows],
         "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat), dim),
     }
     return pa.table(columns, schema=vector_schema(dim))

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crossmodal.chunking.registry import chunker_for, fingerprints
 from crossmodal.embedding.probes import Probes, hubs_of
 from crossmodal.ledger.read.pending import still_pending
 from crossmodal.ledger.write.shard_writer import ShardCommit, commit_shard
-from crossmodal.records import Batch, Lineup
+from crossmodal.records import Batch
 
 if TYPE_CHECKING:
     from crossmodal.embedding.options import EmbedOptions
@@ -56,24 +55,22 @@ def embed_batch(work: ShardWork, batch: Batch) -> int:
     return num_embedded
 
 
-def modalities(batches: Sequence[Batch], lineup: Lineup) -> list[str]:
+def modalities(batches: Sequence[Batch]) -> list[str]:
     """Return which modalities the sources of some batches are cut for."""
-    media_types: set[str] = set()
+    found: set[str] = set()
     for batch in batches:
         rows = pq.ParquetFile(batch.shards)
         groups = list(range(batch.first, batch.stop))
-        media_types |= set(rows.read_row_groups(groups, ["media_type"])["media_type"].to_pylist())
-    chunkers = (chunker_for(media_type, lineup) for media_type in sorted(media_types))
-    return sorted({chunker.modality for chunker in chunkers if chunker})
+        found |= set(rows.read_row_groups(groups, ["modality"])["modality"].unique().to_pylist())
+    return sorted(found)
 
 
 def _embed_one(work: ShardWork, planned: pa.Table) -> int:
     from crossmodal.embedding.shard_query import embed_shard
 
     lineup = work.encoders.lineup
-    chunkers = list(fingerprints(work.options.chunk_rules, lineup).values())
     with work.collection.read() as con:
-        pending = still_pending(con, planned, lineup, chunkers)
+        pending = still_pending(con, planned, lineup)
     work.progress.advance(planned.num_rows - pending.num_rows)
     if pending.num_rows == 0:
         return 0

@@ -6,14 +6,21 @@ A model is loaded once a process, and only if its files still are the model vers
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cachetools import LRUCache
 
 from crossmodal.encoders.encoder import Encoder
 from crossmodal.errors import ModelMismatch
 from crossmodal.models import files as model_files
 from crossmodal.models.folder import ModelFiles
+from crossmodal.models.kinds import kind_name
 from crossmodal.records import ModelVersion
+
+if TYPE_CHECKING:
+    from crossmodal.encoders.loaded import LoadedEncoder
 
 MAX_ENCODERS = 4
 
@@ -28,9 +35,8 @@ class EncoderCache:
     """Keep the encoders that were used last; each is loaded by one thread, the others wait."""
 
     def __init__(self, max_encoders: int = MAX_ENCODERS) -> None:
-        self._max_encoders = max_encoders
         self._lock = threading.Lock()
-        self._slots: OrderedDict[tuple[str, ...], _Slot] = OrderedDict()
+        self._slots: LRUCache[tuple[str, ...], _Slot] = LRUCache(max_encoders)
 
     def get(self, files: ModelFiles, version: ModelVersion, device: str) -> Encoder:
         """Return the encoder, loading it where it is not held."""
@@ -41,14 +47,14 @@ class EncoderCache:
             return slot.encoder
 
     def _slot(self, key: tuple[str, ...]) -> _Slot:
-        """Return the place of an encoder, giving up the one that was not used for longest."""
+        """Return the place of an encoder, giving up the one that was not used for longest.
+
+        Its memory comes back before the new one's is asked for.
+        """
         with self._lock:
-            slot = self._slots.setdefault(key, _Slot())
-            self._slots.move_to_end(key)
-            while len(self._slots) > self._max_encoders:
-                # Its memory comes back before the new one's is asked for.
-                self._slots.popitem(last=False)
-            return slot
+            if key not in self._slots:
+                self._slots[key] = _Slot()
+            return self._slots[key]
 
 
 _CACHE = EncoderCache()
@@ -81,14 +87,30 @@ def load_version(version: ModelVersion, device: str = "auto") -> Encoder:
 
 
 def _load(files: ModelFiles, version: ModelVersion, device: str) -> Encoder:
-    if "image" in version.encoders:
-        from crossmodal.encoders.image_text import TransformersEncoder
+    return _CLASSES[kind_name(version.encoders)]().load(files, version, device)
 
-        return TransformersEncoder.load(files, version, device)
-    if "audio" in version.encoders:
-        from crossmodal.encoders.audio_text import AudioEncoder
 
-        return AudioEncoder.load(files, version, device)
+def _image_text() -> type[LoadedEncoder]:
+    from crossmodal.encoders.image_text import TransformersEncoder
+
+    return TransformersEncoder
+
+
+def _text() -> type[LoadedEncoder]:
     from crossmodal.encoders.text import SentenceEncoder
 
-    return SentenceEncoder.load(files, version, device)
+    return SentenceEncoder
+
+
+def _audio_text() -> type[LoadedEncoder]:
+    from crossmodal.encoders.audio_text import AudioEncoder
+
+    return AudioEncoder
+
+
+# By kind of encoder; functions, because importing what runs a kind imports more than most need.
+_CLASSES: dict[str, Callable[[], type[LoadedEncoder]]] = {
+    "image-text": _image_text,
+    "text": _text,
+    "audio-text": _audio_text,
+}

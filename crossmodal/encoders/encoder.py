@@ -92,7 +92,7 @@ class Encoder(Protocol):
         return vectors_or_raise(self.version, self.encode_passages(texts))
 
     def encode_queries(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Return vectors as ``encode_texts`` does, of texts that ask: some models tell them apart.
+        """Return vectors of search queries; some models encode these unlike passages.
 
         Raises:
             ModelUnsupported: The model gave no vector for a text.

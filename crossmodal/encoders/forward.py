@@ -35,7 +35,7 @@ Features = Callable[[Any], Any]
 
 
 class BatchTooLarge(Exception):
-    """Say that a batch does not fit in memory, where it was not to be halved."""
+    """A batch does not fit in memory, and the caller forbade halving it."""
 
 
 class Forward:
@@ -109,7 +109,7 @@ class Forward:
 
 @contextmanager
 def on_one_core() -> Iterator[None]:
-    """Let this thread's forward passes use one core: others run beside it on the rest."""
+    """Restrict this thread's forward passes to one core, so that others run beside it."""
     before = _shares_cores()
     _THREAD.shares_cores = True
     try:
@@ -120,7 +120,7 @@ def on_one_core() -> Iterator[None]:
 
 @contextmanager
 def in_whole_batches() -> Iterator[None]:
-    """Let a batch of this thread that does not fit in memory raise BatchTooLarge, not be halved."""
+    """Raise BatchTooLarge in this thread instead of halving a batch that does not fit."""
     _THREAD.in_whole_batches = True
     try:
         yield

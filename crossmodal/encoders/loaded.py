@@ -30,7 +30,7 @@ class LoadedEncoder(Encoder):
     METHODS: ClassVar[tuple[str, ...]] = ()
     """What the model has to offer."""
     UNUSED: ClassVar[str] = "\0"
-    """Weights whose name begins with this may lack."""
+    """Weights with this prefix may be missing."""
 
     def __init__(self, files: ModelFiles, version: ModelVersion, forward: Forward) -> None:
         self.version = version

@@ -1,1 +1,1 @@
-"""Reach the bytes of sources, wherever they lie, and try again when that fails in passing."""
+"""Read the bytes of local and remote sources, and retry transient failures."""

@@ -1,4 +1,4 @@
-"""Open local files that are files: never wait for a pipe or a device that took one's place."""
+"""Open regular local files only; never block on a pipe or a device."""
 
 from __future__ import annotations
 

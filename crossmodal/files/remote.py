@@ -1,4 +1,4 @@
-"""Reach object stores and web servers through fsspec, and speak of their failures as OSErrors.
+"""Read object stores and web servers through fsspec, and raise their failures as OSErrors.
 
 Owns the mapping from what drivers raise to what the project understands; refuses to know which
 object is new. Drivers are imported only when a URL asks for one.

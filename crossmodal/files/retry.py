@@ -1,4 +1,4 @@
-"""Repeat a call that failed for a passing reason; give up at once on any other."""
+"""Retry a call after transient failures; raise every other failure at once."""
 
 from __future__ import annotations
 

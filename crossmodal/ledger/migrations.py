@@ -198,6 +198,105 @@ def m014_calibration(con: duckdb.DuckDBPyConnection) -> None:
             con.execute(f"ALTER TABLE vector_{number}_{modality} ADD COLUMN hub FLOAT")
 
 
+def m015_evaluations(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the memory of evaluations: their pairs, and what each query scored and found."""
+    con.execute("""
+        CREATE TABLE evaluation (
+            evaluation_id VARCHAR PRIMARY KEY, model VARCHAR NOT NULL, versions VARCHAR NOT NULL,
+            set_name VARCHAR NOT NULL, set_path VARCHAR NOT NULL, set_digest VARCHAR NOT NULL,
+            settings VARCHAR NOT NULL, problems VARCHAR NOT NULL, overlap VARCHAR NOT NULL,
+            created_at TIMESTAMPTZ NOT NULL);
+        CREATE TABLE evaluation_pair (
+            evaluation_id VARCHAR NOT NULL, pair VARCHAR NOT NULL, num_queries BIGINT NOT NULL,
+            num_clusters BIGINT NOT NULL, gallery_size BIGINT NOT NULL,
+            gallery_digest VARCHAR NOT NULL, measures VARCHAR NOT NULL, median_rank DOUBLE,
+            ms_per_query DOUBLE NOT NULL, PRIMARY KEY (evaluation_id, pair));
+        CREATE TABLE evaluation_query (
+            evaluation_id VARCHAR NOT NULL, pair VARCHAR NOT NULL, query_id VARCHAR NOT NULL,
+            cluster VARCHAR NOT NULL, title VARCHAR NOT NULL, first_rank INTEGER,
+            scores DOUBLE[] NOT NULL, top_chunks BIGINT[] NOT NULL, top_scores DOUBLE[] NOT NULL);
+        CREATE TABLE training_item (
+            model_version_id INTEGER NOT NULL, kind VARCHAR NOT NULL, hash VARCHAR NOT NULL)""")
+
+
+def m016_model_lifecycle(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the lineage of model versions, the log of what was live when, and the pins."""
+    con.execute("""
+        CREATE TABLE lineage (
+            model_version_id INTEGER PRIMARY KEY, parent_id INTEGER NOT NULL,
+            how VARCHAR NOT NULL, created_at TIMESTAMPTZ NOT NULL);
+        CREATE SEQUENCE promotion_id;
+        CREATE TABLE promotion_log (
+            id INTEGER PRIMARY KEY DEFAULT nextval('promotion_id'), action VARCHAR NOT NULL,
+            before VARCHAR NOT NULL, after VARCHAR NOT NULL, undoes INTEGER,
+            who VARCHAR NOT NULL, why VARCHAR NOT NULL, logged_at TIMESTAMPTZ NOT NULL);
+        CREATE TABLE pinned_version (
+            model_version_id INTEGER PRIMARY KEY, why VARCHAR NOT NULL,
+            pinned_at TIMESTAMPTZ NOT NULL)""")
+
+
+def m017_moderation(con: duckdb.DuckDBPyConnection) -> None:
+    """Make what policies found and what people decided; ``review_event`` is only ever added to.
+
+    Policies and the vectors of their sentences are kept, so that a decision can be made out again
+    after the files and the models are gone.
+    """
+    con.execute("""
+        CREATE TABLE policy (
+            policy_id VARCHAR NOT NULL, content_hash VARCHAR NOT NULL, said VARCHAR NOT NULL,
+            run_id VARCHAR NOT NULL, first_seen TIMESTAMPTZ NOT NULL,
+            PRIMARY KEY (policy_id, content_hash));
+        CREATE TABLE policy_vector (
+            model_version_id INTEGER NOT NULL, role VARCHAR NOT NULL,
+            content_hash VARCHAR NOT NULL, v FLOAT[] NOT NULL,
+            PRIMARY KEY (model_version_id, role, content_hash));
+        CREATE TABLE policy_score (
+            policy_id VARCHAR NOT NULL, policy_hash VARCHAR NOT NULL,
+            model_version_id INTEGER NOT NULL, modality VARCHAR NOT NULL,
+            covered_seq BIGINT NOT NULL, num_vectors BIGINT NOT NULL,
+            calibration VARCHAR NOT NULL, refusal VARCHAR NOT NULL, run_id VARCHAR NOT NULL,
+            scored_at TIMESTAMPTZ NOT NULL,
+            PRIMARY KEY (policy_id, policy_hash, model_version_id, modality));
+        CREATE SEQUENCE finding_id;
+        CREATE TABLE finding (
+            finding_id BIGINT PRIMARY KEY DEFAULT nextval('finding_id'), chunk_id BIGINT NOT NULL,
+            policy_id VARCHAR NOT NULL, policy_hash VARCHAR NOT NULL,
+            model_version_id INTEGER NOT NULL, modality VARCHAR NOT NULL, score DOUBLE NOT NULL,
+            is_first BOOLEAN NOT NULL, evidence VARCHAR NOT NULL, run_id VARCHAR NOT NULL,
+            found_at TIMESTAMPTZ NOT NULL, state VARCHAR NOT NULL, appeal VARCHAR NOT NULL,
+            is_hidden BOOLEAN NOT NULL, num_skips INTEGER NOT NULL, holder VARCHAR,
+            leased_until TIMESTAMPTZ);
+        CREATE TABLE review_event (
+            seq BIGINT PRIMARY KEY, finding_id BIGINT NOT NULL, event VARCHAR NOT NULL,
+            said VARCHAR NOT NULL, previous VARCHAR NOT NULL, hash VARCHAR NOT NULL)""")
+
+
+def m018_taste_profiles(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for likes and dislikes that somebody keeps under a name."""
+    con.execute("""
+        CREATE TABLE taste_profile (
+            name VARCHAR PRIMARY KEY, likes VARCHAR NOT NULL, dislikes VARCHAR NOT NULL,
+            changed_at TIMESTAMPTZ NOT NULL)""")
+
+
+def m019_picture_hashes(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the memory of what each picture looks like, in 64 bits."""
+    con.execute("""
+        CREATE TABLE picture_hash (content_hash VARCHAR PRIMARY KEY, bits UBIGINT)""")
+
+
+def m020_maps(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for maps: where each chunk of a space lies, and which others settled that."""
+    con.execute("""
+        CREATE TABLE map_point (
+            model_version_id INTEGER NOT NULL, chunk_id BIGINT NOT NULL, x FLOAT NOT NULL,
+            y FLOAT NOT NULL, cluster INTEGER NOT NULL, is_anchor BOOLEAN NOT NULL,
+            PRIMARY KEY (model_version_id, chunk_id));
+        CREATE TABLE map_cluster (
+            model_version_id INTEGER NOT NULL, cluster INTEGER NOT NULL, name VARCHAR NOT NULL,
+            PRIMARY KEY (model_version_id, cluster))""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -213,6 +312,12 @@ STEPS: tuple[Step, ...] = (
     m012_sources_by_content,
     m013_audits_of_codes,
     m014_calibration,
+    m015_evaluations,
+    m016_model_lifecycle,
+    m017_moderation,
+    m018_taste_profiles,
+    m019_picture_hashes,
+    m020_maps,
 )
 LATEST = len(STEPS)
 

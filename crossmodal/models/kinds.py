@@ -1,11 +1,13 @@
 """Recognise what kind of model a folder holds, from its config.json alone.
 
-Owns the table of the model types that can be used and what their configurations leave out;
-refuses every other type by name, because a guess would give vectors of an unknown space.
+Owns two tables: the kinds of encoders, a row each, and the model types of every kind with what
+their configurations leave out. Refuses every other type by name, because a guess would give
+vectors of an unknown space. What runs a kind stands in the table of ``encoders.cache``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,8 @@ from crossmodal.models.folder import ModelFiles, read_object
 IMAGE_TEXT = {"image": "vision", "text": "text"}
 SENTENCE = {"text": "sentence"}
 AUDIO_TEXT = {"audio": "audio", "text": "text"}
-_NAMES = (("image-text", IMAGE_TEXT), ("text", SENTENCE), ("audio-text", AUDIO_TEXT))
+KINDS = {"image-text": IMAGE_TEXT, "text": SENTENCE, "audio-text": AUDIO_TEXT}
+"""By the name of a kind of encoder, what serves which of its modalities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +100,15 @@ def kind_of(files: ModelFiles) -> ModelKind:
         ) from error
 
 
+def kind_name(encoders: Mapping[str, str]) -> str:
+    """Return the name of the kind that serves modalities so; ``encoders`` is a model version's."""
+    return next(name for name, kind in KINDS.items() if kind == encoders)
+
+
 def _known() -> str:
     return "; ".join(
         f"{name}: {', '.join(key for key, known in _TYPES.items() if known.encoders is encoders)}"
-        for name, encoders in _NAMES
+        for name, encoders in KINDS.items()
     )
 
 

@@ -1,7 +1,8 @@
-"""Make model versions live that were built beside the live ones.
+"""Make model versions live that were built beside the live ones, and go back.
 
 Refuses a version that holds clearly less than the one it would replace: searches would lose what
-is not built yet.
+is not built yet. Invariant: a change is one transaction with its line in the log, so that whenever
+a process is killed exactly one line-up is live.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from crossmodal.errors import CollectionEmpty, ModelMismatch
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.stored_vectors import num_vectors
 from crossmodal.ledger.write import model_versions
+from crossmodal.models import promotion_log
 from crossmodal.models.options import for_passages
 from crossmodal.records import Lineup, ModelVersion
 
@@ -33,11 +35,16 @@ class Promotion:
 
 
 def promote(
-    con: duckdb.DuckDBPyConnection, named: dict[str, str], *, allow_partial: bool = False
+    con: duckdb.DuckDBPyConnection,
+    named: dict[str, str],
+    *,
+    allow_partial: bool = False,
+    why: str = "",
 ) -> Promotion:
     """Make the named versions live: by modality (image, text, audio) a name, number or label.
 
-    A joint model that is named takes the texts over from the former joint model.
+    A joint model that is named takes the texts over from the former joint model. What is live
+    already stays so, and nothing is logged.
 
     Raises:
         CollectionEmpty: there is no live line-up yet.
@@ -56,18 +63,58 @@ def promote(
     counts = {vectors.modality: num_vectors(con, vectors) for vectors in lineup.lists}
     if not allow_partial:
         _refuse_less(con, live, lineup, counts)
-    model_versions.set_live(con, lineup)
+    if lineup != live:
+        model_versions.set_live(con, lineup)
+        promotion_log.log(con, promotion_log.PROMOTE, (live, lineup), why)
     return Promotion(_labels(live), _labels(lineup), counts)
 
 
 def promote_in(
-    collection: Collection, named: dict[str, str], *, allow_partial: bool = False
+    collection: Collection,
+    named: dict[str, str],
+    *,
+    allow_partial: bool = False,
+    why: str = "",
 ) -> Promotion:
     """Promote versions of a collection that must be there already; raises as ``promote`` does."""
     with collection.read():
         pass  # entering it refuses a missing file, which writing would make
     with collection.write() as con:
-        return promote(con, named, allow_partial=allow_partial)
+        return promote(con, named, allow_partial=allow_partial, why=why)
+
+
+def rollback(con: duckdb.DuckDBPyConnection, why: str = "") -> Promotion:
+    """Make the line-up live again that was so before the latest promotion that still stands.
+
+    A modality that has been served for the first time since is left as it is.
+
+    Raises:
+        CollectionEmpty: there is no live line-up.
+        ModelMismatch: nothing was promoted, or a version of then has been collected.
+    """
+    live, undone = model_versions.live(con), promotion_log.standing(con)
+    if live is None:
+        raise CollectionEmpty("there is nothing to go back from: run `crossmodal index PATH...`")
+    if undone is None:
+        raise ModelMismatch(
+            f"there is no earlier line-up to go back to: {live.label} is the first, or every "
+            "promotion has been rolled back"
+        )
+    since = {m: v for m, v in live.serving.items() if m not in undone.after}
+    then = {m: model_versions.by_id(con, number) for m, number in undone.before.items()}
+    lineup = Lineup(serving={**since, **then})
+    model_versions.set_live(con, lineup)
+    promotion_log.log(con, promotion_log.ROLLBACK, (live, lineup), why, undone.id)
+    counts = {vectors.modality: num_vectors(con, vectors) for vectors in lineup.lists}
+    return Promotion(_labels(live), _labels(lineup), counts)
+
+
+def rollback_in(collection: Collection, why: str = "") -> Promotion:
+    """Roll a collection back that must be there already; raises as ``rollback`` does."""
+    with collection.read():
+        pass
+    with collection.write() as con:
+        return rollback(con, why)
 
 
 def _find(con: duckdb.DuckDBPyConnection, spec: str, modality: str) -> ModelVersion:

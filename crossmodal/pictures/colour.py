@@ -1,4 +1,4 @@
-"""Bring every pixel mode of Pillow to RGB without losing what a person would see.
+"""Convert every pixel mode of Pillow to RGB as a viewer would show it.
 
 Owns the colour rules: alpha lies on white, deep grey is scaled and never clipped, LAB goes through
 its profile. Refuses what has no defined colours.

@@ -1,4 +1,4 @@
-"""Turn whatever a decoder raises into a reason that can be counted.
+"""Map the exceptions of image decoders to the reasons of quarantine rows.
 
 Owns the reasons; refuses to know about quarantine. A new kind of failure in Pillow or a plug-in
 falls to ``decoder_error``, never through.

@@ -1,4 +1,4 @@
-"""Set a run beside the one before it: same flow, same collection, the latest that completed."""
+"""Compare a run with the latest completed run of the same flow and collection."""
 
 from __future__ import annotations
 

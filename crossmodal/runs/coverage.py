@@ -1,4 +1,4 @@
-"""Hold a run to what it promised: coverage, deletions that could be judged, a sound ledger."""
+"""Check a finished run: its coverage, withheld deletions, and the ledger's consistency."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NUM_NAMED = 10
 
 
 def broken_promise(found: RunReport, problems: list[str]) -> RunError | None:
-    """Return the error that the run has to end with, or None where it kept its promises."""
+    """Return the error with which the run must end, or None if every check passed."""
     if problems:
         return RunError("the ledger is not sound: " + "; ".join(problems))
     if found.coverage < found.min_coverage:

@@ -1,4 +1,4 @@
-"""Tell a place far away how far the work is, without ever keeping the work waiting.
+"""Publish progress from a background thread; never block the run.
 
 Owns the thread that tells and how often; refuses to know what the place is. A place that is slow
 or gone costs the run nothing: it hears the latest number when it listens again.
@@ -41,7 +41,7 @@ class LiveProgress:
         self._teller: threading.Thread | None = None
 
     def start(self, total: int | None, what: str) -> None:
-        """Begin ``what``; the board turns to it at its next turn."""
+        """Start ``what``; the board shows it at its next update."""
         with self._lock:
             self._pace = Pace(what, total, time.monotonic())
         if self._teller is None:
@@ -52,13 +52,13 @@ class LiveProgress:
             self._teller.start()
 
     def advance(self, num_items: int) -> None:
-        """Count; nothing else, since this is called between two forward passes."""
+        """Count items; do nothing slow, since this is called between forward passes."""
         with self._lock:
             if self._pace is not None:
                 self._pace.num_done += num_items
 
     def finish(self) -> None:
-        """Let the board show how it ended; give up on one that does not answer."""
+        """Publish the final state; give up if the board does not answer."""
         if self._teller is not None:
             self._ended.set()
             self._teller.join(FAREWELL_S)

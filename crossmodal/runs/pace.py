@@ -1,4 +1,4 @@
-"""Count one piece of work against the clock and say in a line how far it is."""
+"""Count the items of one piece of work, and format rate and remaining time as one line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from crossmodal.views.human import human_rate, human_seconds
 
 @dataclass(slots=True)
 class Pace:
-    """Hold how many items are done of a piece of work; whoever shares one locks it."""
+    """Hold how many items of a piece of work are done; not thread-safe."""
 
     what: str
     total: int | None

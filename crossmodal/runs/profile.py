@@ -1,4 +1,4 @@
-"""Turn the spans of a run into where its time went, what bounded it, and how two runs compare.
+"""Summarise a run's spans: time by stage, the bottleneck, and a comparison of two runs.
 
 Pure: spans in, numbers out. A stage's wall time is the time in which at least one of its spans was
 open, so shards that overlap are not counted twice; an operator's busy time is the sum over its

@@ -1,4 +1,4 @@
-"""Show how far a run is while it works: a bar on a terminal, a line now and then elsewhere.
+"""Show the progress of a run: a bar on a terminal, a log line every few seconds elsewhere.
 
 Owns what a person sees on standard error during a run; refuses to be a record of it (``recorder``).
 ``advance`` may come from any thread, and showing progress never fails the work.

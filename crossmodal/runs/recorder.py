@@ -1,4 +1,4 @@
-"""Collect how long each piece of work took, from any thread, until somebody writes it down.
+"""Collect timed spans from any thread until they are written to the ledger.
 
 Owns the spans of a run that are not stored yet; refuses to interpret them (``profile``) or to
 store them (the storage room). A span that ended is handed out by ``drain`` exactly once.

@@ -22,6 +22,7 @@ from crossmodal.errors import CrossmodalError
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.explain import explain_os
 from crossmodal.ledger.write import runs, shard_writer
+from crossmodal.records import Lineup
 from crossmodal.runs.options import RunOptions
 from crossmodal.runs.progress import Progress, make_progress
 from crossmodal.runs.recorder import Recorder
@@ -38,6 +39,8 @@ class Run:
         self.workdir = Path(f"{collection.path}.runs") / self.id
         self.recorder = Recorder()
         self.progress: Progress = make_progress(sys.stderr, quiet=options.quiet)
+        self.lineup: Lineup | None = None
+        """What this run embeds with, once it is in the ledger: every version has its id."""
         self.counts: dict[str, Any] = {}
         """What the ledger keeps of the run's report."""
         self.extras: dict[str, Any] = {}

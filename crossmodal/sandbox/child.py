@@ -1,4 +1,4 @@
-"""Be the child process: run parsers that are asked for on stdin, one after the other.
+"""Run as the child process: serve the requests that arrive on stdin, one after the other.
 
 Owns the limits that a process can only set on itself: memory, core dumps, dying with its parent,
 and silence. Knows no parser; the request says which function is imported. Started as

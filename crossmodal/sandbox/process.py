@@ -1,4 +1,4 @@
-"""Hold one parser child: start it, talk to it with a time limit, kill and reap it.
+"""Manage one child process: start it, exchange messages with a time limit, kill and reap it.
 
 Owns the process and its two pipes; refuses to decide when a child is used again, which the pool
 does. A child that did anything but answer in time is only good for ``kill``.

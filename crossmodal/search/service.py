@@ -23,6 +23,8 @@ from crossmodal.ledger.read.surroundings import surroundings
 from crossmodal.records import Hit, VectorList
 from crossmodal.search.answer import Answer
 from crossmodal.search.calibrating import calibrate_for_search
+from crossmodal.search.centring import centring_of, versions_without_texts
+from crossmodal.search.examples import chunks_of, encoded, look_up, texts_for
 from crossmodal.search.lists import (
     QueryVectors,
     choose_lists,
@@ -33,6 +35,7 @@ from crossmodal.search.lists import (
 from crossmodal.search.many import merged_many
 from crossmodal.search.merge import Page, merged
 from crossmodal.search.options import QueryOptions
+from crossmodal.search.parts import Part, combine, parts_of, title_of
 from crossmodal.search.similar import vectors_of
 from crossmodal.vectors.ann.cache import CodesFolder
 
@@ -129,14 +132,41 @@ class SearchService:
         Raises as ``ask`` does, before the first answer where it can.
         """
         search = _Search(self.collection, options)
-        with self.collection.read() as con:
-            lists = self._lists(con, options)
         for start in range(0, len(queries), _BATCH_QUERIES):
             part = queries[start : start + _BATCH_QUERIES]
-            encoded = self._encode_many(part, lists, options.device)
+            encoded = self.encoded(part, options)
             with self.collection.read() as con:
                 answers = search.answer_many(con, part, encoded)
             yield from answers
+
+    def encoded(self, queries: Sequence[Query], options: QueryOptions) -> list[QueryVectors]:
+        """Return the queries as the lists that the options ask for see them.
+
+        Raises as ``ask`` does.
+        """
+        with self.collection.read() as con:
+            lists = self._lists(con, options)
+        return self._encode_many(queries, lists, options.device)
+
+    def ask_parts(self, parts: Sequence[Part], options: QueryOptions) -> Answer:
+        """Return the page of hits of one query that is mixed of many parts; no part comes back.
+
+        Raises as ``ask`` does; also PathError where a part is neither known nor a file.
+        """
+        with self.collection.read() as con:
+            every = choose_lists(con, self.collection.path, replace(options, modalities=()))
+            wordless = versions_without_texts(con, every)
+            found = [look_up(con, every, part.given) for part in parts]
+        examples = [encoded(every, example, options.device) for example in found]
+        texts = texts_for(found, wordless, options.device)
+        calibrate_for_search(self.collection, every, options.device)
+        weights = [part.weight for part in parts]
+        with self.collection.read() as con:
+            hidden = frozenset(chunks_of(con, examples))
+            centring = centring_of(con, every, texts)
+            vectors = combine(list(zip(examples, weights, strict=True)), every, centring)
+            search = _Search(self.collection, options, hidden)
+            return search.answer(con, Query(text=title_of(parts)), "", vectors)
 
     def _lists(self, con: duckdb.DuckDBPyConnection, options: QueryOptions) -> list[VectorList]:
         """Return the lists to encode for; all of them where the query is to be remembered."""
@@ -176,6 +206,8 @@ class _Search:
 
     collection: Collection
     options: QueryOptions
+    hidden: frozenset[int] = frozenset()
+    """Chunks that never come back: those that ask."""
 
     def answer(
         self, con: duckdb.DuckDBPyConnection, query: Query, query_id: str, vectors: QueryVectors
@@ -208,7 +240,7 @@ class _Search:
     def _filter(self, con: duckdb.DuckDBPyConnection, query: Query) -> Callable[[Hit], bool] | None:
         """Leave the chunk out that asks; where hits are sources, its sources too."""
         if query.chunk_id is None:
-            return None
+            return (lambda hit: hit.chunk_id not in self.hidden) if self.hidden else None
         known = find_chunk(con, query.chunk_id)
         own = {source.uri for source in known.sources} if known and self.options.group else set()
         return lambda hit: hit.chunk_id != query.chunk_id and hit.uri not in own
@@ -251,6 +283,18 @@ def answer(options: QueryOptions, texts: Sequence[str], images: Sequence[str]) -
     parse_where(options.where)
     service = SearchService(Collection(options.collection))
     return list(service.ask_many(queries, options))
+
+
+def answer_sum(
+    options: QueryOptions, texts: Sequence[str], plus: Sequence[str], minus: Sequence[str]
+) -> Answer:
+    """Return the answer to texts with what is added to them and taken from them.
+
+    Raises as ``answer`` does; FilterError also where nothing is wanted.
+    """
+    parse_where(options.where)
+    parts = parts_of([text for text in texts if text.strip()], plus, minus)
+    return SearchService(Collection(options.collection)).ask_parts(parts, options)
 
 
 @lru_cache(maxsize=4)

@@ -10,7 +10,7 @@ from crossmodal.errors import CrossmodalError
 from crossmodal.files.read import is_remote
 from crossmodal.ledger.read.status import status as read_status
 from crossmodal.web.api.schemas import CollectionStatus, ListStatus
-from crossmodal.web.files.breaker import Patience
+from crossmodal.web.files.breaker import CircuitBreaker
 from crossmodal.web.files.previews import Previews
 from crossmodal.web.files.sources import Sources
 from crossmodal.web.metrics import Metrics
@@ -33,7 +33,7 @@ class State:
         self.settings = settings
         self.collection = SharedCollection(settings.collection, settings.lock_wait_s)
         self.searcher = Searcher(settings, self.collection)
-        self.sources = Sources(Patience(settings.remote_wait_s))
+        self.sources = Sources(CircuitBreaker(settings.remote_wait_s))
         self.previews = Previews(settings.preview_cache_bytes, self.sources)
         self.metrics = Metrics()
         self.encoder_ready = False

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from crossmodal.search.options import QueryOptions
 from flows.params.base import CollectionParams, FlowParams
-from flows.params.forms import Condition, Text
+from flows.params.forms import Condition, OnCommandLine, Text
 
 
 def _given(name: str) -> JsonValue:
@@ -40,7 +40,9 @@ class SearchParams(FlowParams):
         title="Image",
         description="Path or URL of a picture to look for its like. Either text or image.",
     )
-    k: int = Field(default=10, title="Hits", description="How many hits.", ge=1, le=1000)
+    k: Annotated[int, OnCommandLine(("--k", "-k"))] = Field(
+        default=10, title="Hits", description="How many hits.", ge=1, le=1000
+    )
     offset: int = Field(default=0, title="Offset", description="Hits to leave out first.", ge=0)
     where: list[Condition] = Field(
         default_factory=list,
@@ -49,7 +51,9 @@ class SearchParams(FlowParams):
         "date>=2024-01-31 or size>100kB.",
     )
 
-    modalities: list[Literal["image", "text", "audio"]] = Field(
+    modalities: Annotated[
+        list[Literal["image", "text", "audio"]], OnCommandLine(("--modality",))
+    ] = Field(
         default_factory=list,
         title="Modalities",
         description="Only pictures, only words or only sounds. Empty: all.",
@@ -66,6 +70,11 @@ class SearchParams(FlowParams):
         description="Show so many chunks before and after each hit.",
         ge=0,
         le=20,
+    )
+    min_strength: Literal["weak", "likely", "strong"] = Field(
+        default="weak",
+        title="At least",
+        description="Hide hits that are weaker than this.",
     )
 
     @model_validator(mode="after")
@@ -91,13 +100,14 @@ class SearchParams(FlowParams):
             modalities=tuple(self.modalities),
             group=self.group,
             expand=self.expand,
+            min_strength=self.min_strength,
         )
 
 
 class PromoteParams(CollectionParams):
     """Let searches use model versions that were built beside the live ones."""
 
-    model: Text = Field(
+    model: Annotated[Text, OnCommandLine(argument=True)] = Field(
         default="",
         title="Model",
         description="Name, number or label of the image-text model version to make live.",
@@ -117,6 +127,13 @@ class PromoteParams(CollectionParams):
         title="Allow less",
         description="Make a version live although it holds clearly less than its predecessor.",
     )
+    gate: Text = Field(
+        default="",
+        title="Gate",
+        description="An evaluation set: only promote what it shows to be no worse than the live "
+        "version, by a point of recall@10 at most.",
+    )
+    why: Text = Field(default="", title="Why", description="What the log says of the change.")
 
     @model_validator(mode="after")
     def _something_named(self) -> Self:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from crossmodal.sources.options import PartitionBy, PlanRules, Selection
 from flows.params.base import EmbedParams, counted
-from flows.params.forms import Day, Text
+from flows.params.forms import Day, OnCommandLine, Text
 
 
 class BackfillParams(EmbedParams):
@@ -49,7 +49,7 @@ class BackfillParams(EmbedParams):
         title="Only what failed",
         description="Only quarantined files; they are tried again even though unchanged.",
     )
-    partitions: list[str] = Field(
+    partitions: Annotated[list[str], OnCommandLine(("--partition",))] = Field(
         default_factory=list,
         title="Only these partitions",
         description="Names as a dry run shows them. Empty: all.",

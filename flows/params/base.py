@@ -7,7 +7,7 @@ from these, the command line its options. Unknown names are refused.
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,7 +17,7 @@ from crossmodal.models.options import DEFAULT_MODEL, DEFAULT_TEXT_MODEL, LineupS
 from crossmodal.runs.options import RunOptions
 from crossmodal.sources.options import ListOptions, PlanRules
 from flows.params.chunking import ChunkParams
-from flows.params.forms import Text
+from flows.params.forms import RUNNING, OnCommandLine, Text
 
 DEFAULT_COLLECTION = "crossmodal.duckdb"
 
@@ -27,7 +27,9 @@ class CollectionParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    collection: str = Field(
+    collection: Annotated[
+        str, OnCommandLine(("--collection", "-c"), env="CROSSMODAL_COLLECTION")
+    ] = Field(
         default=DEFAULT_COLLECTION,
         title="Collection",
         description="The DuckDB file that holds the embeddings; indexing creates it.",
@@ -48,7 +50,7 @@ class CollectionParams(BaseModel):
 class FlowParams(CollectionParams):
     """What every flow with a model needs to know."""
 
-    model: Text = Field(
+    model: Annotated[Text, OnCommandLine(("--model", "-m"))] = Field(
         default="",
         title="Model",
         description="Hub id or directory of an image-text model. Empty: the collection's live "
@@ -64,7 +66,7 @@ class FlowParams(CollectionParams):
 class EmbedParams(FlowParams, ChunkParams):
     """What every flow that embeds needs to know."""
 
-    paths: list[str] = Field(
+    paths: Annotated[list[str], OnCommandLine(argument=True)] = Field(
         title="Paths",
         description="Folders, files, globs or URLs (s3://, gs://, https://) to index.",
         min_length=1,
@@ -86,13 +88,13 @@ class EmbedParams(FlowParams, ChunkParams):
         title="Model revision",
         description="Commit or tag on the hub; pinned in the model version. Ignored for a folder.",
     )
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+    dtype: Annotated[Literal["auto", "float32", "bfloat16", "float16"], RUNNING] = Field(
         default="auto",
         title="Number format",
         description="What the forward pass computes in. auto: what the collection already uses, "
         "else bfloat16 where the processor has it. Another format is another model version.",
     )
-    runner: Literal["native", "ray"] = Field(
+    runner: Annotated[Literal["native", "ray"], RUNNING] = Field(
         default="native",
         title="Runner",
         description="Where files are read and embedded: in this process, or on the Ray cluster "
@@ -116,7 +118,7 @@ class EmbedParams(FlowParams, ChunkParams):
         ge=0.0,
         le=1.0,
     )
-    batch_size: int = Field(
+    batch_size: Annotated[int, RUNNING] = Field(
         default=0,
         title="Batch size",
         description="Most chunks in one forward pass; halved by itself when memory runs out. "
@@ -124,21 +126,21 @@ class EmbedParams(FlowParams, ChunkParams):
         ge=0,
         le=4096,
     )
-    shard_size: int = Field(
+    shard_size: Annotated[int, RUNNING] = Field(
         default=512,
         title="Shard size",
         description="Files embedded and committed in one transaction: what a crash can cost.",
         ge=1,
         le=100_000,
     )
-    max_megapixels: float = Field(
+    max_megapixels: Annotated[float, RUNNING] = Field(
         default=89.5,
         title="Megapixel limit",
         description="Larger images are quarantined. 89.5 is where Pillow suspects a bomb.",
         gt=0,
         le=2000,
     )
-    max_file_mb: int = Field(
+    max_file_mb: Annotated[int, RUNNING] = Field(
         default=512,
         title="File size limit (MB)",
         description="Larger files are quarantined unread.",

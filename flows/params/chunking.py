@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import BaseModel, Field
 
 from crossmodal.chunking.rules import ChunkRules, FrameSampling, PageImages, TextChunker
+from flows.params.forms import CUTTING
 
 _RULES = ChunkRules()
 
@@ -12,63 +15,63 @@ _RULES = ChunkRules()
 class ChunkParams(BaseModel):
     """How sources become chunks. Other values cut anew what they concern, and only that."""
 
-    text_chunker: TextChunker = Field(
+    text_chunker: Annotated[TextChunker, CUTTING] = Field(
         default=_RULES.text_chunker,
         title="Passages",
         description="fixed: so many tokens. recursive: paragraphs, then sentences. sentence: whole "
         "sentences. heading: sections. semantic: where the subject changes.",
     )
-    chunk_tokens: int = Field(
+    chunk_tokens: Annotated[int, CUTTING] = Field(
         default=_RULES.chunk_tokens,
         title="Passage length",
         description="Tokens of a passage; never more than the model for passages reads.",
         ge=8,
         le=8192,
     )
-    overlap_tokens: int = Field(
+    overlap_tokens: Annotated[int, CUTTING] = Field(
         default=_RULES.overlap_tokens,
         title="Passage overlap",
         description="Tokens that a passage shares with the one before it.",
         ge=0,
         le=1024,
     )
-    page_images: PageImages = Field(
+    page_images: Annotated[PageImages, CUTTING] = Field(
         default=_RULES.page_images,
         title="Pages as pictures",
         description="Embed pages of documents as pictures: never, those without text, or always.",
     )
-    figures: bool = Field(
+    figures: Annotated[bool, CUTTING] = Field(
         default=_RULES.figures,
         title="Figures",
         description="Embed the pictures inside documents.",
     )
-    caption_weight: float = Field(
+    caption_weight: Annotated[float, CUTTING] = Field(
         default=_RULES.caption_weight,
         title="Weight of captions",
         description="Share of a figure's caption in its vector; 0: the picture alone.",
         ge=0,
         le=0.9,
     )
-    frames: FrameSampling = Field(
+    frames: Annotated[FrameSampling, CUTTING] = Field(
         default=_RULES.frames,
         title="Frames of films",
         description="keyframes, one every interval, or one a scene.",
     )
-    frame_interval_s: float = Field(
+    frame_interval_s: Annotated[float, CUTTING] = Field(
         default=_RULES.frame_interval_s,
         title="Frame interval (s)",
         description="Seconds between frames; for scenes, the longest time without one.",
         gt=0,
         le=3600,
     )
-    audio_window_s: float = Field(
+    audio_window_s: Annotated[float, CUTTING] = Field(
         default=_RULES.audio_window_s,
         title="Sound window (s)",
         description="Seconds of sound in one chunk.",
         ge=1,
         le=60,
     )
-    rows_per_chunk: int = Field(
+    rows_per_chunk: Annotated[int, CUTTING] = Field(
         default=_RULES.rows_per_chunk,
         title="Rows of tables",
         description="Rows in one chunk of a table.",

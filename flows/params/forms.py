@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
 
@@ -11,7 +12,17 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from crossmodal.errors import FilterError
 from crossmodal.ledger.read.filters import condition_pattern, parse_where
 
-_FIRST = ("text", "image", "paths", "collection", "model", "text_model", "audio_model")
+_FIRST = (
+    "set_path",
+    "text",
+    "image",
+    "paths",
+    "policies",
+    "collection",
+    "model",
+    "text_model",
+    "audio_model",
+)
 _LAST = (
     "dry_run",
     "min_coverage",
@@ -35,6 +46,23 @@ _LAST = (
     "max_megapixels",
     "max_file_mb",
 )
+
+
+@dataclass(frozen=True)
+class OnCommandLine:
+    """Mark how a field is offered on the command line where its name alone does not say it."""
+
+    names: tuple[str, ...] = ()
+    """Such as ``--collection`` and ``-c``; empty for the field's own name."""
+    env: str | None = None
+    argument: bool = False
+    """A word without a name, such as the paths."""
+    panel: str | None = None
+    """The heading that its help stands under."""
+
+
+CUTTING = OnCommandLine(panel="How sources are cut")
+RUNNING = OnCommandLine(panel="How the run goes about it")
 
 
 def _empty_for_none(value: Any) -> Any:

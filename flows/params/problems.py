@@ -33,6 +33,7 @@ _WORDS: dict[str, str] = {
     "string_too_short": "must not be empty",
     "too_short": "must not be empty",
     "string_pattern_mismatch": "cannot understand {value!r}",
+    "date_from_datetime_inexact": "must be a date such as 2024-01-31, not {value!r}",
     "date_from_datetime_parsing": "must be a date such as 2024-01-31, not {value!r}",
     "date_parsing": "must be a date such as 2024-01-31, not {value!r}",
     "date_type": "must be a date such as 2024-01-31, not {value!r}",

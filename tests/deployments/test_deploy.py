@@ -20,7 +20,16 @@ from deployments.deploy import Change, deploy
 from deployments.target import Target, make_target
 from tests.shell import CROSSMODAL
 
-FLOWS = ("index", "backfill", "backfill-partition", "search", "status-report")
+FLOWS = (
+    "index",
+    "backfill",
+    "backfill-partition",
+    "moderate",
+    "search",
+    "evaluate",
+    "recommend",
+    "status-report",
+)
 
 
 def actions(changes: list[Change], kind: str) -> set[str]:

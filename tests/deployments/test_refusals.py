@@ -59,6 +59,8 @@ def trigger(prefect_server: str, tmp_path_factory: pytest.TempPathFactory) -> It
         ("search", {"text": "a", "where": ["colour=red"]}, "does not match"),
         ("search", {"text": "a", "where": ["path<a"]}, "does not match"),
         ("search", {"text": "a", "where": ["a car"]}, "does not match"),
+        ("evaluate", {}, "'set_path' is a required property"),
+        ("evaluate", {"set_path": "/a.csv", "depth": 5}, "less than the minimum of 10"),
         ("status-report", {"model": "clip"}, "Additional properties are not allowed"),
     ],
 )
@@ -80,6 +82,7 @@ def test_wrong_value_is_refused(
         ("search", {"text": "a car"}),
         ("search", {"image": "/a.png", "text": ""}),
         ("search", {"text": "a", "where": ["Path=*.jpg", " date >= 2024-01-31", "size>100kB"]}),
+        ("evaluate", {"set_path": "/a.csv", "gates": ["* mAP >= -0.01"]}),
         ("status-report", {}),
     ],
 )

@@ -13,6 +13,7 @@ from crossmodal.encoders.image_text import TransformersEncoder
 from crossmodal.models import files as model_files
 from crossmodal.models.options import ModelSpec
 from crossmodal.records import PLAN_SCHEMA, Action
+from tests.ledger.build import in_charge_of
 
 Plan = Callable[..., pa.Table]
 Load = Callable[..., TransformersEncoder]
@@ -57,6 +58,7 @@ def _planned(path: Path, media_type: str) -> dict[str, object]:
         "action": Action.ADDED,
         "reason": "new",
         "media_type": media_type,
+        **in_charge_of(media_type),
         "content_hash": hashlib.sha256(content).hexdigest(),
         "previous_uri": None,
         "embed": True,

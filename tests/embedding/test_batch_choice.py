@@ -15,6 +15,7 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import model_versions
 from crossmodal.ledger.write.batch_sizes import BatchSize, all_batch_sizes, remember
 from crossmodal.records import PLAN_SCHEMA, Batch, Lineup, Span
+from tests.ledger.build import in_charge_of
 
 
 class World:
@@ -66,7 +67,8 @@ class Loaded(Encoders):
 def planned(number: int, media_type: str) -> dict[str, object]:
     text = dict.fromkeys(("action", "reason", "content_hash", "previous_uri"), "")
     place = {"uri": f"/{number}", "root": "/", "size_bytes": 1, "mtime_ns": 0}
-    return {**text, **place, "media_type": media_type, "embed": True}
+    noted = in_charge_of(media_type)
+    return {**text, **place, "media_type": media_type, **noted, "embed": True}
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ from crossmodal.embedding.batch_size import (
     device_name,
     double,
     find_batch_size,
-    input_shape,
 )
+from crossmodal.embedding.modalities.image import HANDLING
 from crossmodal.encoders.forward import BatchTooLarge
 
+PICTURES = HANDLING.one_shape
 CUDA_FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
 
 
@@ -71,21 +72,21 @@ def test_sizes_that_do_not_fit_are_never_the_answer() -> None:
 
 def test_a_batch_that_does_not_fit_in_memory_ends_the_search(encoder) -> None:
     sizes = watch_passes(encoder, limit=2)
-    found = find_batch_size(encoder, "image", "cpu")
+    found = find_batch_size(encoder, PICTURES, "cpu")
     assert found.num_items <= 2
     assert sorted(set(sizes)) == [1, 2, 4], "the batch was halved, or the search went on"
 
 
 def test_batches_are_halved_again_after_a_search(encoder) -> None:
     watch_passes(encoder, limit=2)
-    find_batch_size(encoder, "image", "cpu")
+    find_batch_size(encoder, PICTURES, "cpu")
     pixels = torch.zeros(4, *encoder.image_size, 3, dtype=torch.uint8).numpy()
     assert not encoder.encode_images(pixels).failed
 
 
 def test_a_search_over_a_small_model_takes_no_time_to_speak_of(encoder) -> None:
     began = time.monotonic()
-    found = find_batch_size(encoder, "image", "cpu")
+    found = find_batch_size(encoder, PICTURES, "cpu")
     assert time.monotonic() - began < batch_size._LIMIT_S
     assert 1 <= found.num_items <= batch_size._CPU_LARGEST
     assert found.items_per_s > 0
@@ -101,4 +102,4 @@ def test_a_named_number_is_the_most_that_a_pass_takes() -> None:
 def test_a_processor_is_known_by_its_name_and_its_cores(encoder) -> None:
     assert device_name("cpu").endswith(" cores")
     assert device_name("mps") != device_name("cpu")
-    assert input_shape(encoder, "image") == "32x32"
+    assert PICTURES.name(encoder) == "32x32"

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from crossmodal.encoders.cache import EncoderCache, load_encoder, load_version
+from crossmodal.encoders.cache import _CLASSES, EncoderCache, load_encoder, load_version
 from crossmodal.errors import ModelMismatch, ModelUnavailable
 from crossmodal.models import files as model_files
 from crossmodal.models.files import files_of
+from crossmodal.models.kinds import KINDS
 from crossmodal.models.options import ModelSpec
 from crossmodal.records import ModelVersion
 from tests.tiny_model import (
@@ -37,6 +38,10 @@ def described(directory: Path) -> ModelVersion:
 def models(tmp_path_factory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("families")
     return {name: build(root / name) for name, build in BUILDERS.items()}
+
+
+def test_every_kind_of_encoder_has_what_runs_it() -> None:
+    assert set(_CLASSES) == set(KINDS)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device")

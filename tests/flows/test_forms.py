@@ -11,20 +11,21 @@ from prefect.flows import Flow
 from prefect.utilities.callables import parameter_schema
 
 from flows.backfill import backfill
+from flows.evaluate import evaluate
 from flows.index import index
+from flows.moderate import moderate
 from flows.params.flat import deployment_schema
 from flows.promote import promote
+from flows.recommend import recommend
 from flows.search import search
 from flows.status import report_status
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
 UPDATE = "CROSSMODAL_UPDATE_SNAPSHOTS"
-FLOWS = (index, backfill, search, report_status, promote)
+FLOWS = (index, backfill, search, recommend, report_status, promote, evaluate, moderate)
 
 
-@pytest.mark.parametrize(
-    "flow", [index, backfill, search, report_status, promote], ids=lambda f: f.name
-)
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda f: f.name)
 def test_form_is_what_the_snapshot_says(flow: Flow[..., object]) -> None:
     schema = deployment_schema(flow).model_dump(exclude_unset=True)
     text = json.dumps(schema, indent=2, sort_keys=True) + "\n"
@@ -38,9 +39,7 @@ def test_form_is_what_the_snapshot_says(flow: Flow[..., object]) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "flow", [index, backfill, search, report_status, promote], ids=lambda f: f.name
-)
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda f: f.name)
 def test_every_field_has_a_title_a_description_and_a_place(flow: Flow[..., object]) -> None:
     fields = parameter_schema(flow).properties
     for name, field in fields.items():

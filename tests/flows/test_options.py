@@ -1,91 +1,114 @@
-"""The command line and the forms of the Prefect UI offer the same, with the same defaults."""
+"""The command line offers what the forms of the Prefect UI do, under the same names."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any
 
 import pytest
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from typer.testing import CliRunner
 
-from crossmodal.cli.options import EmbedChoices
-from crossmodal.cli.run import BackfillChoices, IndexChoices
-from crossmodal.cli.spread import spread
+from crossmodal.cli import ask, run, serve
+from crossmodal.cli.drawn import drawn, form_command, option_name
+from crossmodal.cli.invoke import checked
+from flows.params.asking import PromoteParams
 from flows.params.backfill import BackfillParams
-from flows.params.base import EmbedParams, IndexParams
-
-PAIRS = [
-    (EmbedChoices, EmbedParams),
-    (IndexChoices, IndexParams),
-    (BackfillChoices, BackfillParams),
-]
+from flows.params.base import IndexParams
+from flows.params.forms import Day, OnCommandLine
 
 
-@dataclass(frozen=True, kw_only=True)
-class Where:
-    place: Annotated[str, typer.Argument()]
-    depth: Annotated[int, typer.Option("--depth", "-d")] = 1
+class Where(BaseModel):
+    place: Annotated[str, OnCommandLine(argument=True)] = Field(description="Where.")
+    depth: Annotated[int, OnCommandLine(("--depth", "-d"))] = Field(
+        default=1, description="How deep.", ge=0, le=9
+    )
+    days: Annotated[list[str], OnCommandLine(("--day",))] = Field(default_factory=list)
+    since: Day | None = Field(default=None, description="From when.")
+    late: bool = Field(default=False, description="Late.")
 
 
-@dataclass(frozen=True, kw_only=True)
-class WhereAndWhen(Where):
-    days: Annotated[list[str] | None, typer.Option("--day")] = None
-    late: bool = False
+WHERE = f"{__name__}:Where"
 
 
-@pytest.mark.parametrize(("choices", "form"), PAIRS)
-def test_every_field_of_a_form_is_an_option(choices: type, form: type[BaseModel]) -> None:
-    assert {field.name for field in fields(choices)} == set(form.model_fields)
+@pytest.mark.parametrize(
+    ("command", "form"),
+    [(run.index, IndexParams), (run.backfill, BackfillParams), (run.promote, PromoteParams)],
+)
+def test_every_field_of_a_form_is_an_option(
+    command: Callable[..., None], form: type[BaseModel]
+) -> None:
+    offered = set(inspect.signature(drawn(command, [command.__name__])).parameters)
+    assert offered == {*form.model_fields, "as_json"}
 
 
-@pytest.mark.parametrize(("choices", "form"), PAIRS)
-def test_defaults_are_those_of_the_form(choices: type, form: type[BaseModel]) -> None:
-    given = {f.name: f.default for f in fields(choices) if f.default not in (MISSING, None)}
-    filled = form(paths=["here"])
-    assert given == {name: getattr(filled, name) for name in given}
-    left_open = {f.name for f in fields(choices) if f.default is None}
-    assert not any(getattr(filled, name) for name in left_open)
+def test_command_takes_only_the_fields_that_it_names() -> None:
+    offered = set(inspect.signature(drawn(serve.serve, ["serve"])).parameters)
+    assert offered >= {"paths", "collection", "model", "port"}
+    assert "shard_size" not in offered
+    assert "text" not in inspect.signature(drawn(ask.search, ["search"])).parameters
 
 
-def made(heard: list[Any]) -> Callable[..., None]:
-    @spread
-    def command(first: WhereAndWhen, loud: bool = False) -> None:
-        """Go there."""
-        heard.append((first, loud))
-
-    return command
-
-
-def run(*arguments: str, exit_code: int = 0) -> tuple[Any, str]:
+def invoke(*arguments: str, exit_code: int = 0) -> tuple[Any, str]:
     heard: list[Any] = []
+
+    @form_command(WHERE)
+    def go(given: dict[str, Any], loud: bool = False) -> None:
+        """Go there."""
+        heard.append((given, checked(Where, given), loud))
+
     app = typer.Typer()
-    app.command()(made(heard))
+    app.command()(drawn(go, ["go"]))
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == exit_code, done.output
-    return (heard[0] if heard else None), done.output
+    return (heard[0] if heard else None), " ".join(done.output.replace("│", " ").split())
 
 
-def test_fields_reach_the_command_as_one_value() -> None:
-    heard, _ = run("here", "-d", "3", "--day", "monday", "--day", "friday", "--late", "--loud")
-    where = WhereAndWhen(place="here", depth=3, days=["monday", "friday"], late=True)
-    assert heard == (where, True)
+def test_words_reach_the_form_and_become_its_values() -> None:
+    (_, where, loud), _ = invoke(
+        "here", "-d", "3", "--day", "monday", "--day", "friday", "--late", "--loud"
+    )
+    assert where == Where(place="here", depth=3, days=["monday", "friday"], late=True)
+    assert loud
 
 
-def test_what_is_left_out_is_the_default_of_the_field() -> None:
-    assert run("here")[0] == (WhereAndWhen(place="here"), False)
+def test_what_is_left_out_is_the_default_of_the_form() -> None:
+    (given, where, _), _ = invoke("here")
+    assert where == Where(place="here")
+    assert "since" not in given
 
 
 def test_field_without_a_default_has_to_be_given() -> None:
-    heard, said = run(exit_code=2)
+    heard, said = invoke(exit_code=2)
     assert heard is None
-    assert "place" in said.lower()
+    assert "PLACE" in said
 
 
-def test_signature_has_the_fields_of_the_base_first_and_keeps_name_and_help() -> None:
-    command = made([])
-    assert list(inspect.signature(command).parameters) == ["place", "depth", "days", "late", "loud"]
-    assert (command.__name__, command.__doc__) == ("command", "Go there.")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--depth", "10"), "--depth: must be at most 9, not '10'"),
+        (("--depth", "deep"), "--depth: must be a whole number, not 'deep'"),
+        (("--since", "2024-31-01"), "--since: must be a date such as 2024-01-31"),
+    ],
+)
+def test_wrong_value_names_the_option_in_plain_words(arguments: tuple[str, ...], said: str) -> None:
+    assert said in invoke("here", *arguments, exit_code=2)[1]
+
+
+def test_option_is_called_as_it_is_typed() -> None:
+    assert option_name(IndexParams, "chunk_tokens") == "--chunk-tokens"
+    assert option_name(IndexParams, "paths") == "PATHS"
+    assert option_name(BackfillParams, "partitions") == "--partition"
+
+
+def test_command_that_is_not_asked_for_draws_nothing_and_keeps_name_and_help() -> None:
+    @form_command("no.such.module:Form")
+    def go(given: dict[str, Any]) -> None:
+        """Go there."""
+
+    listed = drawn(go, ["search"])
+    assert not inspect.signature(listed).parameters
+    assert (listed.__name__, listed.__doc__) == ("go", "Go there.")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from crossmodal.chunking.registry import chunker_for
 from crossmodal.ledger.write import shard_writer
 from crossmodal.ledger.write.shard_writer import ShardCommit
 from crossmodal.records import (
@@ -34,6 +36,15 @@ def version(name: str = "tiny", dim: int = DIM) -> ModelVersion:
         dtype="float32",
         encoders={"image": "vision", "text": "text"},
     )
+
+
+def in_charge_of(media_type: str) -> dict[str, str | None]:
+    """Return what a plan notes of the chunker of a media type, whatever the line-up."""
+    clap = replace(version("clap"), encoders={"audio": "audio"})
+    chunker = chunker_for(media_type, Lineup.of(version(), audio=clap))
+    if chunker is None:
+        return {"chunker": None, "modality": None}
+    return {"chunker": f"{chunker.name}/1", "modality": chunker.modality}
 
 
 def content(text: str) -> str:

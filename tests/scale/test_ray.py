@@ -15,7 +15,7 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from crossmodal.embedding.items import Item
+from crossmodal.embedding.items import PLANNED_COLUMNS, Item
 from crossmodal.embedding.options import EmbedOptions
 from crossmodal.embedding.ray import query
 from crossmodal.embedding.shard_query import EmbeddedShard, embed_shard
@@ -26,6 +26,7 @@ from crossmodal.models import files as model_files
 from crossmodal.models.options import ModelSpec
 from crossmodal.records import PLAN_SCHEMA, Action, Lineup, Span
 from tests.drawn import draw_pictures
+from tests.ledger.build import in_charge_of
 from tests.scale.cluster import LocalCluster, local_cluster
 from tests.waiting import PATIENCE_S, eventually, free_port
 
@@ -48,6 +49,7 @@ def planned(paths: list[Path]) -> pa.Table:
             "action": Action.ADDED,
             "reason": "new",
             "media_type": MEDIA_TYPES.get(path.suffix, "image/png"),
+            **in_charge_of(MEDIA_TYPES.get(path.suffix, "image/png")),
             "content_hash": hashlib.sha256(path.read_bytes()).hexdigest(),
             "previous_uri": None,
             "embed": True,
@@ -127,7 +129,7 @@ def test_node_loads_a_model_once_for_all_shards(
     monkeypatch.setattr(cache, "_load", lambda *of: loaded.append(of) or load(*of))
     for folder in ("first", "second"):
         shard = planned(draw_pictures(tmp_path / folder, 20))
-        columns = shard.select(["uri", "content_hash", "size_bytes", "media_type"]).to_pylist()
+        columns = shard.select(PLANNED_COLUMNS).to_pylist()
         lineup = encoders(tiny_clip).lineup
         request = query.Request([Item(**row) for row in columns], lineup, "cpu", ON_RAY)
         rows = query._rows(request.items, [""] * len(columns))

@@ -175,6 +175,14 @@ def test_media_type_without_chunker_is_skipped_and_then_known(world: World) -> N
     assert world.run().summary.counts == {"deleted": 1}
 
 
+def test_plan_notes_the_chunker_in_charge_and_its_modality(world: World) -> None:
+    world.put("a.png")
+    (world.folder / "notes.csv").write_text("a,b\n")
+    rows = world.plan().rows
+    assert (rows["a.png"]["chunker"], rows["a.png"]["modality"]) == ("whole/1", "image")
+    assert (rows["notes.csv"]["chunker"], rows["notes.csv"]["modality"]) == (None, None)
+
+
 def test_skipped_source_is_added_once_there_is_a_chunker_for_it(world: World) -> None:
     (world.folder / "notes.csv").write_text("a,b\n")
     world.run()

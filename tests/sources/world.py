@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from crossmodal.chunking.registry import InCharge
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read import verify
 from crossmodal.ledger.write import model_versions, runs, shard_writer
@@ -128,7 +129,7 @@ class World:
         lineup = Lineup.of(self.model or version("nobody"))
         return PlanOptions(
             roots=listing.roots,
-            chunkers=self.chunkers,
+            chunkers={p: InCharge(f, "image") for p, f in self.chunkers.items()},
             lineup=model_versions.numbered(con, lineup) if con else lineup,
             unreadable=listing.unreadable,
             rejected=listing.rejected,

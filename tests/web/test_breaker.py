@@ -11,7 +11,7 @@ import pytest
 
 from crossmodal.errors import Refused
 from crossmodal.web.files import breaker as module
-from crossmodal.web.files.breaker import MAX_CALLS, Patience
+from crossmodal.web.files.breaker import MAX_CALLS, CircuitBreaker
 from tests.waiting import eventually
 
 HANGS, ANSWERS = "s3://hangs", "s3://answers"
@@ -26,12 +26,12 @@ def hang() -> Iterator[threading.Event]:
 
 
 def test_answers_and_errors_come_through() -> None:
-    patience = Patience(5)
-    assert patience.call(ANSWERS, lambda: 7) == 7
+    breaker = CircuitBreaker(5)
+    assert breaker.call(ANSWERS, lambda: 7) == 7
     for error in (FileNotFoundError, TimeoutError):
         with pytest.raises(error):
-            patience.call(ANSWERS, lambda error=error: raise_(error))
-    assert patience.call(ANSWERS, lambda: 8) == 8
+            breaker.call(ANSWERS, lambda error=error: raise_(error))
+    assert breaker.call(ANSWERS, lambda: 8) == 8
 
 
 def raise_(error: type[Exception]) -> None:
@@ -39,36 +39,36 @@ def raise_(error: type[Exception]) -> None:
 
 
 def test_place_that_hangs_is_given_up_and_then_left_to_rest(hang: threading.Event) -> None:
-    patience = Patience(0.2)
+    breaker = CircuitBreaker(0.2)
     with pytest.raises(Refused, match=r"within 0\.2 s"):
-        patience.call(HANGS, hang.wait)
+        breaker.call(HANGS, hang.wait)
     started = time.monotonic()
     with pytest.raises(Refused, match="a moment ago"):
-        patience.call(HANGS, lambda: "not even asked")
+        breaker.call(HANGS, lambda: "not even asked")
     assert time.monotonic() - started < 0.15
-    assert patience.call(ANSWERS, lambda: "at once") == "at once"
+    assert breaker.call(ANSWERS, lambda: "at once") == "at once"
 
 
 def test_place_is_asked_again_after_its_rest(
     hang: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "REST_S", 0.0)
-    patience = Patience(0.2)
+    breaker = CircuitBreaker(0.2)
     with pytest.raises(Refused):
-        patience.call(HANGS, hang.wait)
-    assert patience.call(HANGS, lambda: "back") == "back"
+        breaker.call(HANGS, hang.wait)
+    assert breaker.call(HANGS, lambda: "back") == "back"
 
 
 def test_place_that_hangs_holds_few_threads(
     hang: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "REST_S", 0.0)
-    patience = Patience(0.3)
+    breaker = CircuitBreaker(0.3)
     held: list[int] = []
 
     def ask() -> str:
         with pytest.raises(Refused) as refused:
-            patience.call(HANGS, lambda: (held.append(1), hang.wait()))
+            breaker.call(HANGS, lambda: (held.append(1), hang.wait()))
         return refused.value.reason
 
     with ThreadPoolExecutor(12) as askers:
@@ -76,4 +76,4 @@ def test_place_that_hangs_holds_few_threads(
     assert set(reasons) == {"no_answer"}
     assert len(held) == MAX_CALLS
     hang.set()
-    eventually(lambda: patience.call(HANGS, lambda: True), 5, "a free turn")
+    eventually(lambda: breaker.call(HANGS, lambda: True), 5, "a free turn")

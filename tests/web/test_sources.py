@@ -13,7 +13,7 @@ from crossmodal.errors import Refused
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.chunks import SourceRow
 from crossmodal.web.app import make_app
-from crossmodal.web.files.breaker import Patience
+from crossmodal.web.files.breaker import CircuitBreaker
 from crossmodal.web.files.content_headers import headers_of
 from crossmodal.web.files.sources import Sources
 from tests.drawn import draw_picture
@@ -133,7 +133,7 @@ def test_glob_and_single_file_are_roots_too(site: Site) -> None:
         content_hash="",
         indexed_at=None,
     )
-    sources = Sources(Patience(1))
+    sources = Sources(CircuitBreaker(1))
     for root in (str(path), f"{site.folder}/**/*.png", str(site.folder), "/"):
         sources.open(replace(row, root=root)).close()
     for root in (f"{site.folder}/pict", f"{site.outside}/*.png", str(site.outside)):

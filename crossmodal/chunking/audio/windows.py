@@ -33,7 +33,7 @@ class Window:
 
 
 def check_rules(rules: ChunkRules) -> None:
-    """Raise ValueError where windows could not move on: the caller's mistake, not the source's."""
+    """Raise ValueError if the overlap leaves no step from one window to the next."""
     window_s, overlap_s = rules.audio_window_s, rules.audio_overlap_s
     if not 0 <= overlap_s <= window_s * _MAX_OVERLAP:
         raise ValueError(

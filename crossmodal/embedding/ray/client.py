@@ -1,4 +1,4 @@
-"""Send a shard to a Ray cluster and take in what became of it, whatever happens over there.
+"""Send a shard to a Ray cluster and collect its results, retrying when nodes are lost.
 
 Owns the one process that talks to Ray (``ray_driver``): starts it, asks it, and starts another
 where it or the cluster was lost. Refuses to know what a query is. A cluster that stays lost is an
@@ -43,7 +43,7 @@ _ENVIRONMENT = {
 
 
 class ClusterLost(CrossmodalError, ConnectionError):
-    """The Ray cluster is not there, or did not do a shard however often it was asked."""
+    """The Ray cluster is unreachable, or failed to do a shard after every attempt."""
 
 
 def run_on_ray(
@@ -81,7 +81,7 @@ def run_on_ray(
 
 
 class _Lost(Exception):
-    """An attempt was in vain; ``is_certain`` says that the next would be too."""
+    """An attempt failed; ``is_certain`` says that the next would fail too."""
 
     def __init__(self, told: str, *, is_certain: bool = False) -> None:
         super().__init__(told)
@@ -160,7 +160,7 @@ _drivers: list[_Driver] = []
 
 
 def _ask(request: Request) -> Any:
-    """Ask the driver of this process; one that did not answer as it should is not asked again."""
+    """Ask the driver of this process; a driver that failed to answer is replaced."""
     address = os.environ.get("RAY_ADDRESS")
     with _TURN:
         if _drivers and _drivers[0].address != address:

@@ -1,4 +1,4 @@
-"""Be the process that talks to Ray: run the queries that are asked for, one after the other.
+"""Run as the process that talks to Ray, serving one query after the other.
 
 A process of its own, because Ray ends its driver without a word when the cluster is gone, because
 Daft is bound to one runner for the life of a process, and because Ray talks and takes signals over.
@@ -32,7 +32,7 @@ _LOST_WORDS = ("died", "unavailable", "lost", "no flotilla workers")
 
 
 def main(descriptor: int) -> None:
-    """Connect, say so, and answer requests until there are no more."""
+    """Connect to Ray, report readiness, and serve requests until there are no more."""
     os.set_inheritable(descriptor, False)
     starter = Connection(descriptor)
     requests: queue.Queue[Any] = queue.Queue()
@@ -57,7 +57,7 @@ def main(descriptor: int) -> None:
 
 
 def _receive(starter: Connection, requests: queue.Queue[Any], busy: threading.Event) -> None:
-    """Take requests in; where the starter is gone nobody waits for the one at work."""
+    """Receive requests; exit at once if the starter is gone while one is being served."""
     while True:
         try:
             request = starter.recv()
@@ -70,7 +70,7 @@ def _receive(starter: Connection, requests: queue.Queue[Any], busy: threading.Ev
 
 
 def _watch(ray: Any, starter: Connection, busy: threading.Event) -> None:
-    """Give up where there has been no node to do the work for a while: Daft waits for ever."""
+    """Give up after a while without a usable node, since Daft would wait for ever."""
     left_s = _NO_NODE_S
     while left_s > 0:
         time.sleep(_LOOK_S)
@@ -91,14 +91,14 @@ def _connect() -> tuple[Any, Any]:
 
 
 def _knock(address: str) -> None:
-    """Find out in seconds that nobody is at an address: Ray itself takes minutes."""
+    """Fail within seconds if nothing listens at the address; Ray itself takes minutes."""
     host, separator, port = address.rpartition(":")
     if separator and "://" not in address and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), _KNOCK_S).close()
 
 
 def _told(error: BaseException) -> Answer:
-    """Return what to answer: what an operator raised, or that the cluster failed it."""
+    """Return the answer to a failure: an operator's exception, or that the cluster was lost."""
     from ray.exceptions import RayError, RayTaskError
 
     cause = error

@@ -1,4 +1,4 @@
-"""Be a shard's query on a Ray cluster: the same operators, in the processes of its nodes.
+"""Run a shard's query on a Ray cluster: the same operators, in the processes of its nodes.
 
 Owns what travels there and back. A node gets the line-up and the options, never a model or an
 object of the driver: it builds its operators once, loads the encoders from its own disk or cache

@@ -16,18 +16,16 @@ WHERE NOT EXISTS (
         AND s.content_hash = p.content_hash AND s.mtime_ns = p.mtime_ns
 ) OR NOT EXISTS (
     SELECT 1 FROM chunk c LEFT JOIN {vectors} v ON v.chunk_id = c.chunk_id
-    WHERE c.content_hash = p.content_hash AND list_contains($chunkers, c.chunker)
+    WHERE c.content_hash = p.content_hash AND c.chunker = p.chunker
     HAVING count(*) > 0 AND count(*) = count(v.chunk_id)
 )
 ORDER BY p.uri
 """
 
 
-def still_pending(
-    con: duckdb.DuckDBPyConnection, planned: pa.Table, lineup: Lineup, chunkers: list[str]
-) -> pa.Table:
+def still_pending(con: duckdb.DuckDBPyConnection, planned: pa.Table, lineup: Lineup) -> pa.Table:
     """Return the PLAN_SCHEMA rows whose source or whose vectors are not in the ledger yet."""
     sql = _PENDING.format(vectors=embedded_sql(lineup))
     with registered(con, planned=planned):
-        rows: pa.Table = con.sql(sql, params={"chunkers": chunkers}).to_arrow_table()
+        rows: pa.Table = con.sql(sql).to_arrow_table()
     return rows.cast(planned.schema)

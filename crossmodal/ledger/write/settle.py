@@ -6,7 +6,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from crossmodal.ledger.sql import one_number
-from crossmodal.ledger.write import model_versions, quarantine, runs, shard_writer
+from crossmodal.ledger.write import quarantine, runs, shard_writer
 from crossmodal.records import Lineup, Plan
 
 _REFUSED_BY_DISCOVERY = "SELECT count(*) FROM quarantine WHERE stage = 'discover'"
@@ -24,13 +24,12 @@ def has_work(con: duckdb.DuckDBPyConnection, plan: Plan) -> bool:
 def settle_run(con: duckdb.DuckDBPyConnection, run_id: str, plan: Plan, lineup: Lineup) -> int:
     """Write the plan's rows without embedding and its refusals; return the number of its rows.
 
-    Call it after the run's last shard.
+    Call it after the run's last shard. Versions of the line-up without an id are not in the ledger.
     """
     planned = pq.read_table(plan.path)
-    known = model_versions.numbered(con, lineup)
-    if known.id is not None:
-        runs.set_run_model(con, run_id, known.id)
-    shard_writer.apply_plan(con, planned, run_id, known if known.id is not None else None)
+    if lineup.id is not None:
+        runs.set_run_model(con, run_id, lineup.id)
+    shard_writer.apply_plan(con, planned, run_id, lineup if lineup.id is not None else None)
     shard_writer.quarantine(con, run_id, plan.summary.rejected, None)
     quarantine.clear_recovered(con, run_id, list(plan.folders))
     return int(planned.num_rows)

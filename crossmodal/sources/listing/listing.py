@@ -71,7 +71,7 @@ def list_sources(paths: list[str], manifest: Path, options: ListOptions) -> List
 
 
 def _by_precedence(roots: Iterable[Root]) -> list[str]:
-    """Order roots by who keeps a source that several list: the widest, whatever was named first."""
+    """Order roots by which of them owns a source that several list: the widest first."""
     rank = {"folder": 0, "glob": 1, "file": 2, "url": 3}
     return [r.root for r in sorted(roots, key=lambda r: (rank[r.kind], len(r.root), r.root))]
 

@@ -141,7 +141,7 @@ def _undecodable(path: str) -> Rejected:
 
 
 def open_local(path: str, options: ListOptions) -> tuple[Root, Walk]:
-    """Return what a local path means and how to walk it.
+    """Return the root that a local path names, and its walk.
 
     Raises:
         PathError: it is neither a file nor a folder, or no usable pattern.

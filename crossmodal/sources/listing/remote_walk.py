@@ -123,7 +123,7 @@ class RemoteWalk:
 
 
 def open_remote(url: str, options: ListOptions) -> tuple[Root, Walk]:
-    """Return what a URL means and how to walk it.
+    """Return the root that a URL names, and its walk.
 
     Raises:
         PathError: no driver, no permission, no such bucket, not reachable.
@@ -159,7 +159,7 @@ def _refuse_unknown_bucket(files: RemoteFiles) -> None:
 
 
 def _found(uri: str, info: dict[str, Any]) -> Found:
-    """Return one object as discovery sees it; size 0 and time 0 where the store does not tell."""
+    """Return one object as a row of the manifest; size and time are 0 if the store has none."""
     changed = info.get("LastModified") or info.get("mtime") or info.get("updated")
     changed = changed or info.get("Last-Modified")
     return uri, int(info.get("size") or 0), _nanoseconds(changed)

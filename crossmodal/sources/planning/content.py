@@ -68,7 +68,7 @@ _Reader = Callable[[dict[str, Any], Callable[[str], bool]], _Inspected]
 
 
 class _ChangedMeanwhile(Exception):
-    """A file did not hold still while it was read."""
+    """A file changed while it was read."""
 
 
 def inspect(

@@ -1,4 +1,4 @@
-"""Refuse what would be a costly mistake: a misspelt root, and deletions that look like a fault.
+"""Refuse misspelt roots, and withhold deletions that look like an unmounted disk.
 
 Invariant: nothing under a root is deleted while the root is missing or has lost suspiciously
 much, unless the caller insists.

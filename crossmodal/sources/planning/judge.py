@@ -19,6 +19,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from crossmodal.chunking.registry import InCharge
 from crossmodal.ledger.write.model_versions import embedded_sql
 from crossmodal.records import MANIFEST_SCHEMA, PLAN_SCHEMA, Action, Lineup, PlanSummary, Rejected
 from crossmodal.sources.listing.roots import Root
@@ -42,9 +43,9 @@ class PlanOptions:
     """What a plan is made for."""
 
     roots: Sequence[Root]
-    chunkers: Mapping[str, str]
-    """Chunker fingerprint by media pattern, such as ``{"image/*": "whole_image/1"}``; the first
-    pattern that fits counts."""
+    chunkers: Mapping[str, InCharge]
+    """The chunker in charge by media pattern, such as ``image/*``; the first pattern that fits
+    counts."""
     lineup: Lineup
     """Whose vectors count; versions that are not registered yet have none."""
     unreadable: Sequence[str] = ()
@@ -53,9 +54,9 @@ class PlanOptions:
     """What listing refused."""
     rules: PlanRules = field(default_factory=PlanRules)
 
-    def chunker_of(self, media_type: str) -> str | None:
-        """Return the fingerprint of the chunker in charge, or None where there is none."""
-        matching = (f for pattern, f in self.chunkers.items() if fnmatchcase(media_type, pattern))
+    def chunker_of(self, media_type: str) -> InCharge | None:
+        """Return the chunker in charge, or None where there is none."""
+        matching = (c for pattern, c in self.chunkers.items() if fnmatchcase(media_type, pattern))
         return next(matching, None)
 
     def handles(self, media_type: str) -> bool:
@@ -164,7 +165,7 @@ def write_shards(plan: Path, out: Path, shard_size: int) -> int:
 def _compare(
     ledger: duckdb.DuckDBPyConnection, manifest: Path, inspection: Inspection, options: PlanOptions
 ) -> None:
-    """Lay what was seen beside what is known, up to the point where only the guard is open."""
+    """Compare what was found with the ledger; all that is left to decide is the guard's."""
     rules = options.rules
     register_scope(ledger, options.roots)
     name_file(ledger, "seen", manifest)

@@ -66,7 +66,7 @@ STATE = """
 CREATE TEMP TABLE state AS
 SELECT m.uri, m.root, coalesce(i.size_bytes, m.size_bytes) AS size_bytes,
        coalesce(i.mtime_ns, m.mtime_ns) AS mtime_ns,
-       c.media_type, c.fingerprint, n.content_hash,
+       c.media_type, c.fingerprint, c.modality, n.content_hash,
        s.uri IS NOT NULL AS known, s.content_hash AS old_hash,
        h.reason AS held_reason, h.attempts AS held_attempts,
        c.fingerprint IS NOT NULL AND e.content_hash IS NULL AND coalesce(h.retry, true) AS wanted
@@ -157,11 +157,13 @@ SELECT uri, root, size_bytes, mtime_ns, action,
                WHEN embedded_otherwise THEN 'chunker changed to ' || fingerprint
                ELSE 'no vector under ' || $label END
        END AS reason,
-       media_type, content_hash, previous_uri, wanted AND nth = 1 AS embed
+       media_type, fingerprint AS chunker, modality, content_hash, previous_uri,
+       wanted AND nth = 1 AS embed
 FROM judged
 UNION ALL
 SELECT uri, root, size_bytes, mtime_ns, 'deleted',
-       if(indexed, 'no longer found', 'no longer refused'), media_type, NULL, NULL, false
+       if(indexed, 'no longer found', 'no longer refused'),
+       media_type, NULL, NULL, NULL, NULL, false
 FROM absent
 WHERE uri NOT IN (SELECT previous_uri FROM renamed)
   AND uri IN (SELECT uri FROM covered GROUP BY uri

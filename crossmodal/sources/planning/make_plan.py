@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from crossmodal.chunking.registry import fingerprints
+from crossmodal.chunking.registry import in_charge
 from crossmodal.chunking.rules import ChunkRules
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write.runs import last_throughput
@@ -41,7 +41,7 @@ def plan_options(
     """Return what a plan for this listing and this line-up is made for."""
     return PlanOptions(
         roots=listing.roots,
-        chunkers=fingerprints(chunk_rules, lineup),
+        chunkers=in_charge(chunk_rules, lineup),
         lineup=lineup,
         unreadable=listing.unreadable,
         rejected=listing.rejected,

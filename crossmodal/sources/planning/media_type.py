@@ -1,4 +1,4 @@
-"""Tell a source's media type from its first bytes; the name speaks only where content is silent.
+"""Detect a source's media type from its first bytes; its name decides only where these do not.
 
 Owns the rules of precedence; refuses to decode. What an image library can open is asked of that
 library's own registry, so a format added there is known here. Invariant: a file that claims to be
@@ -121,7 +121,7 @@ def _is_svg(head: bytes) -> bool:
 
 
 def _accepted(accepts: Callable[[bytes], bool | str], head: bytes) -> bool:
-    """Ask one format; Pillow too takes these exceptions, from heads that are too short, for no."""
+    """Ask one format; like Pillow, treat the errors of a head that is too short as a no."""
     try:
         return bool(accepts(head[:16]))
     except (SyntaxError, IndexError, TypeError, struct.error):

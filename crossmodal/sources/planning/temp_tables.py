@@ -1,4 +1,4 @@
-"""Lay a run's files and lists beside the ledger as temporary tables, for SQL to join.
+"""Register a run's files and lists as temporary tables beside the ledger's.
 
 Never writes the ledger: everything is named on a connection of its own and vanishes with it.
 """
@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from crossmodal.chunking.registry import InCharge
 from crossmodal.ledger.migrations import migrate
 from crossmodal.sources.listing.roots import Root
 from crossmodal.sources.planning import judge_sql as sql
@@ -49,15 +50,17 @@ def register_scope(ledger: duckdb.DuckDBPyConnection, roots: Sequence[Root]) -> 
 
 def register_chunkers(
     ledger: duckdb.DuckDBPyConnection,
-    chunker_of: Callable[[str], str | None],
+    chunker_of: Callable[[str], InCharge | None],
     found_types: Iterable[str] = (),
 ) -> None:
-    """Name ``chunker_of`` the fingerprint for each media type, of the ledger or found now."""
+    """Name ``chunker_of`` the chunker in charge of each media type, of the ledger or found now."""
     known_types = [media_type for (media_type,) in rows(ledger, sql.MEDIA_TYPES)]
     media_types = sorted({*known_types, *found_types})
+    found = [chunker_of(media_type) or (None, None) for media_type in media_types]
     columns = {
         "media_type": pa.array(media_types, pa.string()),
-        "fingerprint": pa.array([chunker_of(t) for t in media_types], pa.string()),
+        "fingerprint": pa.array([fingerprint for fingerprint, _ in found], pa.string()),
+        "modality": pa.array([modality for _, modality in found], pa.string()),
     }
     ledger.register("chunker_of", pa.table(columns))
 

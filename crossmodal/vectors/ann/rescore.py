@@ -1,4 +1,4 @@
-"""Score many rows by their bytes, and the best of these by their rests as well."""
+"""Rescore candidates with int8 codes, the best also with the int16 residuals."""
 
 from __future__ import annotations
 

@@ -29,13 +29,13 @@ router = APIRouter(tags=["operation"])
 @router.get("/", include_in_schema=False)
 async def index(request: Request) -> Response:
     """Return the page."""
-    return _static(request, "index.html")
+    return static_file(request, "index.html")
 
 
 @router.get("/static/{name}", include_in_schema=False)
 async def static(request: Request, name: str) -> Response:
     """Return one of the page's own files."""
-    return _static(request, name)
+    return static_file(request, name)
 
 
 @router.get("/health/live", summary="Whether the process lives")
@@ -81,7 +81,8 @@ def _static_files() -> dict[str, bytes]:
     }
 
 
-def _static(request: Request, name: str) -> Response:
+def static_file(request: Request, name: str) -> Response:
+    """Return one of the page's own files, under the policy that the page is shown with."""
     content = _static_files().get(name)
     if content is None:
         raise ApiError(404, "not_found", "there is no such file")

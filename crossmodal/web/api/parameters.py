@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import Depends, Path, Query
 from pydantic import StringConstraints
 
+from crossmodal.modalities import Modality
 from crossmodal.web import settings as bounds
-from crossmodal.web.api.schemas import Modality, Strength
+from crossmodal.web.api.schemas import Strength
 from crossmodal.web.search_pages import Ask
 
 Condition = Annotated[str, StringConstraints(max_length=bounds.MAX_CONDITION_CHARS)]

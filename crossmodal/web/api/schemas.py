@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Modality = Literal["image", "text", "audio"]
+from crossmodal.modalities import Modality
+
 Strength = Literal["strong", "likely", "weak"]
 
 

@@ -1,4 +1,4 @@
-"""Wait for remote storage, but not for long, and not for one place because of another.
+"""Call remote storage with a time limit and a circuit breaker for each place.
 
 A call to a storage that hangs cannot be stopped, only left alone. Invariant: a place that does not
 answer holds ``MAX_CALLS`` threads at most, and after the first wait nobody waits for it until it
@@ -28,7 +28,7 @@ class _Place:
     rests_until_s: float = 0.0
 
 
-class Patience:
+class CircuitBreaker:
     """Make calls to many places, each of which may take ``max_wait_s``."""
 
     def __init__(self, max_wait_s: float) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from crossmodal.errors import PathError, Refused
 from crossmodal.files.remote import RemoteFiles, with_os_errors
-from crossmodal.web.files.breaker import Patience
+from crossmodal.web.files.breaker import CircuitBreaker
 
 if TYPE_CHECKING:
     from crossmodal.ledger.read.chunks import SourceRow
@@ -27,11 +27,11 @@ MAX_PREVIEW_BYTES = 64_000_000
 class RemoteSource:
     """Read parts of a source while it stays what it was; a part may be anywhere in it."""
 
-    def __init__(self, row: SourceRow, patience: Patience) -> None:
+    def __init__(self, row: SourceRow, breaker: CircuitBreaker) -> None:
         self.num_bytes = row.size_bytes
         self._row = row
-        self._patience = patience
-        self._file: Any = _told(row, patience, lambda: _open(row))
+        self._breaker = breaker
+        self._file: Any = _told(row, breaker, lambda: _open(row))
 
     def read_at(self, start: int, num_bytes: int) -> bytes:
         """Return up to so many bytes from a position on.
@@ -39,7 +39,7 @@ class RemoteSource:
         Raises:
             Refused: The storage fails, does not answer, or only gives the whole of a large file.
         """
-        return _told(self._row, self._patience, lambda: self._read(start, num_bytes))
+        return _told(self._row, self._breaker, lambda: self._read(start, num_bytes))
 
     def close(self) -> None:
         """Give the file back."""
@@ -56,7 +56,7 @@ class RemoteSource:
         return data
 
 
-def look(row: SourceRow, patience: Patience) -> None:
+def look(row: SourceRow, breaker: CircuitBreaker) -> None:
     """Make sure that the source is still there and, as far as its size tells, unchanged.
 
     Raises:
@@ -64,17 +64,17 @@ def look(row: SourceRow, patience: Patience) -> None:
             preview, or its storage fails.
     """
     _refuse_large(row)
-    _told(row, patience, lambda: _check(RemoteFiles(row.uri), row))
+    _told(row, breaker, lambda: _check(RemoteFiles(row.uri), row))
 
 
-def fetch(row: SourceRow, patience: Patience) -> bytes:
+def fetch(row: SourceRow, breaker: CircuitBreaker) -> bytes:
     """Return the bytes that were indexed.
 
     Raises:
         Refused: As ``look`` does.
     """
     _refuse_large(row)
-    return _told(row, patience, lambda: _whole(row))
+    return _told(row, breaker, lambda: _whole(row))
 
 
 def _open(row: SourceRow) -> Any:
@@ -117,11 +117,11 @@ def _changed(row: SourceRow) -> Refused:
     )
 
 
-def _told(row: SourceRow, patience: Patience, work: Callable[[], T]) -> T:
+def _told(row: SourceRow, breaker: CircuitBreaker, work: Callable[[], T]) -> T:
     """Return what the work returns, or say in words why it cannot."""
     parts = urlsplit(row.uri)
     try:
-        return patience.call(f"{parts.scheme}://{parts.netloc}", lambda: with_os_errors(work))
+        return breaker.call(f"{parts.scheme}://{parts.netloc}", lambda: with_os_errors(work))
     except FileNotFoundError as error:
         raise Refused("missing", f"{row.uri} is no longer there") from error
     except PermissionError as error:

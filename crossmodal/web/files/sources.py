@@ -19,7 +19,7 @@ from crossmodal.files.read import is_remote
 from crossmodal.previews.draw import Content, LocalFile
 from crossmodal.sources.listing.patterns import GlobPattern, has_wildcard
 from crossmodal.web.files import remote
-from crossmodal.web.files.breaker import Patience
+from crossmodal.web.files.breaker import CircuitBreaker
 from crossmodal.web.files.remote import RemoteSource
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class OpenSource(Protocol):
 class Sources:
     """Open sources; wait for remote ones, but not long."""
 
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
+    def __init__(self, breaker: CircuitBreaker) -> None:
+        self._breaker = breaker
 
     def open(self, row: SourceRow) -> OpenSource:
         """Return the source, open at its whole length.
@@ -52,7 +52,7 @@ class Sources:
                 since; or its storage fails: ``read_failed``, ``no_answer``.
         """
         if is_remote(row.uri):
-            return RemoteSource(row, self._patience)
+            return RemoteSource(row, self._breaker)
         return LocalSource(_open_local(row)[0], row.size_bytes)
 
     def look(self, row: SourceRow) -> Callable[[], Content]:
@@ -62,8 +62,8 @@ class Sources:
             Refused: As ``open``; or it is remote and too large to be fetched for a preview.
         """
         if is_remote(row.uri):
-            remote.look(row, self._patience)
-            return lambda: remote.fetch(row, self._patience)
+            remote.look(row, self._breaker)
+            return lambda: remote.fetch(row, self._breaker)
         file, path = _open_local(row)
         with file:
             found = os.fstat(file.fileno())

@@ -1,4 +1,4 @@
-"""Read the members of a hostile zip: bounded whatever its directory claims.
+"""Read the members of an untrusted zip within limits, whatever its directory claims.
 
 Owns the limits; refuses encrypted archives and bombs. Sizes are checked as declared and again as
 they come out, because a directory can lie and members can share their bytes.
@@ -102,7 +102,7 @@ class SafeZip:
 
 
 def resolve(base: str, target: str) -> str:
-    """Return the member that a target means which is written in the member ``base``."""
+    """Resolve a target, as written in the member ``base``, to a member's name."""
     path = target.partition("#")[0].partition("?")[0]
     joined = path if path.startswith("/") else posixpath.join(posixpath.dirname(base), path)
     return posixpath.normpath(joined).lstrip("/")

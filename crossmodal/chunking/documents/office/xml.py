@@ -1,4 +1,4 @@
-"""Parse XML that a stranger wrote: no entities, no network, no depth without end.
+"""Parse untrusted XML: no entities, no network, limited depth.
 
 Owns the parser's settings and the relations of Office packages. libxml2's own limits stay on: 256
 levels, 10 MB a text.

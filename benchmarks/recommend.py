@@ -1,0 +1,240 @@
+"""Measure whether recommendations keep to likes, away from dislikes, and vary when asked to.
+
+Clothing: a kind is liked (three pictures) and the kind that most often comes wrongly is disliked
+(three pictures). Cars: red sports cars are liked, and of sports cars that are not red, red cars
+that are no sports cars, and others, the most frequent wrong kind is disliked. Compared are the best
+of the three likes alone, chosen in hindsight, three likes, and three likes with three dislikes;
+then the same with a diversity of 0.5. Intervals: 95 %, from a paired bootstrap over the trials.
+
+    crossmodal index ../shared/data/cars ../shared/data/classify/clothing -c recommend.duckdb
+    python -m benchmarks.recommend recommend.duckdb ../shared/data benchmarks/results/today-taste
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.read.filters import Where, parse_where
+from crossmodal.ledger.read.many_vectors import vectors_of_chunks
+from crossmodal.recommendation.candidates import Depth, Taste
+from crossmodal.recommendation.choice import Wish, suiting
+from crossmodal.recommendation.diversity import mean_distance
+from crossmodal.recommendation.scoring import STRATEGIES, Strategy
+from crossmodal.records import Hit, VectorList
+from crossmodal.search.centring import Centring, centring_of
+from crossmodal.search.examples import Example, look_up
+from crossmodal.search.lists import choose_lists
+from crossmodal.search.options import QueryOptions
+from crossmodal.vectors.search import SearchRequest, search
+
+K = 10
+NUM_EXAMPLES = 3
+NUM_TRIALS = 40
+NUM_OTHER_TRIALS = 20
+"""Of the strategies that are not the default."""
+NUM_RESAMPLED = 2000
+DIVERSITY = 0.5
+
+
+@dataclass(frozen=True)
+class World:
+    """Hold one labelled part of the collection."""
+
+    con: duckdb.DuckDBPyConnection
+    lists: list[VectorList]
+    centring: Centring
+    where: Where
+    labels: dict[str, str]
+    """Kind by uri; what has none is not judged."""
+    strategy: Strategy = "best"
+    known: dict[str, Example] = field(default_factory=dict)
+
+    def example(self, uri: str) -> Example:
+        """Return a picture as an example."""
+        if uri not in self.known:
+            found = look_up(self.con, self.lists, uri)
+            assert isinstance(found, Example)
+            self.known[uri] = found
+        return self.known[uri]
+
+
+def recommended(
+    world: World, likes: Sequence[str], dislikes: Sequence[str], diversity: float = 0.0
+) -> list[Hit]:
+    """Return the ten that suit."""
+    taste = Taste(
+        [world.example(uri) for uri in likes],
+        [world.example(uri) for uri in dislikes],
+        np.ones(len(likes), np.float32),
+        world.strategy,
+        world.centring,
+    )
+    depth = Depth(200, world.where, None)
+    return [each.hit for each in suiting(world.con, world.lists, taste, depth, Wish(K, diversity))]
+
+
+def trial(world: World, kind: str, rng: np.random.Generator) -> dict[str, float]:
+    """Return the figures of one person who likes three of a kind and dislikes three of another."""
+    of_kind = sorted(uri for uri, label in world.labels.items() if label == kind)
+    likes = rng.choice(of_kind, NUM_EXAMPLES, replace=False).tolist()
+    plain = recommended(world, likes, [])
+    alone = [recommended(world, [like], []) for like in likes]
+    unwanted = _most_frequent_wrong(world, kind, [plain, *alone])
+    others = sorted(uri for uri, label in world.labels.items() if label == unwanted)
+    dislikes = rng.choice(others, NUM_EXAMPLES, replace=False).tolist()
+    singles = [_precision(world, hits, kind) for hits in alone]
+    both = recommended(world, likes, dislikes)
+    varied = recommended(world, likes, dislikes, DIVERSITY)
+    return {
+        "best single": max(singles),
+        "mean single": float(np.mean(singles)),
+        "likes": _precision(world, plain, kind),
+        "likes and dislikes": _precision(world, both, kind),
+        "varied": _precision(world, varied, kind),
+        "disliked before": _num_of(world, plain, unwanted),
+        "disliked after": _num_of(world, both, unwanted),
+        "distance": _distance(world, both),
+        "distance varied": _distance(world, varied),
+    }
+
+
+def _most_frequent_wrong(world: World, kind: str, answers: list[list[Hit]]) -> str:
+    wrong = Counter(world.labels.get(hit.uri) for hits in answers for hit in hits)
+    ranked = [label for label, _ in wrong.most_common() if label not in (kind, None)]
+    others = sorted({label for label in world.labels.values() if label != kind})
+    return str([*ranked, *others][0])
+
+
+def _precision(world: World, hits: list[Hit], kind: str) -> float:
+    judged = [world.labels[hit.uri] == kind for hit in hits if hit.uri in world.labels]
+    return sum(judged) / max(len(judged), 1)
+
+
+def _num_of(world: World, hits: list[Hit], kind: str) -> float:
+    return float(sum(world.labels.get(hit.uri) == kind for hit in hits))
+
+
+def _distance(world: World, hits: list[Hit]) -> float:
+    ids = np.array([hit.chunk_id for hit in hits], np.int64)
+    return mean_distance(vectors_of_chunks(world.con, world.lists[0], ids).matrix)
+
+
+def clothing(data: Path) -> dict[str, str]:
+    """Return the kind of each garment."""
+    with (data / "classify" / "clothing.csv").open(newline="", encoding="utf-8") as rows:
+        return {str(data / row["path"]): row["label"] for row in csv.DictReader(rows)}
+
+
+def cars(data: Path) -> dict[str, str]:
+    """Return the kind of each car; those that people could argue about have none."""
+    found = {}
+    with (data / "cars" / "labels.csv").open(newline="", encoding="utf-8") as rows:
+        for row in csv.DictReader(rows):
+            if row["red_sports_car"] in ("yes", "no"):
+                found[str(data / row["path"])] = _kind_of_car(row)
+    return found
+
+
+def _kind_of_car(row: dict[str, str]) -> str:
+    if row["red_sports_car"] == "yes":
+        return "red sports car"
+    if row["sports_car"] == "yes":
+        return "sports car, not red"
+    return "red car, no sports car" if row["color"] == "red" else "neither"
+
+
+def interval(values: np.ndarray) -> tuple[float, float, float]:
+    """Return the mean and its 95 % interval from a bootstrap."""
+    rng = np.random.default_rng(7)
+    means = values[rng.integers(0, len(values), (NUM_RESAMPLED, len(values)))].mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(values.mean()), float(low), float(high)
+
+
+def summed(rows: list[dict[str, float]]) -> dict[str, Any]:
+    """Return means, and differences with their intervals."""
+    column = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    means: dict[str, Any] = {name: round(float(v.mean()), 3) for name, v in column.items()}
+    both = column["likes and dislikes"]
+    gains = {
+        "likes and dislikes - best single": both - column["best single"],
+        "likes and dislikes - mean single": both - column["mean single"],
+        "varied - likes and dislikes": column["varied"] - both,
+    }
+    means |= {name: [round(x, 3) for x in interval(values)] for name, values in gains.items()}
+    before, after = column["disliked before"], column["disliked after"]
+    means["disliked falls by"] = _share(before - after, before)
+    means["distance rises by"] = _share(
+        column["distance varied"] - column["distance"], column["distance"]
+    )
+    return means
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> list[float]:
+    """Return the ratio of sums and its 95 % interval."""
+    rng = np.random.default_rng(7)
+    rows = rng.integers(0, len(whole), (NUM_RESAMPLED, len(whole)))
+    ratios = part[rows].sum(axis=1) / np.maximum(whole[rows].sum(axis=1), 1e-9)
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    return [round(float(x), 3) for x in (part.sum() / max(whole.sum(), 1e-9), low, high)]
+
+
+def times(world: World, likes: list[str], dislikes: list[str]) -> dict[str, float]:
+    """Return medians in ms of one search and of one recommendation, by turns."""
+    vector = next(iter(world.example(likes[0]).vectors.values()))
+    request = SearchRequest(world.lists[0], vector, k=K, where=world.where)
+    pair: tuple[Callable[[], Any], ...] = (
+        lambda: search(world.con, request),
+        lambda: recommended(world, likes, dislikes),
+    )
+    taken: list[list[float]] = [[], []]
+    for _ in range(30):
+        for number, call in enumerate(pair):
+            began = time.perf_counter()
+            call()
+            taken[number].append((time.perf_counter() - began) * 1000)
+    one, other = (round(float(np.median(each)), 1) for each in taken)
+    return {"search_ms": one, "recommend_ms": other, "ratio": round(other / one, 1)}
+
+
+def main(
+    collection: Path, data: Path, dest: Path, strategies: Sequence[Strategy] = STRATEGIES
+) -> None:
+    """Measure both parts with each strategy and write ``dest.json``."""
+    results: dict[str, Any] = {}
+    with Collection(collection).read() as con:
+        every = choose_lists(con, collection, QueryOptions(collection=str(collection)))
+        lists = [held for held in every if held.modality == "image"]
+        parts = {"clothing": (clothing(data), "*/clothing/*"), "cars": (cars(data), "*/cars/*")}
+        for name, (labels, glob) in parts.items():
+            where = parse_where([f"path={glob}"])
+            kinds = ["red sports car"] if name == "cars" else sorted(set(labels.values()))
+            for strategy in strategies:
+                rng = np.random.default_rng(7)
+                world = World(con, lists, centring_of(con, lists), where, labels, strategy)
+                num = NUM_TRIALS if strategy == "best" else NUM_OTHER_TRIALS
+                rows = [trial(world, kinds[i % len(kinds)], rng) for i in range(num)]
+                results[f"{name}, {strategy}"] = summed(rows)
+                print(
+                    name, strategy, json.dumps(results[f"{name}, {strategy}"], indent=1), flush=True
+                )
+            some = sorted(labels)[: 2 * NUM_EXAMPLES]
+            results[f"{name}, time"] = times(world, some[:NUM_EXAMPLES], some[NUM_EXAMPLES:])
+    dest.parent.mkdir(parents=True, exist_ok=True)
+    dest.with_suffix(".json").write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]).resolve(), Path(sys.argv[3]))

@@ -1,0 +1,118 @@
+"""Offer the life of model versions: ``models``, ``compare``, ``rollback``, ``gc``, ``pin``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOption
+from crossmodal.cli.printing import print_grids, print_json
+
+if TYPE_CHECKING:
+    from crossmodal.models.promotion import Promotion
+
+
+def models(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOption = False) -> None:
+    """List every model version: origin, licence, size, figures, and what it serves."""
+    from crossmodal.evaluation.model_tables import model_grids
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.models.catalogue import catalogue
+    from crossmodal.models.promotion_log import log_lines
+
+    with Collection(collection).read() as con:
+        entries, log = catalogue(con), log_lines(con)
+    if as_json:
+        print_json({"versions": entries, "log": log})
+        return
+    print_grids(model_grids(entries, log))
+
+
+def compare(
+    versions: Annotated[list[str], typer.Argument(help="Names, numbers or labels; two or more.")],
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    of: Annotated[str, typer.Option("--set", help="Only this evaluation set.")] = "",
+    plot: Annotated[Path | None, typer.Option(help="Write a PNG of the first pair.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Set VERSIONS side by side: recall, ms a query, ms an item, MB, and the frontier."""
+    from crossmodal.evaluation.frontier import draw_frontier, frontier, frontier_grid
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.ledger.write import model_versions
+    from crossmodal.models.catalogue import catalogue
+    from crossmodal.models.retire import one_version
+
+    with Collection(collection).read() as con:
+        wanted = {one_version(con, spec).id for spec in versions}
+        entries = [entry for entry in catalogue(con) if entry.version.id in wanted]
+        known = len(model_versions.all_versions(con))
+    if len(entries) < 2:
+        raise typer.BadParameter(f"name two or more different versions of {known}")
+    points = frontier(entries, of)
+    if plot:
+        draw_frontier(points, points[0].pair, plot)
+    if as_json:
+        print_json(points)
+        return
+    print_grids([frontier_grid(points)])
+    if plot:
+        typer.echo(f"plot: {plot}")
+
+
+def rollback(
+    why: Annotated[str, typer.Option(help="For the log.")] = "",
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    as_json: JsonOption = False,
+) -> None:
+    """Let searches use again what was live before the latest promotion."""
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.models.promotion import rollback_in
+
+    show_change(rollback_in(Collection(collection), why), as_json=as_json)
+
+
+def gc(
+    keep: Annotated[int, typer.Option(min=0, help="The newest so many stay anyway.")] = 2,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it; else only told.")] = False,
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    as_json: JsonOption = False,
+) -> None:
+    """Drop model versions that nobody needs; never the live, the former or a pinned one."""
+    from crossmodal.evaluation.model_tables import collected_grid
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.models.retire import collect
+
+    done = collect(Collection(collection), keep, dry_run=not apply)
+    if as_json:
+        print_json(done)
+        return
+    print_grids([collected_grid(done)])
+    if not apply:
+        typer.echo("nothing was changed: say --apply to drop them")
+
+
+def pin(
+    version: Annotated[str, typer.Argument(help="Name, number or label.")],
+    why: Annotated[str, typer.Option(help="For the others.")] = "",
+    remove: Annotated[bool, typer.Option("--remove", help="Unpin it.")] = False,
+    collection: CollectionOption = DEFAULT_COLLECTION,
+) -> None:
+    """Keep a model version from ever being dropped by gc."""
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.models import retire
+
+    with Collection(collection).read():
+        pass  # entering it refuses a missing file, which writing would make
+    with Collection(collection).write() as con:
+        found = retire.unpin(con, version) if remove else retire.pin(con, version, why)
+    typer.echo(f"{'unpinned' if remove else 'pinned'}: {found.label}")
+
+
+def show_change(change: Promotion, *, as_json: bool) -> None:
+    """Print which version serves which modality from now on."""
+    if as_json:
+        print_json(change)
+        return
+    for modality, label in change.after.items():
+        typer.echo(f"{modality}: {label} ({change.vectors[modality]:,} vectors)")

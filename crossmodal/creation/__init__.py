@@ -1,0 +1,1 @@
+"""Make things of a collection: pairs, groups of duplicates, maps and storyboards."""

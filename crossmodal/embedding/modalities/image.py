@@ -1,0 +1,75 @@
+"""Embed pictures: uint8 pixels travel, as the model takes them; a caption may move the vector.
+
+A picture inside a source is decoded under the same guards as one that is a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from crossmodal.embedding.modalities.row import Handling, OneShape, Preparing
+
+if TYPE_CHECKING:
+    from crossmodal.chunking.pieces import Piece
+    from crossmodal.embedding.items import Item
+    from crossmodal.encoders.encoder import Encoded, Encoder
+    from crossmodal.encoders.lineup_encoders import Encoders
+
+
+def payload(piece: Piece, preparing: Preparing, facts: dict[str, Any]) -> bytes:
+    """Return the pixels that the model takes, (height, width, 3) uint8.
+
+    Raises:
+        Refused: The picture cannot be decoded, or is too large.
+    """
+    from PIL import Image
+
+    from crossmodal.pictures.decode import ImageLimits, decode
+
+    assert piece.picture is not None, f"a {piece.kind} without a picture"
+    preprocess = preparing.encoders.of("image").preprocess
+    if not isinstance(piece.picture, bytes):
+        return preprocess.apply(Image.fromarray(piece.picture)).tobytes()
+    limits = ImageLimits(preparing.options.max_megapixels, preprocess.min_side)
+    decoded = decode(piece.picture, limits)
+    facts |= {"width": decoded.width, "height": decoded.height, "format": decoded.format}
+    return preprocess.apply(decoded.image).tobytes()
+
+
+def encode(encoders: Encoders, items: list[Item], caption_weight: float) -> Encoded:
+    """Return the vectors of pictures, those with captions moved towards them."""
+    encoder = encoders.of("image")
+    shape = (len(items), *encoder.image_size, 3)
+    pixels = np.frombuffer(b"".join(item.payload or b"" for item in items), np.uint8)
+    encoded = encoder.encode_images(pixels.reshape(shape))
+    if caption_weight > 0:
+        _mix_captions(encoder, items, encoded, caption_weight)
+    return encoded
+
+
+def shape_name(encoder: Encoder) -> str:
+    """Return the size of a picture as the model takes it: ``224x224``."""
+    return "x".join(map(str, encoder.image_size))
+
+
+def random_pass(encoder: Encoder, num_items: int) -> Callable[[], object]:
+    """Return a forward pass over pictures of noise."""
+    rng = np.random.default_rng(num_items)
+    pixels = rng.integers(0, 256, (num_items, *encoder.image_size, 3), np.uint8)
+    return lambda: encoder.encode_images(pixels)
+
+
+def _mix_captions(encoder: Encoder, items: list[Item], encoded: Encoded, weight: float) -> None:
+    """Move the vectors of captioned pictures towards their captions, in place."""
+    rows = [r for r, item in enumerate(items) if item.caption and r not in encoded.failed]
+    if not rows:
+        return
+    words = encoder.encode_texts([items[row].caption for row in rows])
+    mixed = (1 - weight) * encoded.vectors[rows] + weight * words
+    encoded.vectors[rows] = mixed / np.linalg.norm(mixed, axis=1, keepdims=True)
+
+
+HANDLING = Handling(payload=payload, encode=encode, one_shape=OneShape(shape_name, random_pass))

@@ -1,0 +1,1 @@
+"""Judge what searches find: read sets, ask, measure, compare, decide."""

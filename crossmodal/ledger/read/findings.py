@@ -1,0 +1,127 @@
+"""Read findings: what was found, where it stands, how it was decided."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+_SELECT = """
+SELECT f.finding_id, f.chunk_id, f.policy_id, f.policy_hash, f.model_version_id, f.modality,
+    f.score, f.is_first, f.evidence, f.run_id, f.found_at, f.state, f.appeal, f.is_hidden,
+    f.num_skips, f.holder, f.leased_until, p.said
+FROM finding f JOIN policy p ON p.policy_id = f.policy_id AND p.content_hash = f.policy_hash
+"""
+STATES = ("open", "violates", "allowed", "withdrawn")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Hold what one policy found in one chunk, by what, and what became of it."""
+
+    finding_id: int
+    chunk_id: int
+    policy_id: str
+    policy_hash: str
+    policy_version: str
+    policy_title: str
+    severity: str
+    action: str
+    category: str
+    model_version_id: int
+    modality: str
+    score: float
+    """In standard deviations of what policies of generic sentences would give such a chunk."""
+    is_first: bool
+    """Above the upper threshold: it stands at the head of the queue."""
+    evidence: dict[str, Any]
+    """The nearest sentences and examples, thresholds, model, and where in which source."""
+    run_id: str
+    found_at: datetime
+    state: str
+    """open, violates, allowed or withdrawn."""
+    appeal: str
+    """Empty, open, upheld or overturned."""
+    is_hidden: bool
+    num_skips: int
+    holder: str | None
+    leased_until: datetime | None
+
+    @property
+    def hides(self) -> bool:
+        """Return whether the policy hides: what is urgent at once, else what is decided against."""
+        return self.action == "hide"
+
+    @property
+    def uri(self) -> str:
+        """Return the source in which it was found."""
+        return str(self.evidence.get("uri", ""))
+
+
+def find_finding(con: duckdb.DuckDBPyConnection, finding_id: int) -> Finding | None:
+    """Return a finding; None where there is none of this number."""
+    rows = con.execute(f"{_SELECT} WHERE f.finding_id = ?", [finding_id]).fetchall()
+    return _finding(rows[0]) if rows else None
+
+
+def findings(
+    con: duckdb.DuckDBPyConnection,
+    state: str | None = "open",
+    policy: str | None = None,
+    limit: int = 100,
+) -> list[Finding]:
+    """Return findings of a state, of any where it is None: the most urgent first."""
+    rows = con.execute(
+        f"{_SELECT} WHERE ($state IS NULL OR f.state = $state) "
+        "AND ($policy IS NULL OR f.policy_id = $policy) "
+        "ORDER BY f.is_first DESC, f.score DESC, f.finding_id LIMIT $limit",
+        {"state": state, "policy": policy, "limit": limit},
+    ).fetchall()
+    return [_finding(row) for row in rows]
+
+
+def finding_counts(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Return how many findings each policy has of each state, and how many are urgent."""
+    rows = con.execute(
+        "SELECT policy_id, state, count(*), count(*) FILTER (is_first), "
+        "count(*) FILTER (appeal = 'open') FROM finding GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    names = ("policy", "state", "num_findings", "num_first", "num_appeals")
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def hidden_chunks(con: duckdb.DuckDBPyConnection) -> set[int]:
+    """Return the ids of chunks that a policy or a decision hides."""
+    rows = con.execute("SELECT DISTINCT chunk_id FROM finding WHERE is_hidden").fetchall()
+    return {row[0] for row in rows}
+
+
+def _finding(row: tuple[Any, ...]) -> Finding:
+    said = json.loads(row[17])
+    return Finding(
+        finding_id=row[0],
+        chunk_id=row[1],
+        policy_id=row[2],
+        policy_hash=row[3],
+        policy_version=said.get("version", ""),
+        policy_title=said.get("title", ""),
+        severity=said.get("severity", ""),
+        action=said.get("action", ""),
+        category=said.get("category", ""),
+        model_version_id=row[4],
+        modality=row[5],
+        score=row[6],
+        is_first=row[7],
+        evidence=json.loads(row[8]),
+        run_id=row[9],
+        found_at=row[10],
+        state=row[11],
+        appeal=row[12],
+        is_hidden=row[13],
+        num_skips=row[14],
+        holder=row[15],
+        leased_until=row[16],
+    )

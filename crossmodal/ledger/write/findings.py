@@ -1,0 +1,107 @@
+"""Write what policies find, and take back what no longer holds.
+
+Invariant: for a chunk, a policy and a text of that policy there is at most one finding that is
+open or decided. What people decided is never asked again under the same text, whichever model
+finds it; what they had not decided yet is withdrawn when the policy or the model changes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from crossmodal.ledger.sql import one_number, registered
+
+_GONE = (
+    "state = 'open' AND NOT EXISTS (SELECT 1 FROM chunk c JOIN source s USING (content_hash) "
+    "WHERE c.chunk_id = f.chunk_id)"
+)
+
+
+_ADD = """
+INSERT INTO finding (chunk_id, policy_id, policy_hash, model_version_id, modality, score, is_first,
+    evidence, run_id, found_at, state, appeal, is_hidden, num_skips)
+SELECT chunk_id, $policy_id, $policy_hash, $model_version_id, $modality, score, is_first, evidence,
+    $run_id, now(), 'open', '', is_hidden, 0
+FROM fresh ANTI JOIN (SELECT chunk_id FROM finding WHERE policy_id = $policy_id
+    AND policy_hash = $policy_hash AND state <> 'withdrawn') asked USING (chunk_id)
+ORDER BY score DESC, chunk_id
+RETURNING is_first
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFinding:
+    """Say what one policy found in one chunk."""
+
+    chunk_id: int
+    score: float
+    is_first: bool
+    is_hidden: bool
+    evidence: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundBy:
+    """Say what found: one policy, one model version's list, one run."""
+
+    policy_id: str
+    policy_hash: str
+    model_version_id: int
+    modality: str
+    run_id: str
+
+
+def add_findings(
+    con: duckdb.DuckDBPyConnection, by: FoundBy, found: Sequence[NewFinding]
+) -> tuple[int, int]:
+    """Add findings to the queue, but for chunks that have theirs.
+
+    Returns how many are new, and how many of these are urgent.
+    """
+    table = pa.table(
+        {
+            "chunk_id": pa.array([f.chunk_id for f in found], pa.int64()),
+            "score": pa.array([f.score for f in found], pa.float64()),
+            "is_first": pa.array([f.is_first for f in found], pa.bool_()),
+            "is_hidden": pa.array([f.is_hidden for f in found], pa.bool_()),
+            "evidence": pa.array(
+                [json.dumps(f.evidence, sort_keys=True) for f in found], pa.string()
+            ),
+        }
+    )
+    with registered(con, fresh=table):
+        rows = con.execute(_ADD, asdict(by)).fetchall()
+    return len(rows), sum(row[0] for row in rows)
+
+
+def withdraw_open(con: duckdb.DuckDBPyConnection, policy_id: str, modality: str) -> int:
+    """Take back what nobody has decided, before a list is scored anew; return how many."""
+    return _withdraw(
+        con,
+        "policy_id = $policy_id AND modality = $modality AND state = 'open'",
+        {"policy_id": policy_id, "modality": modality},
+    )
+
+
+def num_gone(con: duckdb.DuckDBPyConnection) -> int:
+    """Return how many open findings are of chunks that no source holds any more."""
+    return one_number(con, f"SELECT count(*) FROM finding f WHERE {_GONE}")
+
+
+def withdraw_gone(con: duckdb.DuckDBPyConnection) -> int:
+    """Take back open findings of chunks that no source holds any more; return how many."""
+    return _withdraw(con, f"finding_id IN (SELECT finding_id FROM finding f WHERE {_GONE})", {})
+
+
+def _withdraw(con: duckdb.DuckDBPyConnection, which: str, params: dict[str, Any]) -> int:
+    sql = (
+        "UPDATE finding SET state = 'withdrawn', is_hidden = false, holder = NULL, "
+        f"leased_until = NULL WHERE {which}"
+    )
+    return one_number(con, sql, params)

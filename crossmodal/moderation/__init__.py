@@ -1,0 +1,1 @@
+"""Judge what a collection holds by policies written in plain words, and let people decide."""

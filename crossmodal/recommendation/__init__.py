@@ -1,0 +1,1 @@
+"""Recommend: from what is liked and disliked to what else would be."""

@@ -1,0 +1,46 @@
+"""Evaluate a model version, show what it scored, and tell whether its gates hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prefect.artifacts import create_markdown_artifact
+from prefect.events import emit_event
+
+from crossmodal.evaluation.judge import Judgement, JudgeSpec, judge, refuse_missed
+from tasks.stage import collection_key, showing, stage
+
+
+@stage("evaluate")
+def evaluate_version(spec: JudgeSpec) -> Judgement:
+    """Return what a version scored, beside what it is compared with."""
+    return judge(spec)
+
+
+@stage("publish evaluation")
+def publish_evaluation(found: Judgement, collection: str) -> dict[str, Any]:
+    """Show and return what a version scored.
+
+    Raises:
+        GateMissed: it is worse than a gate allows, or not shown to be as good.
+    """
+    record = found.evaluated.record
+    sections = (f"## {grid.title}\n\n{grid.to_markdown()}" for grid in found.grids())
+    with showing():
+        create_markdown_artifact(
+            "\n\n".join(sections),
+            key=collection_key(f"evaluation-{record.set_name}", collection),
+            description=f"How well {record.model} answers {record.set_name}",
+        )
+    place = Path(collection).expanduser().absolute()
+    emit_event(
+        f"crossmodal.evaluation.{'failed' if found.missed else 'completed'}",
+        resource={
+            "prefect.resource.id": f"crossmodal.collection.{place}",
+            "prefect.resource.name": place.stem,
+        },
+        payload={k: v for k, v in found.to_dict().items() if k not in ("text", "problems")},
+    )
+    refuse_missed(found)
+    return found.to_dict()
