@@ -77,7 +77,7 @@ def read_vectors(
         CollectionMissing, CollectionEmpty, ModelMismatch: there are none of them.
     """
     from crossmodal.ledger.collection import Collection
-    from crossmodal.ledger.read.vector_rows import read_rows
+    from crossmodal.ledger.read.vector_rows import reading_rows
     from crossmodal.search.lists import serving_lists
     from crossmodal.search.options import QueryOptions
 
@@ -86,5 +86,6 @@ def read_vectors(
     options = QueryOptions(collection=path, model=model, modalities=(modality,))
     with opened.read() as con:
         (held,) = serving_lists(con, opened.path, options)
-        table = read_rows(con, held).read_all()
+        with reading_rows(con, held) as rows:
+            table = rows.read_all()
     return StoredVectors(table, held.modality, held.version.label, held.version.dim)

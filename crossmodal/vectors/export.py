@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from crossmodal.errors import ExtraMissing, PathError
-from crossmodal.ledger.read.vector_rows import num_rows, read_rows
+from crossmodal.ledger.read.vector_rows import num_rows, reading_rows
 from crossmodal.records import VectorList
 
 Format = Literal["parquet", "lance"]
@@ -66,9 +66,9 @@ def export(
     """
     refuse_unwritable(dest, form)
     num = num_rows(con, held)
-    rows = _counted(read_rows(con, held), advance)
-    with _aside(dest) as part:
-        (_write_lance if form == "lance" else _write_parquet)(rows, part)
+    write = _write_lance if form == "lance" else _write_parquet
+    with _aside(dest) as part, reading_rows(con, held) as rows:
+        write(_counted(rows, advance), part)
     return Exported(
         file=str(dest),
         format=form,

@@ -133,8 +133,10 @@ def test_export_that_ends_half_way_leaves_what_was_there(album: Album, tmp_path:
     with opened.read() as con:
         options = QueryOptions(collection=str(album.path), modalities=("image",))
         (held,) = serving_lists(con, opened.path, options)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt) as kept:
             write(con, held, dest, "parquet", interrupted)
+    with opened.read():
+        assert kept.value  # which refers to what was being read, and yet the file opens again
     assert dest.read_text() == "from yesterday"
     assert os.listdir(tmp_path) == ["pictures.parquet"]
 

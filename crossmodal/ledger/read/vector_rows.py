@@ -7,6 +7,9 @@ same order.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import duckdb
 import pyarrow as pa
 
@@ -60,12 +63,20 @@ def num_rows(con: duckdb.DuckDBPyConnection, held: VectorList) -> int:
     return one_number(con, f"SELECT count(*) {_FROM.format(table=table_of(held))}")
 
 
-def read_rows(con: duckdb.DuckDBPyConnection, held: VectorList) -> pa.RecordBatchReader:
-    """Return the rows of ``row_schema`` by chunk id, a batch at a time; valid while con is open."""
+@contextmanager
+def reading_rows(
+    con: duckdb.DuckDBPyConnection, held: VectorList
+) -> Iterator[pa.RecordBatchReader]:
+    """Yield a reader of the rows of ``row_schema`` by chunk id, a batch at a time."""
     schema = row_schema(held)
     found = con.sql(_ROWS.format(table=table_of(held))).to_arrow_reader(BATCH_ROWS)
-    batches = (_cast(batch, schema) for batch in found)
-    return pa.RecordBatchReader.from_batches(schema, batches)
+    try:
+        batches = (_cast(batch, schema) for batch in found)
+        yield pa.RecordBatchReader.from_batches(schema, batches)
+    finally:
+        # A reader that is not read to its end, as one that a kept exception refers to, would keep
+        # DuckDB's file open after its connection, and nobody in this process could open it again.
+        found.close()
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
