@@ -23,14 +23,6 @@ from crossmodal.cli.recommend import recommend
 from crossmodal.cli.serve import deploy, serve
 from crossmodal.cli.web import ui
 
-app = typer.Typer(
-    name="crossmodal",
-    help="Keep a DuckDB file of embeddings in step with your files, and search it by meaning.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-
 _COMMANDS: tuple[Callable[..., None], ...] = (
     run.index,
     ask.search,
@@ -63,7 +55,7 @@ def main() -> None:
     from crossmodal.errors import CrossmodalError
 
     project.put_first()
-    _register(sys.argv[1:])
+    app = make_app(sys.argv[1:])
     _quieten()
     atexit.register(_mute)  # registered first, so it runs after everybody else's farewell
     try:
@@ -73,11 +65,27 @@ def main() -> None:
         sys.exit(1)
 
 
-def _register(arguments: Sequence[str]) -> None:
-    """Add the commands of the table; only the one that is asked for draws its options."""
+def make_app(arguments: Sequence[str]) -> typer.Typer:
+    """Return the commands of the table; only those that are named among the arguments have options.
+
+    To draw options from a form costs its import, which the list of commands need not wait for.
+    """
+    app = typer.Typer(
+        name="crossmodal",
+        help="Keep a DuckDB file of embeddings in step with your files, and search it by meaning.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
     for command in _COMMANDS:
         app.command()(drawn(command, arguments))
     app.add_typer(moderate.review)
+    return app
+
+
+def command_names() -> list[str]:
+    """Return the names of the commands of the table."""
+    return [command.__name__ for command in _COMMANDS]
 
 
 def _quieten() -> None:
