@@ -67,6 +67,11 @@ class SearchParams(FlowParams):
         ge=0,
         le=20,
     )
+    min_strength: Literal["weak", "likely", "strong"] = Field(
+        default="weak",
+        title="Least strength",
+        description="Hide hits that are weaker than this. Weak hides none.",
+    )
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:
@@ -91,6 +96,7 @@ class SearchParams(FlowParams):
             modalities=tuple(self.modalities),
             group=self.group,
             expand=self.expand,
+            min_strength=self.min_strength,
         )
 
 
