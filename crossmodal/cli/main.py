@@ -19,6 +19,8 @@ import typer
 from crossmodal.cli import ask, create, models, moderate, project, run
 from crossmodal.cli.drawn import drawn
 from crossmodal.cli.evaluate import evaluate
+from crossmodal.cli.export import export
+from crossmodal.cli.quiet import quieten
 from crossmodal.cli.recommend import recommend
 from crossmodal.cli.serve import deploy, serve
 from crossmodal.cli.web import ui
@@ -44,6 +46,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     evaluate,
     moderate.moderate,
     ask.profile,
+    export,
     deploy,
     serve,
     ui,
@@ -56,7 +59,7 @@ def main() -> None:
 
     project.put_first()
     app = make_app(sys.argv[1:])
-    _quieten()
+    quieten()
     atexit.register(_mute)  # registered first, so it runs after everybody else's farewell
     try:
         app()
@@ -86,16 +89,6 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
 def command_names() -> list[str]:
     """Return the names of the commands of the table."""
     return [command.__name__ for command in _COMMANDS]
-
-
-def _quieten() -> None:
-    """Keep third parties from phoning home or talking over the report; the user's settings win."""
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-    # Without a server of its own a command starts one: more than 20 s on a machine at work.
-    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
-    os.environ.setdefault("DAFT_PROGRESS_BAR", "0")
 
 
 def _mute() -> None:
