@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from crossmodal.cli import ask, create, models, moderate, project, run
+from crossmodal.cli import ask, create, keep, models, moderate, project, run
 from crossmodal.cli.drawn import drawn
 from crossmodal.cli.evaluate import evaluate
 from crossmodal.cli.recommend import recommend
@@ -52,6 +52,9 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     evaluate,
     moderate.moderate,
     ask.profile,
+    keep.verify,
+    keep.backup,
+    keep.restore,
     deploy,
     serve,
     ui,
