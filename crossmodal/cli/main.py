@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from crossmodal.cli import ask, create, models, moderate, project, run
+from crossmodal.cli import ask, create, keep, models, moderate, project, run
 from crossmodal.cli.drawn import drawn
 from crossmodal.cli.evaluate import evaluate
 from crossmodal.cli.export import export
@@ -47,6 +47,9 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     moderate.moderate,
     ask.profile,
     export,
+    keep.verify,
+    keep.backup,
+    keep.restore,
     deploy,
     serve,
     ui,
