@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from crossmodal.cli import ask, create, models, moderate, project, run
+from crossmodal.cli import ask, create, models, moderate, project, run, space
 from crossmodal.cli.drawn import drawn
 from crossmodal.cli.evaluate import evaluate
 from crossmodal.cli.recommend import recommend
@@ -78,6 +78,7 @@ def _register(arguments: Sequence[str]) -> None:
     for command in _COMMANDS:
         app.command()(drawn(command, arguments))
     app.add_typer(moderate.review)
+    app.add_typer(space.space)
 
 
 def _quieten() -> None:
