@@ -43,6 +43,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     ask.quarantine,
     run.backfill,
     ask.backfills,
+    run.finetune,
     run.promote,
     models.rollback,
     models.models,

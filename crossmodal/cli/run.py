@@ -1,4 +1,4 @@
-"""Offer the flows that write on the command line: ``index``, ``backfill`` and ``promote``.
+"""Offer the flows that write: ``index``, ``backfill``, ``finetune`` and ``promote``.
 
 Options in, one flow, its report out. Everything heavy is imported inside the command.
 """
@@ -28,6 +28,14 @@ def backfill(given: dict[str, Any], as_json: JsonOption = False) -> None:
     run_flow(_backfill_flow, checked(BackfillParams, given), as_json=as_json)
 
 
+@form_command("flows.params.finetune:FinetuneParams")
+def finetune(given: dict[str, Any], as_json: JsonOption = False) -> None:
+    """Fit a space to PAIRS of pictures and captions, beside the live one."""
+    from flows.params.finetune import FinetuneParams
+
+    run_flow(_finetune_flow, checked(FinetuneParams, given), as_json=as_json)
+
+
 @form_command("flows.params.asking:PromoteParams")
 def promote(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Let searches use model versions that were built beside the live ones."""
@@ -49,6 +57,12 @@ def promote(given: dict[str, Any], as_json: JsonOption = False) -> None:
 
 def _index_flow() -> Any:
     from flows.index import index as flow
+
+    return flow
+
+
+def _finetune_flow() -> Any:
+    from flows.finetune import finetune as flow
 
     return flow
 
