@@ -123,7 +123,8 @@ def prepare(collection: Collection, spec: FinetuneSpec) -> Prepared:
         picture_hashes=[each for each in (*hashes, *held.hashes) if each],
         text_hashes=[text_hash(c) for p in (pairs, kept) if p for c in p.captions],
         data_digest=hashlib.sha256(digests.encode()).hexdigest(),
-        problems=pairs.problems,
+        problems=pairs.problems
+        | {f"of --keep {what}": num for what, num in (kept.problems if kept else {}).items()},
         counts={
             "pictures": len(pairs.uris),
             "captions": len(pairs.captions),

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,6 @@ Ints = npt.NDArray[np.int64]
 _FIRST_SCALE = 100.0
 """What CLIP's scale ends at."""
 _MAX_SCALE = 100.0
-_SIGLIP_BIAS = -10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +120,26 @@ def learn_head(
     Raises:
         TrainingFailed: the loss is no number any more, and no epoch before it was any better.
     """
+    with _one_thread():
+        return _learn(train, dev, spec, tick)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch add up in one order, whatever else the machine does; the matrices are small."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _learn(
+    train: Material, dev: Material, spec: HeadSpec, tick: Callable[[Epoch], None]
+) -> Learned:
     learner = _Learner(train, spec)
     learned = Learned({}, dev.recall())
     for number in range(1, spec.epochs + 1):
@@ -156,7 +176,7 @@ class _Learner:
         dim = train.images.shape[1]
         self._weights = {side: torch.zeros(dim, dim, requires_grad=True) for side in spec.sides}
         self._scale = torch.tensor(math.log(_FIRST_SCALE), requires_grad=True)
-        self._bias = torch.tensor(_SIGLIP_BIAS, requires_grad=spec.loss == "siglip")
+        self._bias = torch.tensor(_first_bias(train), requires_grad=spec.loss == "siglip")
         maps = {"params": list(self._weights.values()), "weight_decay": spec.weight_decay}
         scalars = {"params": [self._scale, self._bias], "weight_decay": 0.0}
         self._optimiser = torch.optim.AdamW([maps, scalars], lr=spec.learning_rate)
@@ -246,6 +266,15 @@ def chosen(steps: list[Swept], max_forgotten: float) -> Swept:
     floor = steps[0].kept.at_1 - max_forgotten
     allowed = [step for step in steps if step.kept.at_1 >= floor]
     return max(allowed, key=lambda step: (step.dev.total, -step.share))
+
+
+def _first_bias(material: Material) -> float:
+    """Return a bias with which right pairs begin at even odds, and wrong ones below.
+
+    SigLIP's own, -10, is for a scale of 10; a model that has learned already has another scale.
+    """
+    cosines = np.einsum("ij,ij->i", material.texts, material.images[material.picture_of])
+    return -_FIRST_SCALE * float(np.mean(cosines))
 
 
 def _by_picture(material: Material) -> list[Ints]:

@@ -14,7 +14,6 @@ from crossmodal.ledger.read.filters import condition_pattern, parse_where
 
 _FIRST = (
     "set_path",
-    "pairs",
     "text",
     "image",
     "paths",
