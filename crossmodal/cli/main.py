@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from crossmodal.cli import ask, create, keep, models, moderate, project, run
+from crossmodal.cli import ask, create, keep, models, moderate, project, run, space
 from crossmodal.cli.drawn import drawn
 from crossmodal.cli.evaluate import evaluate
 from crossmodal.cli.export import export
@@ -37,6 +37,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     ask.quarantine,
     run.backfill,
     ask.backfills,
+    run.finetune,
     run.promote,
     models.rollback,
     models.models,
@@ -86,6 +87,7 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
     for command in _COMMANDS:
         app.command()(drawn(command, arguments))
     app.add_typer(moderate.review)
+    app.add_typer(space.space)
     return app
 
 

@@ -1,4 +1,4 @@
-"""Offer the flows that write on the command line: ``index``, ``backfill`` and ``promote``.
+"""Offer the flows that write: ``index``, ``backfill``, ``finetune`` and ``promote``.
 
 Options in, one flow, its report out. What needs no Prefect server is answered without one: what
 a run could only fail at, and what it would do. Everything heavy is imported inside the command.
@@ -40,6 +40,14 @@ def backfill(given: dict[str, Any], as_json: JsonOption = False) -> None:
     run_flow(_backfill_flow, params, as_json=as_json)
 
 
+@form_command("flows.params.finetune:FinetuneParams")
+def finetune(given: dict[str, Any], as_json: JsonOption = False) -> None:
+    """Fit a space to PAIRS of pictures and captions, beside the live one."""
+    from flows.params.finetune import FinetuneParams
+
+    run_flow(_finetune_flow, checked(FinetuneParams, given), as_json=as_json)
+
+
 @form_command("flows.params.asking:PromoteParams")
 def promote(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Let searches use model versions that were built beside the live ones."""
@@ -61,6 +69,12 @@ def promote(given: dict[str, Any], as_json: JsonOption = False) -> None:
 
 def _index_flow() -> Any:
     from flows.index import index as flow
+
+    return flow
+
+
+def _finetune_flow() -> Any:
+    from flows.finetune import finetune as flow
 
     return flow
 
