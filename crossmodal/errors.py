@@ -27,6 +27,9 @@ allowed and what to do next.
     │   ├── SetUnreadable          the set is damaged, empty or of no known kind
     │   ├── SetOverlaps            the model was trained on what it would be judged by
     │   └── NotComparable          two evaluations differ in queries or gallery
+    ├── TrainingError          nothing can be learned, or was
+    │   ├── PairsError             the pairs are damaged, too few, or tell nothing apart
+    │   └── TrainingFailed         the loss is no number, or nothing got better
     ├── ExtraMissing           a library that this use needs is not installed
     ├── DeploymentError        the Prefect server does not take the deployments
     └── RunError               a run ended short of its promise
@@ -123,6 +126,18 @@ class SetOverlaps(EvaluationError):
 
 class NotComparable(EvaluationError):
     """Two evaluations differ in their queries or in their gallery."""
+
+
+class TrainingError(CrossmodalError):
+    """Nothing can be learned, or nothing was."""
+
+
+class PairsError(TrainingError):
+    """The pairs are damaged, too few, or tell nothing apart."""
+
+
+class TrainingFailed(TrainingError):
+    """The loss is no number any more, or nothing got better."""
 
 
 class ExtraMissing(CrossmodalError):

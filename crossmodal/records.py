@@ -140,6 +140,13 @@ class ModelVersion:
     """Which encoder serves which modality, such as ``{"image": "vision", "text": "text"}``."""
     id: int | None = None
     """The ledger's number for it; None until registered."""
+    derived: Derivation | None = field(default=None, compare=False, repr=False)
+    """From whose vectors its own are computed; None for a model with files."""
+
+    @property
+    def root(self) -> ModelVersion:
+        """Return the version whose encoder its vectors begin with: itself unless derived."""
+        return self.derived.parent.root if self.derived else self
 
     @property
     def fingerprint(self) -> str:
@@ -150,6 +157,17 @@ class ModelVersion:
     def label(self) -> str:
         """Return a short name for people: ``clip-vit-base-patch32@1a2b3c4d/bfloat16``."""
         return f"{self.name.rstrip('/').rsplit('/', 1)[-1]}@{self.weights_hash[:8]}/{self.dtype}"
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """Say how the vectors of a derived space are computed from another version's."""
+
+    parent: ModelVersion
+    kind: str
+    """centring, pca, whitening or adapter."""
+    maps: bytes = field(repr=False)
+    """As ``vectors.affine`` packs them: one map a modality."""
 
 
 class VectorList(NamedTuple):
@@ -216,6 +234,11 @@ class Lineup:
     def all_lists(self) -> tuple[VectorList, ...]:
         """Return every list that a search may go through."""
         return self.lists + ((self.short_texts,) if self.short_texts else ())
+
+    @property
+    def embedding(self) -> Lineup:
+        """Return the line-up that a run embeds with: derived spaces give way to their roots."""
+        return Lineup(serving={modality: v.root for modality, v in self.serving.items()})
 
     @property
     def fingerprint(self) -> str:
@@ -287,7 +310,7 @@ class Hit:
     merit: float | None = None
     """-ln of how many chunks of its list look as good to a generic question; compares across lists.
 
-    None where the list is not calibrated yet, or was searched by itself.
+    None where a list of the search is not calibrated yet.
     """
     strength: Literal["strong", "likely", "weak", ""] = ""
     """strong, likely or weak, from the merit; empty without one."""

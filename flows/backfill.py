@@ -20,7 +20,7 @@ from tasks.plan import divide, plan_changes, preview_backfill
 from tasks.report import open_run, report
 from tasks.settle import settle
 from tasks.thumbnails import sample_thumbnails
-from tasks.vectors import calibrate_scores, update_codes
+from tasks.vectors import calibrate_scores, fill_derived_spaces, update_codes
 from tasks.verify import verify
 
 
@@ -44,6 +44,7 @@ def backfill(params: BackfillParams) -> dict[str, Any]:
         for group in work.groups:
             embed_partitions(run, lineup, work, group, params.embed_options())
         settle(run, plan, lineup)
+        fill_derived_spaces(run)
         update_codes(run, lineup)
         calibrate_scores(run, lineup)
         report_partitions(run, work, lineup)

@@ -18,7 +18,7 @@ from tasks.plan import plan_changes, preview
 from tasks.report import open_run, report
 from tasks.settle import settle
 from tasks.thumbnails import sample_thumbnails
-from tasks.vectors import calibrate_scores, update_codes
+from tasks.vectors import calibrate_scores, fill_derived_spaces, update_codes
 from tasks.verify import verify
 
 
@@ -35,6 +35,7 @@ def index(params: IndexParams) -> dict[str, Any]:
         for batch in plan.batches:
             embed(run, lineup, batch, params.embed_options())
         settle(run, plan, lineup)
+        fill_derived_spaces(run)
         update_codes(run, lineup)
         calibrate_scores(run, lineup)
         verification = verify(run, lineup)

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from crossmodal.records import Lineup
 from crossmodal.runs.run import Run
+from crossmodal.spaces.fill import fill_spaces
 from crossmodal.vectors.audit import keep_codes
 from crossmodal.vectors.calibration.update import calibrate
 from tasks.stage import stage
+
+
+@stage("fill spaces")
+def fill_derived_spaces(run: Run) -> None:
+    """Compute what derived spaces lack from the vectors that are there; loads no model."""
+    with run.recorder.span("fill spaces") as span:
+        span.num_items = fill_spaces(run.collection, run.id) if run.collection.exists else 0
 
 
 @stage("update codes")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from crossmodal.cli import ask, create, models, moderate, project, run
+from crossmodal.cli import ask, create, keep, models, moderate, project, run, space
 from crossmodal.cli.drawn import drawn
 from crossmodal.cli.evaluate import evaluate
 from crossmodal.cli.export import export
@@ -24,14 +24,6 @@ from crossmodal.cli.quiet import quieten
 from crossmodal.cli.recommend import recommend
 from crossmodal.cli.serve import deploy, serve
 from crossmodal.cli.web import ui
-
-app = typer.Typer(
-    name="crossmodal",
-    help="Keep a DuckDB file of embeddings in step with your files, and search it by meaning.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 
 _COMMANDS: tuple[Callable[..., None], ...] = (
     run.index,
@@ -45,6 +37,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     ask.quarantine,
     run.backfill,
     ask.backfills,
+    run.finetune,
     run.promote,
     models.rollback,
     models.models,
@@ -55,6 +48,9 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     moderate.moderate,
     ask.profile,
     export,
+    keep.verify,
+    keep.backup,
+    keep.restore,
     deploy,
     serve,
     ui,
@@ -66,7 +62,7 @@ def main() -> None:
     from crossmodal.errors import CrossmodalError
 
     project.put_first()
-    _register(sys.argv[1:])
+    app = make_app(sys.argv[1:])
     quieten()
     atexit.register(_mute)  # registered first, so it runs after everybody else's farewell
     try:
@@ -76,11 +72,28 @@ def main() -> None:
         sys.exit(1)
 
 
-def _register(arguments: Sequence[str]) -> None:
-    """Add the commands of the table; only the one that is asked for draws its options."""
+def make_app(arguments: Sequence[str]) -> typer.Typer:
+    """Return the commands of the table; only those that are named among the arguments have options.
+
+    To draw options from a form costs its import, which the list of commands need not wait for.
+    """
+    app = typer.Typer(
+        name="crossmodal",
+        help="Keep a DuckDB file of embeddings in step with your files, and search it by meaning.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
     for command in _COMMANDS:
         app.command()(drawn(command, arguments))
     app.add_typer(moderate.review)
+    app.add_typer(space.space)
+    return app
+
+
+def command_names() -> list[str]:
+    """Return the names of the commands of the table."""
+    return [command.__name__ for command in _COMMANDS]
 
 
 def _mute() -> None:

@@ -97,6 +97,7 @@ def pin(
     why: Annotated[str, typer.Option(help="For the others.")] = "",
     remove: Annotated[bool, typer.Option("--remove", help="Unpin it.")] = False,
     collection: CollectionOption = DEFAULT_COLLECTION,
+    as_json: JsonOption = False,
 ) -> None:
     """Keep a model version from ever being dropped by gc."""
     from crossmodal.ledger.collection import Collection
@@ -106,6 +107,9 @@ def pin(
         pass  # entering it refuses a missing file, which writing would make
     with Collection(collection).write() as con:
         found = retire.unpin(con, version) if remove else retire.pin(con, version, why)
+    if as_json:
+        print_json({"version": found.label, "pinned": not remove})
+        return
     typer.echo(f"{'unpinned' if remove else 'pinned'}: {found.label}")
 
 

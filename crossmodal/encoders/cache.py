@@ -72,6 +72,10 @@ def load_version(version: ModelVersion, device: str = "auto") -> Encoder:
         ModelUnavailable: Its files are no longer to be had.
         ModelMismatch: The files under that name are another model version by now.
     """
+    if version.derived:
+        from crossmodal.encoders.derived import DerivedEncoder
+
+        return DerivedEncoder(version, load_version(version.derived.parent, device))
     files = model_files.files_of(version)
     # A hub commit cannot change; a directory can.
     is_local = version.revision == model_files.LOCAL_REVISION

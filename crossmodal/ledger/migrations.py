@@ -297,6 +297,14 @@ def m020_maps(con: duckdb.DuckDBPyConnection) -> None:
             PRIMARY KEY (model_version_id, cluster))""")
 
 
+def m021_spaces(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for how the vectors of derived spaces are computed."""
+    con.execute("""
+        CREATE TABLE space (
+            model_version_id INTEGER PRIMARY KEY, parent_id INTEGER NOT NULL,
+            kind VARCHAR NOT NULL, maps BLOB NOT NULL)""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -318,6 +326,7 @@ STEPS: tuple[Step, ...] = (
     m018_taste_profiles,
     m019_picture_hashes,
     m020_maps,
+    m021_spaces,
 )
 LATEST = len(STEPS)
 

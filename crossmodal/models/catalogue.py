@@ -7,7 +7,7 @@ and asks no hub: of a model whose files are gone everything else is still told.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -74,7 +74,8 @@ def catalogue(con: duckdb.DuckDBPyConnection) -> list[Entry]:
     scored = _scored(con)
     return [
         Entry(
-            version=version,
+            # Numbers by the thousand are nothing to list; ``parent`` tells of the derivation.
+            version=replace(version, derived=None),
             label=version.label,
             licence=licence_of(version),
             parent=lineage_of(con, version.id or 0),
@@ -92,7 +93,7 @@ def catalogue(con: duckdb.DuckDBPyConnection) -> list[Entry]:
 
 def licence_of(version: ModelVersion) -> str:
     """Return the licence that the model card of a version names; empty where it names none."""
-    folder = Path(version.name)
+    folder = Path(version.root.name)
     try:
         folder = folder if folder.is_dir() else Path(files_of(version).directory)
     except CrossmodalError:

@@ -87,9 +87,12 @@ def resolve(spec: ModelSpec) -> ModelFiles:
 def files_of(version: ModelVersion) -> ModelFiles:
     """Find the files of a model version that a collection names.
 
+    A derived space has none of its own: they are those of the model that it begins with.
+
     Raises:
         ModelUnavailable: They are no longer to be had.
     """
+    version = version.root
     if version.revision == LOCAL_REVISION:
         return resolve(ModelSpec(version.name))
     files = _of_commit(version.name, version.revision)

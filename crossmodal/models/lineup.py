@@ -29,14 +29,17 @@ def choose_lineup(collection: Collection, spec: LineupSpec, dtype: str) -> Lineu
     """Return the line-up of a spec, each version with its id where the collection knows it.
 
     What a spec leaves open is as in the live line-up; a joint model that is named reads the texts
-    too unless an encoder for texts is named or live beside it.
+    too unless an encoder for texts is named or live beside it. Derived spaces are not embedded
+    into: the models that they begin with are, and the spaces are filled from those vectors.
 
     Raises:
         ModelUnavailable, ModelUnsupported: the spec names no model that can serve its modality.
     """
     known, live = _known(collection)
     chooser = _Chooser(collection, known, dtype)
-    return chooser.new(with_defaults(spec)) if live is None else chooser.beside(live, spec)
+    if live is None:
+        return chooser.new(with_defaults(spec))
+    return chooser.beside(live.embedding, spec)
 
 
 def advice(collection: Collection, spec: LineupSpec) -> str:
@@ -92,6 +95,9 @@ class _Chooser:
     def _version(self, spec: ModelSpec, modality: str) -> ModelVersion:
         if modality == "text":
             spec = ModelSpec(for_passages(spec.name), spec.revision)
+        derived = next((v for v in self.known if v.derived and v.name == spec.name), None)
+        if derived is not None:
+            return derived.root
         files = model_files.resolve(spec)
         weights = self._weights_hash(files)
         described = model_files.describe(files, self._dtype(files, weights), weights)

@@ -33,6 +33,7 @@ _OF_VERSION = (
     "search_codes",
     "batch_size",
     "lineage",
+    "space",
     "training_item",
     "pinned_version",
 )

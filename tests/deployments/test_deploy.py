@@ -27,6 +27,7 @@ FLOWS = (
     "moderate",
     "search",
     "evaluate",
+    "finetune",
     "recommend",
     "status-report",
 )

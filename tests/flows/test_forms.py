@@ -12,6 +12,7 @@ from prefect.utilities.callables import parameter_schema
 
 from flows.backfill import backfill
 from flows.evaluate import evaluate
+from flows.finetune import finetune
 from flows.index import index
 from flows.moderate import moderate
 from flows.params.flat import deployment_schema
@@ -22,7 +23,7 @@ from flows.status import report_status
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
 UPDATE = "CROSSMODAL_UPDATE_SNAPSHOTS"
-FLOWS = (index, backfill, search, recommend, report_status, promote, evaluate, moderate)
+FLOWS = (index, backfill, search, recommend, report_status, promote, evaluate, moderate, finetune)
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda f: f.name)

@@ -8,15 +8,19 @@ another. Invariant: a registered version has its vector tables.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import duckdb
 
 from crossmodal.errors import ModelMismatch
 from crossmodal.ledger.sql import first_row, one_number
-from crossmodal.records import Lineup, ModelVersion, VectorList
+from crossmodal.records import Derivation, Lineup, ModelVersion, VectorList
 
-_COLUMNS = "id, name, revision, weights_hash, preprocessing, dim, dtype, encoders"
+_COLUMNS = (
+    "id, name, revision, weights_hash, preprocessing, dim, dtype, encoders, parent_id, kind, maps"
+)
+_DESCRIBED = "model_version LEFT JOIN space ON space.model_version_id = model_version.id"
 _LIVE = "live_model_version"
 _NO_VECTORS = "(SELECT NULL::BIGINT AS chunk_id WHERE false)"
 
@@ -116,8 +120,11 @@ def find(con: duckdb.DuckDBPyConnection, spec: str) -> list[ModelVersion]:
 
 def all_versions(con: duckdb.DuckDBPyConnection) -> list[ModelVersion]:
     """Return every registered version, oldest first."""
-    rows = con.execute(f"SELECT {_COLUMNS} FROM model_version ORDER BY id").fetchall()
-    return [_from_row(row) for row in rows]
+    rows = con.execute(f"SELECT {_COLUMNS} FROM {_DESCRIBED} ORDER BY id").fetchall()
+    found: dict[int, ModelVersion] = {}
+    for row in rows:  # a parent has the lower number
+        found[row[0]] = _from_row(row, found.get)
+    return list(found.values())
 
 
 def cached_weights_hash(con: duckdb.DuckDBPyConnection, stat_key: str) -> str | None:
@@ -151,6 +158,11 @@ def _insert(con: duckdb.DuckDBPyConnection, version: ModelVersion) -> int:
             version.fingerprint,
         ],
     )
+    if version.derived:
+        made = version.derived
+        con.execute(
+            "INSERT INTO space VALUES (?, ?, ?, ?)", [number, made.parent.id, made.kind, made.maps]
+        )
     for modality in version.encoders:
         con.execute(
             f"CREATE TABLE {vector_table(number, modality)} (chunk_id BIGINT PRIMARY KEY, "
@@ -166,16 +178,19 @@ def by_id(con: duckdb.DuckDBPyConnection, model_version_id: int) -> ModelVersion
     Raises:
         ModelMismatch: there is none of this number.
     """
-    row = first_row(con, f"SELECT {_COLUMNS} FROM model_version WHERE id = ?", [model_version_id])
+    row = first_row(con, f"SELECT {_COLUMNS} FROM {_DESCRIBED} WHERE id = ?", [model_version_id])
     if row is None:
         known = ", ".join(f"{v.id} ({v.label})" for v in all_versions(con)) or "none"
         raise ModelMismatch(
             f"there is no model version {model_version_id} in this collection: it has {known}"
         )
-    return _from_row(row)
+    return _from_row(row, lambda number: by_id(con, number))
 
 
-def _from_row(row: tuple[Any, ...]) -> ModelVersion:
+def _from_row(
+    row: tuple[Any, ...], version_of: Callable[[int], ModelVersion | None]
+) -> ModelVersion:
+    parent = version_of(row[8]) if row[8] is not None else None
     return ModelVersion(
         id=row[0],
         name=row[1],
@@ -185,4 +200,5 @@ def _from_row(row: tuple[Any, ...]) -> ModelVersion:
         dim=row[5],
         dtype=row[6],
         encoders=json.loads(row[7]),
+        derived=Derivation(parent, row[9], row[10]) if parent else None,
     )

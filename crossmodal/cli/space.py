@@ -1,0 +1,53 @@
+"""Offer derived spaces on the command line: ``space add`` and ``space fill``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOption
+from crossmodal.cli.printing import print_json
+
+space = typer.Typer(name="space", help="Derive spaces from stored vectors: add one, fill them all.")
+
+
+@space.callback()
+def _group() -> None:
+    """Derive spaces from stored vectors; they are promoted and dropped like any model version."""
+
+
+@space.command()
+def add(
+    kind: Annotated[str, typer.Argument(help="centring, pca or whitening.")],
+    dim: Annotated[int, typer.Option(min=0, help="Of the new vectors; 0: as before.")] = 0,
+    of: Annotated[str, typer.Option(help="Derive from this version; default: live.")] = "",
+    name: Annotated[str, typer.Option(help="Empty: the parent's with the kind.")] = "",
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    as_json: JsonOption = False,
+) -> None:
+    """Derive a space of KIND and fill it: no file is read, no model is loaded."""
+    from crossmodal.spaces.add import add_space
+    from crossmodal.spaces.fit import SpaceSpec
+
+    spec = SpaceSpec(kind=kind, dim=dim, name=name, parent=of)
+    made = add_space(collection, spec)
+    if as_json:
+        print_json(made)
+        return
+    for line in made.lines():
+        typer.echo(line)
+
+
+@space.command()
+def fill(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOption = False) -> None:
+    """Bring every derived space in step with its parent; index and backfill do so themselves."""
+    from crossmodal.runs.progress import make_progress
+    from crossmodal.spaces.add import fill_all
+
+    num = fill_all(collection, make_progress(sys.stderr, quiet=as_json))
+    if as_json:
+        print_json({"num_vectors": num})
+    else:
+        typer.echo(f"{num:,} vectors computed or dropped")

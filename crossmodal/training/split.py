@@ -1,0 +1,105 @@
+"""Divide pairs into what is learned from and what decides, by near-duplicate group.
+
+A photo in two sizes, or two photos under one caption, on both sides of a split would let a model
+score by having seen the answer. Invariant: pictures that look alike, or share a caption, are on one
+side, with all of their captions.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from crossmodal.errors import PairsError, Refused
+from crossmodal.models.training_items import MAX_DISTANCE, picture_hash, text_hash
+from crossmodal.training.pairs import Pairs
+
+_SIDE_PX = 64
+_THREADS = 4
+MIN_GROUPS = 8
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Name the pictures of each side."""
+
+    train: Ints
+    dev: Ints
+
+
+def picture_hashes(uris: Sequence[str]) -> list[str]:
+    """Return the perceptual hash of each picture; empty for what cannot be decoded by now."""
+    from crossmodal.previews.thumbnail import thumbnail
+
+    def hashed(uri: str) -> str:
+        try:
+            return picture_hash(thumbnail(uri, (_SIDE_PX, _SIDE_PX)))
+        except Refused:
+            return ""
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(hashed, uris))
+
+
+def groups_of(pairs: Pairs, hashes: Sequence[str]) -> Ints:
+    """Return (n,) the group of each picture, named by its first one."""
+    parents = np.arange(len(pairs.uris))
+
+    def root(one: int) -> int:
+        while parents[one] != one:
+            parents[one] = parents[parents[one]]
+            one = int(parents[one])
+        return one
+
+    def join(one: int, other: int) -> None:
+        first, second = sorted((root(one), root(other)))
+        parents[second] = first
+
+    seen: dict[str, int] = {}
+    for caption, picture in zip(pairs.captions, pairs.picture_of, strict=True):
+        join(int(picture), seen.setdefault(text_hash(caption), int(picture)))
+    for one, other in _look_alikes(hashes):
+        join(one, other)
+    return np.array([root(one) for one in range(len(parents))], np.int64)
+
+
+def split(groups: Ints, dev_share: float, seed: int) -> Split:
+    """Return the sides, the groups drawn at random until the dev side has its share.
+
+    Raises:
+        PairsError: there are too few groups, or one of them holds most of the pictures.
+    """
+    members: dict[int, list[int]] = defaultdict(list)
+    for place, group in enumerate(groups):
+        members[int(group)].append(place)
+    largest = max(map(len, members.values()))
+    if len(members) < MIN_GROUPS or largest > len(groups) / 2:
+        raise PairsError(
+            f"the {len(groups):,} pictures fall into {len(members):,} groups that look alike or "
+            f"share captions, the largest of {largest:,}: a side to decide by cannot be held out; "
+            "give captions that tell pictures apart"
+        )
+    order = np.random.default_rng(seed).permutation(sorted(members))
+    dev: list[int] = []
+    for group in order:
+        if len(dev) < dev_share * len(groups):
+            dev += members[int(group)]
+    held_out = np.array(sorted(dev), np.int64)
+    return Split(np.setdiff1d(np.arange(len(groups)), held_out), held_out)
+
+
+def _look_alikes(hashes: Sequence[str]) -> list[tuple[int, int]]:
+    known = np.array([place for place, each in enumerate(hashes) if each], np.int64)
+    bits = np.array([int(hashes[place], 16) for place in known], np.uint64)
+    pairs = []
+    for place in range(len(known) - 1):
+        near = np.bitwise_count(bits[place + 1 :] ^ bits[place]) <= MAX_DISTANCE
+        pairs += [(int(known[place]), int(other)) for other in known[place + 1 :][near]]
+    return pairs

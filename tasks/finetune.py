@@ -1,0 +1,69 @@
+"""Open the training room to flows: read pairs, learn, register, and show how it went."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from prefect.artifacts import create_markdown_artifact
+
+from crossmodal.records import ModelVersion
+from crossmodal.runs.run import Run
+from crossmodal.training import finetune
+from crossmodal.training.curves import draw_curves
+from crossmodal.training.finetune import FinetuneSpec, Prepared, Tuned
+from crossmodal.training.report import told
+from tasks.stage import artifact_key, showing, stage
+
+
+@stage("prepare pairs", found=lambda prepared: str(prepared.counts))
+def prepare_pairs(run: Run, spec: FinetuneSpec) -> Prepared:
+    """Read and divide the pairs; what is wrong with them is said before anything is learned."""
+    with run.recorder.span("prepare pairs") as span:
+        prepared = finetune.prepare(run.collection, spec)
+        span.num_items = prepared.counts["captions"]
+    return prepared
+
+
+@stage("learn", found=lambda tuned: f"best after epoch {tuned.best_epoch}")
+def learn(run: Run, prepared: Prepared, spec: FinetuneSpec) -> Tuned:
+    """Learn; the ledger knows nothing of it yet."""
+    run.progress.start(spec.head.epochs, "epochs")
+    with run.recorder.span("learn") as span:
+        tuned = finetune.tune(prepared, spec, lambda epoch: run.progress.advance(1))
+        span.num_items = len(tuned.epochs)
+    run.progress.finish()
+    return tuned
+
+
+@stage("register", found=lambda version: str(version.label))
+def register_learned(
+    run: Run, prepared: Prepared, tuned: Tuned, spec: FinetuneSpec
+) -> ModelVersion:
+    """Enter what was learned as a model version, in one transaction."""
+    with run.recorder.span("register"), run.collection.write() as con:
+        return finetune.register_tuned(con, prepared, tuned, spec, run.id)
+
+
+@stage("report learned")
+def report_learned(
+    run: Run, prepared: Prepared, tuned: Tuned, version: ModelVersion, curves: str
+) -> dict[str, Any]:
+    """Return what was learned, draw its curves and show both."""
+    with run.collection.read() as con:
+        same_top = finetune.same_top(con, prepared.parent, tuned.maps)
+    report = told(prepared, tuned, version, same_top)
+    drawn = run.workdir / "curves.png"
+    draw_curves(tuned.epochs, tuned.best_epoch, drawn)
+    picture = base64.b64encode(drawn.read_bytes()).decode()
+    if curves:
+        draw_curves(tuned.epochs, tuned.best_epoch, Path(curves).expanduser())
+    run.counts = {"model_version_id": version.id, "share": tuned.share, **prepared.counts}
+    with showing():
+        create_markdown_artifact(
+            f"```\n{report['text']}\n```\n\n![curves](data:image/png;base64,{picture})",
+            key=artifact_key(run, "learned"),
+            description="What was learned, how far it was gone, and what was forgotten",
+        )
+    return report

@@ -1,0 +1,105 @@
+"""A head learns what separates pictures, the same from the same seed, and goes part of the way."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from crossmodal.errors import TrainingFailed
+from crossmodal.training.head import (
+    HeadSpec,
+    Learned,
+    Material,
+    Swept,
+    chosen,
+    learn_head,
+    sweep,
+)
+from crossmodal.training.recall import Recall, recall
+from crossmodal.vectors.affine import AffineMap, pack
+
+DIM = 16
+SPEC = HeadSpec(epochs=25, batch_size=64, learning_rate=0.02)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+
+def world(num: int, seed: int) -> Material:
+    """Return pictures, and captions that mean them but for a rotation that can be learned."""
+    draw = np.random.default_rng(seed)
+    turn = np.linalg.qr(np.random.default_rng(9).normal(size=(DIM, DIM)))[0]
+    images = unit(draw.normal(size=(num, DIM)))
+    texts = unit(images @ (0.4 * np.eye(DIM) + 0.6 * turn) + 0.05 * draw.normal(size=(num, DIM)))
+    places = np.arange(num)
+    return Material(images=images, texts=texts, picture_of=places, text_keys=places)
+
+
+def learned(spec: HeadSpec = SPEC) -> Learned:
+    return learn_head(world(300, 1), world(80, 2), spec, lambda epoch: None)
+
+
+@pytest.mark.parametrize("loss", ["clip", "siglip"])
+def test_head_finds_more_of_what_it_has_not_seen(loss: str) -> None:
+    before = world(80, 2).recall()
+    found = learned(replace(SPEC, loss=loss))
+    assert found.best.at_1 > before.at_1 + 0.1
+
+
+def test_same_seed_gives_the_same_weights_and_another_others() -> None:
+    digests = [
+        hashlib.sha256(pack(learned(replace(SPEC, epochs=5, seed=seed)).maps)).hexdigest()
+        for seed in (0, 0, 1)
+    ]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_only_the_named_side_is_moved() -> None:
+    assert set(learned(replace(SPEC, sides=("text",), epochs=3)).maps) <= {"text"}
+
+
+def test_loss_that_is_no_number_ends_the_training_with_a_sentence() -> None:
+    broken = world(300, 1)
+    broken.texts[7] = np.nan
+    with pytest.raises(TrainingFailed, match="take a smaller --learning-rate"):
+        learn_head(broken, world(80, 2), SPEC, lambda epoch: None)
+
+
+def test_training_ends_when_recall_gets_no_better() -> None:
+    found = learned(replace(SPEC, epochs=500, patience=3))
+    assert len(found.epochs) == found.best_epoch + 3
+
+
+def test_none_of_the_way_is_the_base_and_all_of_it_what_was_learned() -> None:
+    found, dev = learned(), world(80, 2)
+    steps = sweep(found.maps, dev, None)
+    assert steps[0].dev == dev.recall()
+    assert steps[-1].dev == found.best
+
+
+def test_half_of_the_way_lies_between() -> None:
+    whole = AffineMap(matrix=3 * np.eye(2, dtype=np.float32))
+    half = whole.towards(0.5).matrix
+    assert half is not None
+    np.testing.assert_allclose(half, 2 * np.eye(2))
+
+
+def test_step_that_forgets_too_much_is_not_taken() -> None:
+    steps = [
+        Swept(0.0, Recall(0.5, 0.8), Recall(0.70, 0.9)),
+        Swept(0.5, Recall(0.6, 0.8), Recall(0.695, 0.9)),
+        Swept(1.0, Recall(0.9, 0.9), Recall(0.60, 0.9)),
+    ]
+    assert chosen(steps, max_forgotten=0.01).share == 0.5
+    assert chosen(steps, max_forgotten=1.0).share == 1.0
+    assert chosen(steps, max_forgotten=0.0).share == 0.0
+
+
+def test_caption_of_two_pictures_is_right_with_either() -> None:
+    images = np.eye(3, dtype=np.float32)
+    found = recall(images[[1]], images, np.array([5]), [{5}, {5}, {6}])
+    assert found == Recall(1.0, 1.0)
