@@ -78,7 +78,7 @@ class OpenCollection:
     @overload
     def search(
         self,
-        text: Sequence[str],
+        text: list[str] | tuple[str, ...],
         *,
         image: None = None,
         k: int = 10,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from crossmodal.face.opened import OpenCollection
 
+_PATHS = (str, os.PathLike)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class StoredVectors:
@@ -81,7 +83,7 @@ def read_vectors(
     from crossmodal.search.lists import serving_lists
     from crossmodal.search.options import QueryOptions
 
-    path = os.fspath(getattr(collection, "path", collection))
+    path = os.fspath(collection if isinstance(collection, _PATHS) else collection.path)
     opened = Collection(path)
     options = QueryOptions(collection=path, model=model, modalities=(modality,))
     with opened.read() as con:
