@@ -23,7 +23,7 @@ from pydantic_core import PydanticUndefined
 
 from crossmodal.errors import ParametersError
 from flows.params.base import CollectionParams
-from flows.params.forms import in_order
+from flows.params.forms import in_order, is_remembered, remembered
 from flows.params.problems import problems
 
 Form = TypeVar("Form", bound=CollectionParams)
@@ -62,6 +62,8 @@ def deployment_schema(made: Flow[..., Any]) -> ParameterSchema:
     said = form_of(made).model_json_schema()
     whole |= {key: said[key] for key in _KEPT if key in said}
     whole["properties"]["collection"]["pattern"] = ABSOLUTE
+    for name in remembered(form_of(made)):  # left open, it is what the collection remembers
+        whole["properties"][name].pop("default", None)
     return _StrictSchema(**whole)
 
 
@@ -92,7 +94,7 @@ def _flat(form: type[Form], body: Callable[[Form], R]) -> Callable[..., R]:
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     """Return a field as a parameter from which Prefect reads title, description and bounds."""
     default = Field(
-        default=field.get_default(call_default_factory=True),
+        default=None if is_remembered(field) else field.get_default(call_default_factory=True),
         description=field.description,
         json_schema_extra={"title": field.title or name},
     )
@@ -110,7 +112,12 @@ def _checked(form: type[Form], given: dict[str, Any]) -> Form:
     Raises:
         ParametersError: a value is wrong, or the run of a deployment has a relative collection.
     """
-    named = {name: value for name, value in given.items() if value is not PydanticUndefined}
+    may_be_open = remembered(form)
+    named = {
+        name: value
+        for name, value in given.items()
+        if value is not PydanticUndefined and not (value is None and name in may_be_open)
+    }
     try:
         filled = form(**named)
     except ValidationError as error:

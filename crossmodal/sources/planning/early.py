@@ -17,8 +17,7 @@ from crossmodal.sources.listing.local_walk import open_local
 from crossmodal.sources.listing.roots import Root
 from crossmodal.sources.options import ListOptions
 from crossmodal.sources.planning.guard import refuse_unknown_roots
-from crossmodal.sources.planning.make_plan import reading
-from crossmodal.sources.planning.temp_tables import open_ledger, register_scope
+from crossmodal.sources.planning.temp_tables import open_ledger, reading, register_scope
 
 
 def refuse_unknown_paths(
