@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.models.options import LineupSpec
     from crossmodal.records import Lineup, Plan
     from crossmodal.runs.run import Run
     from crossmodal.sources.listing.listing import Listing
@@ -32,7 +34,18 @@ def refuse_early(params: EmbedParams) -> None:
 
     collection = Collection(params.collection)
     early.refuse_unknown_paths(collection, params.paths, params.list_options())
-    early.refuse_unknown_models(collection, params.lineup_spec())
+    _refuse_unknown_models(collection, params.lineup_spec())
+
+
+def _refuse_unknown_models(collection: Collection, spec: LineupSpec) -> None:
+    """Refuse models that the run would look for and not find, or not know how to use."""
+    from crossmodal.models import files as model_files
+    from crossmodal.models.options import ModelSpec, for_passages, with_defaults
+
+    wanted = spec if collection.exists else with_defaults(spec)
+    text = wanted.text and ModelSpec(for_passages(wanted.text.name), wanted.text.revision)
+    for named in filter(None, (wanted.joint, text, wanted.audio)):
+        model_files.describe(model_files.resolve(named), "float32", "")
 
 
 def preview_index(params: IndexParams) -> dict[str, Any]:

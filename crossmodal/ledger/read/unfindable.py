@@ -21,8 +21,8 @@ EXISTS (SELECT 1 FROM (SELECT rtrim(unnest($folders::VARCHAR[]), '/') AS folder)
 """
 _REFUSED = f"""
 SELECT reason, count(*) FROM quarantine
-WHERE part = '' 
-AND ($model::BIGINT IS NULL OR coalesce(model_version_id, $model::BIGINT) = $model::BIGINT) AND {_BELOW}
+WHERE part = '' AND {_BELOW}
+AND ($model::BIGINT IS NULL OR coalesce(model_version_id, $model::BIGINT) = $model::BIGINT)
 GROUP BY reason ORDER BY count(*) DESC, reason
 """
 _KNOWN = f"""
