@@ -25,6 +25,7 @@ from crossmodal.errors import ParametersError
 from flows.params.base import CollectionParams
 from flows.params.forms import in_order, is_remembered, remembered
 from flows.params.problems import problems
+from tasks.told import failures_told
 
 Form = TypeVar("Form", bound=CollectionParams)
 R = TypeVar("R")
@@ -46,7 +47,7 @@ def form_flow(name: str, form: type[Form]) -> Callable[[Callable[[Form], R]], Fl
             name=name,
             flow_run_name=functools.partial(_run_name, form),
             validate_parameters=False,
-        )(_flat(form, body))
+        )(_flat(name, form, body))
         return made
 
     return decorate
@@ -79,10 +80,11 @@ class _StrictSchema(ParameterSchema):
     model_config = ConfigDict(extra="allow")
 
 
-def _flat(form: type[Form], body: Callable[[Form], R]) -> Callable[..., R]:
+def _flat(name: str, form: type[Form], body: Callable[[Form], R]) -> Callable[..., R]:
     @functools.wraps(body)
     def flat(**given: Any) -> R:
-        return body(_checked(form, given))
+        with failures_told(name, given.get("collection")):
+            return body(_checked(form, given))
 
     fields = [_parameter(name, form.model_fields[name]) for name in in_order(form.model_fields)]
     returned = inspect.signature(body, eval_str=True).return_annotation
