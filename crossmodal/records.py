@@ -88,6 +88,13 @@ def vector_schema(dim: int) -> pa.Schema:
     )
 
 
+NOT_AT_FAULT = frozenset({"empty", "no_content", "encrypted", "unsupported_format"})
+"""Reasons of refusals that are no failures: there is nothing to find, or nobody may look.
+
+Such sources are skipped: told of with their reason, but held against no run.
+"""
+
+
 class Action(StrEnum):
     """What a run will do to a source."""
 

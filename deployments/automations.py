@@ -1,21 +1,29 @@
 """Define what the Prefect server does by itself: end dead runs, and tell somebody about failures.
 
-A flow emits ``crossmodal.run.failed`` when a run fails or misses its coverage gate; one that was
-killed cannot, so its alert hangs on the Crashed state that the first automation sets.
+A flow emits ``crossmodal.run.failed`` when a run fails, also before it has opened, or misses its
+coverage gate; one that was killed cannot, so its alert hangs on the Crashed state that the first
+automation sets. What never starts is told of by Prefect's own events, and by the silence that
+follows the last success.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from prefect.automations import Automation
 from prefect.blocks.webhook import Webhook
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
 from prefect.events import EventTrigger, Posture, ResourceSpecification
-from prefect.events.actions import CallWebhook, ChangeFlowRunState
+from prefect.events.actions import CallWebhook, ChangeFlowRunState, SendNotification
+from prefect.exceptions import ObjectNotFound
 from prefect.types import SecretDict
 from pydantic import SecretStr
+
+from crossmodal.errors import DeploymentError
 
 TAG = "crossmodal"
 """Every deployment carries it, so that nobody else's runs are touched."""
@@ -23,6 +31,8 @@ HEARTBEAT_S = 30
 SILENCE = timedelta(seconds=6 * HEARTBEAT_S)
 """Six missed heartbeats: a server that is away for two minutes kills nobody."""
 ALERT_BLOCK = "crossmodal-alert"
+FRESH_H = 26
+"""A nightly run and two hours to do it in."""
 
 _OURS = ResourceSpecification(
     {"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"}
@@ -34,13 +44,19 @@ _LAST_WORDS = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", 
 _FAILED_MESSAGE = """{
   "event": {{ event.event | tojson }},
   "collection": {{ event.payload.collection | tojson }},
+  "url": {{ (event.payload.url or none) | tojson }},
   "run": {{ event.payload | tojson }}
 }"""
-_CRASHED_MESSAGE = """{
+_RUN_MESSAGE = """{
   "event": {{ event.event | tojson }},
   "flow_run": {{ flow_run.name | tojson }},
   "flow_run_id": "{{ flow_run.id }}",
   "url": {{ flow_run | ui_url | tojson }}
+}"""
+_OTHER_MESSAGE = """{
+  "event": {{ event.event | tojson }},
+  "resource": {{ event.resource.id | tojson }},
+  "name": {{ event.resource.name | tojson }}
 }"""
 
 
@@ -70,28 +86,120 @@ def crash_silent_runs(silence: timedelta = SILENCE) -> Automation:
     )
 
 
-def alerts(url: str) -> list[Automation]:
-    """Return what posts to ``url`` when a run fails or is lost; saves the webhook's block.
+def alerts(where: str) -> list[Automation]:
+    """Return what tells somebody when a run fails, is lost or late, or none succeeds for a day.
 
-    The body is JSON: the event with the run's numbers, or with the flow run's name, id and page
-    (null where the server does not know its own PREFECT_UI_URL).
+    Args:
+        where: a URL to post JSON to, for which a webhook's block is saved; or a block of Prefect's
+            for notifications as ``BLOCKTYPE/NAME``, such as ``slack-webhook/team``. A link is null
+            where the server does not know its own PREFECT_UI_URL.
+
+    Raises:
+        DeploymentError: it is neither, or the server has no such block.
     """
-    block = Webhook(url=SecretStr(url), headers=SecretDict({"Content-Type": "application/json"}))
-    block_id = UUID(str(block.save(ALERT_BLOCK, overwrite=True)))
+    tell = _channel(where)
     return [
         Automation(
-            name="crossmodal: tell of failed runs",
-            description="Posts a failed run's numbers, or those of one below its coverage gate.",
-            trigger=_each({"crossmodal.run.failed"}, _COLLECTIONS),
-            actions=[CallWebhook(block_document_id=block_id, payload=_FAILED_MESSAGE)],
+            name=f"crossmodal: tell of {told.what}",
+            description=told.description,
+            trigger=told.trigger,
+            actions=[tell(told)],
+        )
+        for told in _told()
+    ]
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Say what somebody is told of: when, as JSON for a program and as a sentence."""
+
+    what: str
+    description: str
+    trigger: EventTrigger
+    payload: str
+    sentence: str
+
+
+def _told() -> list[_Told]:
+    pools = ResourceSpecification({"prefect.resource.id": ["prefect.work-pool.*"]})
+    return [
+        _Told(
+            "failed runs",
+            "Tells of a run that failed, before it opened or after, or missed its coverage gate.",
+            _each({"crossmodal.run.failed"}, _COLLECTIONS),
+            _FAILED_MESSAGE,
+            "{{ event.payload.flow }} of {{ event.payload.collection }} failed: "
+            "{{ event.payload.message }} {{ event.payload.url or '' }}",
         ),
-        Automation(
-            name="crossmodal: tell of crashed runs",
-            description="Posts the name of a run that was killed or lost.",
-            trigger=_each({"prefect.flow-run.Crashed"}, _FLOW_RUNS, _OURS),
-            actions=[CallWebhook(block_document_id=block_id, payload=_CRASHED_MESSAGE)],
+        _Told(
+            "crashed runs",
+            "Tells of a run that was killed or lost.",
+            _each({"prefect.flow-run.Crashed"}, _FLOW_RUNS, _OURS),
+            _RUN_MESSAGE,
+            "{{ flow_run.name }} crashed: {{ flow_run | ui_url }}",
+        ),
+        _Told(
+            "late runs",
+            "Tells of a scheduled run that did not start in time.",
+            _each({"prefect.flow-run.Late"}, _FLOW_RUNS, _OURS),
+            _RUN_MESSAGE,
+            "{{ flow_run.name }} is late; is a worker running? {{ flow_run | ui_url }}",
+        ),
+        _Told(
+            "pools without a worker",
+            "Tells of a work pool that no worker asks for runs any more.",
+            _each({"prefect.work-pool.not-ready"}, pools),
+            _OTHER_MESSAGE,
+            "no worker serves {{ event.resource.name }}",
+        ),
+        _Told(
+            "stale collections",
+            f"Tells of a collection that no run has brought up to date for {FRESH_H} hours.",
+            _missed({"crossmodal.run.completed"}, _COLLECTIONS, timedelta(hours=FRESH_H)),
+            _OTHER_MESSAGE,
+            f"no run has succeeded for {FRESH_H} hours: {{{{ event.resource.id }}}}",
         ),
     ]
+
+
+def _channel(where: str) -> Callable[[_Told], CallWebhook | SendNotification]:
+    """Return what makes the action that tells somebody there."""
+    if "://" in where:
+        headers = SecretDict({"Content-Type": "application/json"})
+        saved = Webhook(url=SecretStr(where), headers=headers).save(ALERT_BLOCK, overwrite=True)
+        block_id = UUID(str(saved))
+        return lambda told: CallWebhook(block_document_id=block_id, payload=told.payload)
+    block_id = _notification_block(where)
+    return lambda told: SendNotification(
+        block_document_id=block_id, subject=f"crossmodal: {told.what}", body=told.sentence
+    )
+
+
+def _notification_block(where: str) -> UUID:
+    kind, _, name = where.partition("/")
+    with get_client(sync_client=True) as client:
+        try:
+            found = client.read_block_document_by_name(name, kind)
+        except ObjectNotFound:
+            raise DeploymentError(
+                f"the Prefect server has no block {where!r} to alert: give a URL to post to, or "
+                "BLOCKTYPE/NAME of a notification block, such as slack-webhook/team, as "
+                "`prefect block ls` lists them"
+            ) from None
+    return UUID(str(found.id))
+
+
+def _missed(events: set[str], match: ResourceSpecification, within: timedelta) -> EventTrigger:
+    """Fire where such an event is not followed by the next one in time."""
+    return EventTrigger(
+        after=events,
+        expect=events,
+        match=match,
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=within,
+    )
 
 
 def _each(

@@ -16,7 +16,7 @@ from tasks.discover import discover, select
 from tasks.dispatch import dispatch, report_dispatch
 from tasks.embed import embed_partitions
 from tasks.models import choose_models
-from tasks.plan import divide, plan_changes, preview_backfill
+from tasks.plan import choose_rules, divide, plan_changes, preview_backfill
 from tasks.report import open_run, report
 from tasks.settle import settle
 from tasks.thumbnails import sample_thumbnails
@@ -31,10 +31,9 @@ def backfill(params: BackfillParams) -> dict[str, Any]:
         listing = discover(run, params.paths, params.list_options())
         selected = select(run, listing, params.selection())
         lineup = choose_models(run, params.lineup_spec(), params.dtype)
-        plan = plan_changes(
-            run, selected.listing, lineup, params.plan_rules(), params.chunk_rules()
-        )
-        work = divide(run, plan, selected, lineup, params.plan_rules(), params.chunk_rules())
+        cutting = choose_rules(run, params.chunk_rules(), params.named_rules)
+        plan = plan_changes(run, selected.listing, lineup, params.plan_rules(), cutting)
+        work = divide(run, plan, selected, lineup, params.plan_rules(), cutting)
         expected = preview_backfill(run, work, lineup)
         if params.dry_run:
             return expected
@@ -42,7 +41,7 @@ def backfill(params: BackfillParams) -> dict[str, Any]:
             lost = dispatch(run, work, params.one_partition, params.max_parallel)
             return report_dispatch(run, report_partitions(run, work, lineup), lost)
         for group in work.groups:
-            embed_partitions(run, lineup, work, group, params.embed_options())
+            embed_partitions(run, lineup, work, group, params.embed_options(cutting.rules))
         settle(run, plan, lineup)
         fill_derived_spaces(run)
         update_codes(run, lineup)
@@ -59,4 +58,4 @@ def backfill_partition(params: BackfillParams) -> dict[str, Any]:
 
     A flow of its own, since a limit on backfills must not keep one waiting for its own parts.
     """
-    return dict(backfill.fn(**params.model_dump()))
+    return dict(backfill.fn(**params.model_dump(exclude=set(params.left_open))))

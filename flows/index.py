@@ -1,6 +1,6 @@
 """Bring a collection in step with folders and buckets of files: the main job.
 
-discover -> choose models -> plan -> embed (shard by shard, each committed) -> settle ->
+discover -> choose models and rules -> plan -> embed (shard by shard, each committed) -> settle ->
 calibrate -> verify -> report. What is already embedded is never embedded again; the ledger decides,
 not a cache.
 """
@@ -14,7 +14,7 @@ from flows.params.flat import form_flow
 from tasks.discover import discover
 from tasks.embed import embed
 from tasks.models import choose_models
-from tasks.plan import plan_changes, preview
+from tasks.plan import choose_rules, plan_changes, preview
 from tasks.report import open_run, report
 from tasks.settle import settle
 from tasks.thumbnails import sample_thumbnails
@@ -28,12 +28,13 @@ def index(params: IndexParams) -> dict[str, Any]:
     with open_run("index", params.collection, params.model_dump(), params.run_options()) as run:
         listing = discover(run, params.paths, params.list_options())
         lineup = choose_models(run, params.lineup_spec(), params.dtype)
-        plan = plan_changes(run, listing, lineup, params.plan_rules(), params.chunk_rules())
+        cutting = choose_rules(run, params.chunk_rules(), params.named_rules)
+        plan = plan_changes(run, listing, lineup, params.plan_rules(), cutting)
         expected = preview(run, plan, lineup)
         if params.dry_run:
             return expected
         for batch in plan.batches:
-            embed(run, lineup, batch, params.embed_options())
+            embed(run, lineup, batch, params.embed_options(cutting.rules))
         settle(run, plan, lineup)
         fill_derived_spaces(run)
         update_codes(run, lineup)

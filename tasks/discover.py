@@ -7,6 +7,7 @@ from crossmodal.sources.listing.listing import Listing, list_sources
 from crossmodal.sources.options import ListOptions, Selection
 from crossmodal.sources.partitions import selection
 from crossmodal.sources.planning import make_plan
+from crossmodal.sources.planning.temp_tables import reading
 from tasks.stage import stage
 
 
@@ -17,13 +18,14 @@ def discover(run: Run, paths: list[str], options: ListOptions) -> Listing:
         manifest = run.workdir / "manifest.parquet"
         found = list_sources(paths, manifest, make_plan.beside(run.collection, options))
         span.num_items, span.num_bytes = found.num_found, found.bytes_found
+    run.notes += found.notes
     return found
 
 
 @stage("select", found=lambda chosen: f"{chosen.listing.num_found:,} files selected")
 def select(run: Run, listing: Listing, wanted: Selection) -> selection.Selected:
     """Narrow the listing down to what a backfill is about."""
-    with run.recorder.span("select") as span, make_plan.reading(run.collection) as con:
+    with run.recorder.span("select") as span, reading(run.collection) as con:
         found = selection.select(con, listing, run.workdir, wanted)
         span.num_items = found.listing.num_found
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection as Names
 from typing import Any
 
 from prefect.artifacts import create_markdown_artifact
@@ -16,6 +17,7 @@ from crossmodal.sources.options import PlanRules
 from crossmodal.sources.partitions import divide as partitioning
 from crossmodal.sources.partitions import selection
 from crossmodal.sources.planning import make_plan
+from crossmodal.sources.planning.cutting import Cutting, remember, settle_rules
 from crossmodal.views.plan import preview_markdown, preview_text
 from tasks.stage import artifact_key, showing, stage
 
@@ -29,13 +31,23 @@ def _planned(plan: Plan) -> str:
     return f"{summary.num_to_embed:,} files to embed ({counts or 'nothing found'}{refused})"
 
 
+@stage("choose rules", found=lambda cutting: "; ".join(cutting.changes) or "as before")
+def choose_rules(run: Run, asked: ChunkRules, named: Names[str]) -> Cutting:
+    """Return how sources are cut: by what is named, else as the collection remembers it."""
+    found = settle_rules(run.collection, asked, named)
+    run.notes += found.notes
+    if run.options.record:
+        remember(run.collection, found)
+    return found
+
+
 @stage("plan", found=_planned)
 def plan_changes(
-    run: Run, listing: Listing, lineup: Lineup, rules: PlanRules, chunk_rules: ChunkRules
+    run: Run, listing: Listing, lineup: Lineup, rules: PlanRules, cutting: Cutting
 ) -> Plan:
     """Decide what to do to each source, reading only what size and time cannot judge."""
     with run.recorder.span("plan") as span:
-        options = make_plan.plan_options(listing, lineup, rules, chunk_rules)
+        options = make_plan.plan_options(listing, lineup, rules, cutting)
         plan = make_plan.make_plan(run, listing, options)
         span.num_items = plan.summary.num_found
     return plan
@@ -61,11 +73,11 @@ def divide(
     selected: selection.Selected,
     lineup: Lineup,
     rules: PlanRules,
-    chunk_rules: ChunkRules,
+    cutting: Cutting,
 ) -> Backfill:
     """Divide the plan into the partitions of a backfill, and enter it into the ledger."""
     with run.recorder.span("divide") as span:
-        chunkers = tuple(fingerprints(chunk_rules, lineup).values())
+        chunkers = tuple(fingerprints(cutting.rules, lineup).values())
         backfill = partitioning.divide(run, plan, selected, lineup, chunkers, rules.shard_size)
         span.num_items = len(backfill.counts)
     return backfill

@@ -54,6 +54,7 @@ def open_run(
             yield run
     except Exception as error:
         emit_run_event(run, "failed", sentence(error))
+        error.is_told = True  # type: ignore[attr-defined]
         raise
     emit_run_event(run, "completed")
 
@@ -75,6 +76,7 @@ def emit_run_event(run: Run, state: Literal["completed", "failed"], message: str
             "collection": str(run.collection.path),
             "state": state,
             "message": message,
+            "url": flow_run.get_flow_run_ui_url(),
             **run.counts,
         },
     )

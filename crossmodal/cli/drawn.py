@@ -141,6 +141,9 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     if field.is_required():
         return _keyword(name, inspect.Parameter.empty, Annotated[kind, option])
     default = field.get_default(call_default_factory=True)
+    if marked and marked.is_remembered:
+        option.show_default = f"the collection's, of a new one {default}"
+        return _keyword(name, None, Annotated[kind | None, option])
     if kind is bool:
         return _keyword(name, default, Annotated[bool, option])
     shown_default = None if default in ("", [], None) else str(default)

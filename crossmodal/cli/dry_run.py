@@ -11,9 +11,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.models.options import LineupSpec
     from crossmodal.records import Lineup, Plan
     from crossmodal.runs.run import Run
     from crossmodal.sources.listing.listing import Listing
+    from crossmodal.sources.planning.cutting import Cutting
     from flows.params.backfill import BackfillParams
     from flows.params.base import EmbedParams, IndexParams
 
@@ -31,7 +34,18 @@ def refuse_early(params: EmbedParams) -> None:
 
     collection = Collection(params.collection)
     early.refuse_unknown_paths(collection, params.paths, params.list_options())
-    early.refuse_unknown_models(collection, params.lineup_spec())
+    _refuse_unknown_models(collection, params.lineup_spec())
+
+
+def _refuse_unknown_models(collection: Collection, spec: LineupSpec) -> None:
+    """Refuse models that the run would look for and not find, or not know how to use."""
+    from crossmodal.models import files as model_files
+    from crossmodal.models.options import ModelSpec, for_passages, with_defaults
+
+    wanted = spec if collection.exists else with_defaults(spec)
+    text = wanted.text and ModelSpec(for_passages(wanted.text.name), wanted.text.revision)
+    for named in filter(None, (wanted.joint, text, wanted.audio)):
+        model_files.describe(model_files.resolve(named), "float32", "")
 
 
 def preview_index(params: IndexParams) -> dict[str, Any]:
@@ -41,7 +55,7 @@ def preview_index(params: IndexParams) -> dict[str, Any]:
 
     with _unrecorded("index", params) as run:
         listing, lineup = _listed(run, params), _lineup(run, params)
-        plan = _planned(run, params, listing, lineup)
+        plan = _planned(run, params, listing, lineup, _cutting(run, params))
         shown = make_plan.preview(run, plan, lineup, _NUM_PREVIEWED) | {"notes": run.notes}
         return shown | {"text": preview_text(shown)}
 
@@ -50,15 +64,16 @@ def preview_backfill(params: BackfillParams) -> dict[str, Any]:
     """Return what is due in each partition: plain values, and ``text`` for people."""
     from crossmodal.chunking.registry import fingerprints
     from crossmodal.sources.partitions import divide, selection
-    from crossmodal.sources.planning.make_plan import reading
+    from crossmodal.sources.planning.temp_tables import reading
 
     with _unrecorded("backfill", params) as run:
         listing = _listed(run, params)
         with reading(run.collection) as con:
             chosen = selection.select(con, listing, run.workdir, params.selection())
         lineup = _lineup(run, params)
-        plan = _planned(run, params, chosen.listing, lineup)
-        cut_by = tuple(fingerprints(params.chunk_rules(), lineup).values())
+        cutting = _cutting(run, params)
+        plan = _planned(run, params, chosen.listing, lineup, cutting)
+        cut_by = tuple(fingerprints(cutting.rules, lineup).values())
         backfill = divide.divide(run, plan, chosen, lineup, cut_by, params.shard_size)
         shown = divide.preview(run, backfill, lineup)
         del shown["markdown"]
@@ -93,11 +108,22 @@ def _lineup(run: Run, params: EmbedParams) -> Lineup:
     return choose_lineup(run.collection, spec, params.dtype)
 
 
+def _cutting(run: Run, params: EmbedParams) -> Cutting:
+    from crossmodal.sources.planning.cutting import settle_rules
+
+    cutting = settle_rules(run.collection, params.chunk_rules(), params.named_rules)
+    run.notes += cutting.notes
+    return cutting
+
+
 def _planned(
-    run: Run, params: IndexParams | BackfillParams, listing: Listing, lineup: Lineup
+    run: Run,
+    params: IndexParams | BackfillParams,
+    listing: Listing,
+    lineup: Lineup,
+    cutting: Cutting,
 ) -> Plan:
     from crossmodal.sources.planning import make_plan
 
-    rules, chunk_rules = params.plan_rules(), params.chunk_rules()
-    options = make_plan.plan_options(listing, lineup, rules, chunk_rules)
+    options = make_plan.plan_options(listing, lineup, params.plan_rules(), cutting)
     return make_plan.make_plan(run, listing, options)

@@ -13,6 +13,7 @@ import typer
 
 from crossmodal.cli.drawn import option_name
 from crossmodal.cli.printing import print_json
+from crossmodal.cli.stopping import stopped_promptly
 from crossmodal.cli.temporary_server import early_server
 
 if TYPE_CHECKING:
@@ -39,11 +40,15 @@ def checked(model: type[Params], given: dict[str, Any]) -> Params:
 
 def run_flow(load: Callable[[], Any], params: BaseModel, *, as_json: bool) -> None:
     """Run the flow that ``load`` imports and print its report; see ``show_outcome``."""
-    with early_server() as server:
+    with early_server() as server, stopped_promptly(server.kill if server else _nothing):
         flow = load()
         with server.used() if server else nullcontext():
-            given = params.model_dump(mode="json")
+            given = params.model_dump(mode="json", exclude=getattr(params, "left_open", None))
             show_outcome(flow(**given, return_state=True), as_json=as_json)
+
+
+def _nothing() -> None:
+    """End nothing: the Prefect server is somebody else's."""
 
 
 def show_outcome(state: Any, *, as_json: bool) -> None:

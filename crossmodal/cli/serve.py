@@ -25,7 +25,11 @@ NameOption = Annotated[
     typer.Option(help="Name of the deployments; by default the collection's file name."),
 ]
 AlertOption = Annotated[
-    str | None, typer.Option(help="URL to post to when a run fails or is lost.")
+    str | None,
+    typer.Option(
+        help="Whom to tell when runs fail, are lost or late, or none succeeds for a day: a URL to "
+        "post to, or BLOCKTYPE/NAME of a notification block of Prefect's."
+    ),
 ]
 _of_the_files = form_command(
     "flows.params.base:IndexParams",

@@ -94,6 +94,11 @@ class EarlyServer:
             self._process.kill()
             self._process.wait()
 
+    def kill(self) -> None:
+        """End the process without its farewells and reap it."""
+        self._process.kill()
+        self._process.wait()
+
     def _is_healthy(self) -> bool:
         deadline = time.monotonic() + float(os.environ.get(_TIMEOUT, _TIMEOUT_S))
         while self._process.poll() is None and time.monotonic() < deadline:

@@ -16,7 +16,8 @@ def assemble_report(run: Run, plan: Plan, problems: list[str], min_coverage: flo
     """Return what the run did so far; the report's own time is not in it."""
     run.flush_spans()
     with run.collection.read() as con:
-        found = outcome(con, run.id, MAX_ROWS)
+        model = run.lineup.id if run.lineup else None
+        found = outcome(con, run.id, MAX_ROWS, plan.folders, model)
     profile = summarise(found.spans, os.cpu_count() or 1)
     num_quarantined = sum(found.quarantined.values())
     # Copies of a refused file are refused with it, though no forward pass was planned for them.
@@ -32,6 +33,7 @@ def assemble_report(run: Run, plan: Plan, problems: list[str], min_coverage: flo
         quarantined=found.quarantined,
         rejected=found.rejected,
         flaws=found.flaws,
+        unfindable=found.unfindable,
         withheld=plan.summary.withheld,
         messages=[*run.notes, *problems],
         profile=profile,

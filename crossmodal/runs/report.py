@@ -12,7 +12,8 @@ import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from crossmodal.records import Rejected
+from crossmodal.ledger.read.unfindable import Unfindable
+from crossmodal.records import NOT_AT_FAULT, Rejected
 from crossmodal.runs.profile import Profile
 from crossmodal.runs.profile_view import profile_grid
 from crossmodal.runs.stage_picture import stage_picture
@@ -52,6 +53,8 @@ class RunReport:
     """The first of them; what is missing here is counted in ``quarantined``."""
     flaws: dict[str, int] = field(default_factory=dict)
     """Parts left out of sources that have vectors otherwise, by reason."""
+    unfindable: Unfindable = field(default_factory=Unfindable)
+    """What of the run's folders no search can find, whichever run refused it."""
     withheld: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     """What else a person should know, such as findings of verify."""
@@ -63,18 +66,33 @@ class RunReport:
 
     @property
     def num_quarantined(self) -> int:
-        """Return the sources refused in this run."""
+        """Return the sources refused in this run, those that were skipped included."""
         return sum(self.quarantined.values())
 
     @property
+    def skipped(self) -> dict[str, int]:
+        """Return the sources of this run in which nothing can be found, by reason."""
+        return {reason: n for reason, n in self.quarantined.items() if reason in NOT_AT_FAULT}
+
+    @property
+    def num_failed(self) -> int:
+        """Return the sources of this run that should have got a vector and did not."""
+        return self.num_quarantined - sum(self.skipped.values())
+
+    @property
+    def num_expected(self) -> int:
+        """Return the sources that this run should have embedded: planned, and not skipped."""
+        return max(self.num_planned - sum(self.skipped.values()), 0)
+
+    @property
     def num_covered(self) -> int:
-        """Return the planned sources that have a vector now, whichever run embedded them."""
-        return max(self.num_planned - self.num_quarantined, 0)
+        """Return those of them that have a vector now, whichever run embedded them."""
+        return max(self.num_expected - self.num_failed, 0)
 
     @property
     def coverage(self) -> float:
-        """Return the share of the planned sources that is covered; 1 where none was planned."""
-        return self.num_covered / self.num_planned if self.num_planned else 1.0
+        """Return the share of what was expected that is covered; 1 where nothing was."""
+        return self.num_covered / self.num_expected if self.num_expected else 1.0
 
     @property
     def items_per_s(self) -> float | None:
@@ -87,6 +105,8 @@ class RunReport:
         del plain["thumbnails"]
         return plain | {
             "num_covered": self.num_covered,
+            "num_expected": self.num_expected,
+            "num_skipped": sum(self.skipped.values()),
             "coverage": self.coverage,
             "items_per_s": self.items_per_s,
             "profile": self.profile.to_dict() if self.profile else None,
@@ -99,7 +119,9 @@ class RunReport:
             "num_planned": self.num_planned,
             "num_embedded": self.num_embedded,
             "num_quarantined": self.num_quarantined,
+            "num_skipped": sum(self.skipped.values()),
             "quarantined": self.quarantined,
+            "num_unfindable": sum(self.unfindable.by_reason.values()),
             "num_flaws": sum(self.flaws.values()),
             "coverage": self.coverage,
             "min_coverage": self.min_coverage,
@@ -152,9 +174,11 @@ class RunReport:
         return [
             f"sources: {counts or 'none found'}",
             embedded,
-            f"coverage: {_coverage(self.coverage)} ({self.num_covered:,} of {self.num_planned:,} "
+            f"coverage: {_coverage(self.coverage)} ({self.num_covered:,} of {self.num_expected:,} "
             f"planned; at least {percent(self.min_coverage)} asked)",
-            f"quarantined: {self.num_quarantined:,}",
+            f"quarantined: {self.num_failed:,}",
+            *([f"skipped: {_reasons(self.skipped)}"] if self.skipped else []),
+            *([f"cannot be found: {hidden}"] if (hidden := self.unfindable.sentence()) else []),
             *([f"parts left out: {_counted(self.flaws)}"] if self.flaws else []),
             f"peak memory: {human_bytes(self.peak_rss_bytes)}",
         ]
@@ -185,8 +209,12 @@ def _reason_grid(quarantined: dict[str, int]) -> Grid:
 
 
 def _counted(by_reason: dict[str, int]) -> str:
+    return f"{_reasons(by_reason)}; their sources have vectors otherwise"
+
+
+def _reasons(by_reason: dict[str, int]) -> str:
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in by_reason.items())
-    return f"{sum(by_reason.values()):,} ({reasons}); their sources have vectors otherwise"
+    return f"{sum(by_reason.values()):,} ({reasons})"
 
 
 def _coverage(share: float) -> str:

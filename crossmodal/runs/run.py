@@ -14,7 +14,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.explain import explain_os
 from crossmodal.ledger.write import runs, shard_writer
 from crossmodal.records import Lineup
+from crossmodal.runs.code_version import code_version
 from crossmodal.runs.options import RunOptions
 from crossmodal.runs.progress import Progress, make_progress
 from crossmodal.runs.recorder import Recorder
@@ -100,7 +100,7 @@ def _start(run: Run, params: dict[str, Any]) -> None:
         run_id=run.id,
         flow=run.flow,
         params=params,
-        code_version=version("crossmodal"),
+        code_version=code_version(),
         flow_run_id=run.options.flow_run_id,
     )
     with run.collection.write() as con:

@@ -33,6 +33,7 @@ def _sums(found: Status) -> Grid:
     types = ", ".join(f"{count:,} {name}" for name, count in found.media_types.items())
     rows = [
         ("sources", f"{found.num_sources:,} ({human_bytes(found.source_bytes)})"),
+        ("cannot be found", found.unfindable.sentence() or "none"),
         ("media types", types or "none"),
         ("chunks", f"{found.num_chunks:,}{_kinds(found)}"),
         ("size on disk", human_bytes(found.disk_bytes)),

@@ -99,7 +99,7 @@ class BackfillParams(EmbedParams):
 
     def one_partition(self, name: str) -> dict[str, Any]:
         """Return the parameters of the deployment run that does one partition."""
-        given = self.model_dump(mode="json")
+        given = self.model_dump(mode="json", exclude=set(self.left_open))
         changed = {
             "paths": [_absolute(path) for path in self.paths],
             "collection": str(Path(self.collection).expanduser().absolute()),

@@ -17,7 +17,7 @@ from crossmodal.models.options import DEFAULT_MODEL, DEFAULT_TEXT_MODEL, LineupS
 from crossmodal.runs.options import RunOptions
 from crossmodal.sources.options import ListOptions, PlanRules
 from flows.params.chunking import ChunkParams
-from flows.params.forms import RUNNING, OnCommandLine, Text
+from flows.params.forms import RUNNING, OnCommandLine, Text, remembered
 
 DEFAULT_COLLECTION = "crossmodal.duckdb"
 
@@ -35,6 +35,11 @@ class CollectionParams(BaseModel):
         description="The DuckDB file that holds the embeddings; indexing creates it.",
         min_length=1,
     )
+
+    @property
+    def left_open(self) -> frozenset[str]:
+        """Return the fields that nobody named and whose values the collection remembers."""
+        return remembered(type(self)) - self.model_fields_set
 
     @property
     def collection_name(self) -> str:
@@ -164,8 +169,13 @@ class EmbedParams(FlowParams, ChunkParams):
             audio=ModelSpec(self.audio_model) if self.audio_model else None,
         )
 
+    @property
+    def named_rules(self) -> frozenset[str]:
+        """Return which rules of cutting were asked for by name."""
+        return remembered(type(self)) & self.model_fields_set
+
     def chunk_rules(self) -> ChunkRules:
-        """Return how sources are cut."""
+        """Return how sources are cut, but for what the collection remembers."""
         return ChunkRules(
             text_chunker=self.text_chunker,
             chunk_tokens=self.chunk_tokens,
@@ -181,15 +191,15 @@ class EmbedParams(FlowParams, ChunkParams):
             max_megapixels=self.max_megapixels,
         )
 
-    def embed_options(self) -> EmbedOptions:
-        """Return how a shard is embedded."""
+    def embed_options(self, rules: ChunkRules) -> EmbedOptions:
+        """Return how a shard is embedded whose sources are cut by these rules."""
         return EmbedOptions(
             device=self.device,
             batch_size=self.batch_size,
             runner=self.runner,
             max_megapixels=self.max_megapixels,
             max_file_bytes=self.max_file_mb * 1_000_000,
-            chunk_rules=self.chunk_rules(),
+            chunk_rules=rules,
         )
 
 

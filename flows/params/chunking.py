@@ -13,7 +13,10 @@ _RULES = ChunkRules()
 
 
 class ChunkParams(BaseModel):
-    """How sources become chunks. Other values cut anew what they concern, and only that."""
+    """How sources become chunks. Other values cut anew what they concern, and only that.
+
+    What is left open is as the collection's last run had it; the defaults are a new collection's.
+    """
 
     text_chunker: Annotated[TextChunker, CUTTING] = Field(
         default=_RULES.text_chunker,

@@ -23,8 +23,9 @@ from pydantic_core import PydanticUndefined
 
 from crossmodal.errors import ParametersError
 from flows.params.base import CollectionParams
-from flows.params.forms import in_order
+from flows.params.forms import in_order, is_remembered, remembered
 from flows.params.problems import problems
+from tasks.told import failures_told
 
 Form = TypeVar("Form", bound=CollectionParams)
 R = TypeVar("R")
@@ -46,7 +47,7 @@ def form_flow(name: str, form: type[Form]) -> Callable[[Callable[[Form], R]], Fl
             name=name,
             flow_run_name=functools.partial(_run_name, form),
             validate_parameters=False,
-        )(_flat(form, body))
+        )(_flat(name, form, body))
         return made
 
     return decorate
@@ -62,6 +63,8 @@ def deployment_schema(made: Flow[..., Any]) -> ParameterSchema:
     said = form_of(made).model_json_schema()
     whole |= {key: said[key] for key in _KEPT if key in said}
     whole["properties"]["collection"]["pattern"] = ABSOLUTE
+    for name in remembered(form_of(made)):  # left open, it is what the collection remembers
+        whole["properties"][name].pop("default", None)
     return _StrictSchema(**whole)
 
 
@@ -77,10 +80,11 @@ class _StrictSchema(ParameterSchema):
     model_config = ConfigDict(extra="allow")
 
 
-def _flat(form: type[Form], body: Callable[[Form], R]) -> Callable[..., R]:
+def _flat(name: str, form: type[Form], body: Callable[[Form], R]) -> Callable[..., R]:
     @functools.wraps(body)
     def flat(**given: Any) -> R:
-        return body(_checked(form, given))
+        with failures_told(name, given.get("collection")):
+            return body(_checked(form, given))
 
     fields = [_parameter(name, form.model_fields[name]) for name in in_order(form.model_fields)]
     returned = inspect.signature(body, eval_str=True).return_annotation
@@ -92,7 +96,7 @@ def _flat(form: type[Form], body: Callable[[Form], R]) -> Callable[..., R]:
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     """Return a field as a parameter from which Prefect reads title, description and bounds."""
     default = Field(
-        default=field.get_default(call_default_factory=True),
+        default=None if is_remembered(field) else field.get_default(call_default_factory=True),
         description=field.description,
         json_schema_extra={"title": field.title or name},
     )
@@ -110,7 +114,12 @@ def _checked(form: type[Form], given: dict[str, Any]) -> Form:
     Raises:
         ParametersError: a value is wrong, or the run of a deployment has a relative collection.
     """
-    named = {name: value for name, value in given.items() if value is not PydanticUndefined}
+    may_be_open = remembered(form)
+    named = {
+        name: value
+        for name, value in given.items()
+        if value is not PydanticUndefined and not (value is None and name in may_be_open)
+    }
     try:
         filled = form(**named)
     except ValidationError as error:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, WithJsonSchema
+from pydantic.fields import FieldInfo
 
 from crossmodal.errors import FilterError
 from crossmodal.ledger.read.filters import condition_pattern, parse_where
@@ -59,10 +60,23 @@ class OnCommandLine:
     """A word without a name, such as the paths."""
     panel: str | None = None
     """The heading that its help stands under."""
+    is_remembered: bool = False
+    """Whether a collection keeps the value: left open, it is not the default but the last one."""
 
 
-CUTTING = OnCommandLine(panel="How sources are cut")
+CUTTING = OnCommandLine(panel="How sources are cut", is_remembered=True)
 RUNNING = OnCommandLine(panel="How the run goes about it")
+
+
+def remembered(form: type[BaseModel]) -> frozenset[str]:
+    """Return the fields of a form that a collection keeps the values of."""
+    fields = form.model_fields.items()
+    return frozenset(name for name, field in fields if is_remembered(field))
+
+
+def is_remembered(field: FieldInfo) -> bool:
+    """Say whether a collection keeps the value of a field."""
+    return any(isinstance(mark, OnCommandLine) and mark.is_remembered for mark in field.metadata)
 
 
 def _empty_for_none(value: Any) -> Any:

@@ -105,15 +105,15 @@ def wait_for(posts: Posts, wanted: Callable[[dict[str, Any]], bool]) -> dict[str
 def test_run_below_its_coverage_gate_posts_its_numbers(
     posts: Posts, shell: Callable[..., Shell], pictures: Path, tiny_clip: Path
 ) -> None:
-    for number in range(4):
+    for number in range(8):
         (pictures / f"broken{number}.jpg").write_bytes(b"\xff\xd8\xff not a photo %d" % number)
     collection = shell()
     collection.run("index", pictures, "--model", tiny_clip, expect=1)
     post = wait_for(posts, lambda post: post.get("collection") == str(collection.collection))
     assert post["event"] == "crossmodal.run.failed"
     assert post["run"]["num_embedded"] == 12
-    assert post["run"]["coverage"] == pytest.approx(12 / 16)
-    assert "12 of 16" in post["run"]["message"]
+    assert post["run"]["coverage"] == pytest.approx(12 / 20)
+    assert "12 of 20" in post["run"]["message"]
 
 
 def test_crashed_run_posts_its_name_and_id(

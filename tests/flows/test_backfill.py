@@ -141,7 +141,7 @@ def test_partition_below_the_coverage_gate_fails_the_run_and_is_told_of(
     for number in range(3):
         (albums / "2022" / f"broken{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n%d" % number)
     with pytest.raises(CoverageTooLow, match="12 of 15") as caught:
-        run_backfill(collection, albums, model=str(tiny_clip))
+        run_backfill(collection, albums, model=str(tiny_clip), min_coverage=1.0)
     assert caught.value.report is not None
     assert partitions(caught.value.report)["2022"] == ("failed", 4)
 

@@ -129,12 +129,20 @@ def test_broken_file_is_quarantined_once_and_retried_only_on_request(
 def test_run_below_the_coverage_gate_fails_but_keeps_its_vectors(
     collection: Path, pictures: Path, tiny_clip: Path
 ) -> None:
-    for number in range(4):
+    for number in range(8):
         (pictures / f"broken{number}.jpg").write_bytes(b"\xff\xd8\xff not a photo %d" % number)
-    with pytest.raises(CoverageTooLow, match=r"12 of 16"):
+    (pictures / "empty.jpg").touch()
+    (pictures / "drawing.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    (pictures / ".hidden.png").touch()
+    with pytest.raises(CoverageTooLow, match=r"12 of 20"):
         run_index(collection, pictures, model=str(tiny_clip))
     assert scalar(collection, "SELECT count(*) FROM vector_1_image") == 12
     assert scalar(collection, "SELECT state FROM run") == "failed"
+    after = run_index(collection, pictures)
+    assert after["quarantined"] == {}
+    assert after["unfindable"]["by_reason"] == {"decoder_error": 8, "empty": 1}
+    assert "cannot be found: 9 of 22 files (decoder_error 8, empty 1)" in after["text"]
+    assert "left out: 1 hidden" in after["text"]
 
 
 def test_second_model_is_built_beside_the_live_one(

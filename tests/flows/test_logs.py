@@ -54,3 +54,7 @@ def test_every_stage_says_in_the_log_what_it_found(
     assert "batch size 4" in text
     assert "refused: 1 truncated" in text
     assert "verify: no problem found" in text
+
+    tags = Api(prefect_server).get(f"/flow_runs/{flow_run_id}")["tags"]
+    assert tags[0] == "collection:told"
+    assert tags[1].startswith("model:tiny-clip@")

@@ -161,3 +161,21 @@ def test_a_picture_finds_pictures_and_the_short_texts_of_its_space(
     Image.new("RGB", (64, 64), "navy").save(query)
     found = search(collection=str(collection), image=str(query), k=20)
     assert {hit["modality"] for hit in found["hits"]} == {"image", "text"}
+
+
+def test_collection_remembers_the_rules_of_cutting_until_others_are_named(
+    collection: Path, media: Path, models: dict[str, str]
+) -> None:
+    where: dict[str, Any] = {"collection": str(collection), "paths": [str(media)]}
+    index(**where, **models, chunk_tokens=12)
+    assert index(**where)["num_embedded"] == 0
+    assert index(**where, overlap_tokens=16)["num_embedded"] == 0, "that is what it was"
+
+    expected = index(**where, chunk_tokens=24, dry_run=True)
+    assert "cut anew for --chunk-tokens 24, was 12" in expected["text"]
+    assert {row["reason"] for row in expected["plan"] if row["embed"]} == {
+        "cut anew: --chunk-tokens 24, was 12"
+    }
+    assert index(**where)["num_embedded"] == 0, "a dry run is not remembered"
+    assert index(**where, chunk_tokens=24)["num_embedded"] > 0
+    assert index(**where)["num_embedded"] == 0

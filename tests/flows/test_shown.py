@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crossmodal.errors import CoverageTooLow
+from crossmodal.errors import CoverageTooLow, ParametersError
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import runs
 from crossmodal.ledger.write.runs import RunRecord
@@ -112,6 +112,16 @@ def test_run_below_its_gate_tells_automations_its_numbers(
     assert told["message"].startswith("CoverageTooLow: 12 of 13 planned files got a vector")
     related = {found["prefect.resource.id"] for found in event["related"]}
     assert f"prefect.flow-run.{told['flow_run_id']}" in related
+
+
+def test_run_that_fails_before_it_opens_is_told_of_too(
+    prefect_server: str, collection: Path, pictures: Path
+) -> None:
+    with pytest.raises(ParametersError):
+        run_index(collection, pictures, batch_size=-1)
+    told = last_word(prefect_server, collection, "crossmodal.run.failed")["payload"]
+    assert told["flow"] == "index"
+    assert told["message"].startswith("ParametersError: batch_size")
 
 
 def test_run_that_kept_its_promise_says_so(

@@ -38,4 +38,5 @@ def test_a_collection_is_summed_up(con: Any, collection: Collection, model: Mode
         ("other", 1, []),
     ]
     assert list(found.quarantine.items()) == [("empty", 2), ("truncated", 1)]
+    assert found.unfindable.sentence() == "3 of 8 files (empty 2, truncated 1)"
     assert [run.run_id for run in found.runs] == ["run"]

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from crossmodal.ledger.read.unfindable import Unfindable
 from crossmodal.records import Rejected
+from crossmodal.runs.coverage import broken_promise
 from crossmodal.runs.profile import summarise
 from crossmodal.runs.report import MAX_IMAGE_BYTES, MAX_ROWS, RunReport, peak_rss_bytes
 from tests.runs.spans import model_bound_run
@@ -28,8 +30,8 @@ def make_report(**changes: Any) -> RunReport:
         "num_embedded": 93,
         "bytes_embedded": 9_300_000,
         "min_coverage": 0.95,
-        "quarantined": {"empty": 1, "truncated": 2},
-        "rejected": [rejected("/p/a.jpg"), rejected("/p/b.jpg"), rejected("/p/c.jpg", "empty")],
+        "quarantined": {"damaged": 1, "truncated": 2},
+        "rejected": [rejected("/p/a.jpg"), rejected("/p/b.jpg"), rejected("/p/c.jpg", "damaged")],
         "profile": summarise(model_bound_run(), num_cores=2),
         "wall_s": 20.0,
         "peak_rss_bytes": 812_000_000,
@@ -47,8 +49,33 @@ def test_text_says_what_was_done() -> None:
         "quarantined: 3",
         "peak memory: 812.0 MB",
     ]
-    assert re.search(r"truncated +2\n +empty +1", text)
+    assert re.search(r"truncated +2\n +damaged +1", text)
     assert text.endswith(make_report().profile.verdict)
+
+
+def test_files_with_nothing_in_them_are_skipped_and_close_no_gate() -> None:
+    skipped = {"empty": 40, "encrypted": 20, "no_content": 20, "unsupported_format": 10}
+    report = make_report(quarantined=skipped, rejected=[rejected("/p/a", "empty")])
+    assert (report.num_failed, report.num_expected, report.coverage) == (0, 6, 1)
+    assert broken_promise(report, []) is None
+
+
+def test_one_file_of_a_few_closes_no_gate_unless_all_were_asked_for() -> None:
+    few: dict[str, Any] = {"num_planned": 3, "quarantined": {"truncated": 1}}
+    assert broken_promise(make_report(**few), []) is None
+    assert broken_promise(make_report(**few, min_coverage=1.0), []) is not None
+    most = make_report(num_planned=3, quarantined={"truncated": 2})
+    assert broken_promise(most, []) is not None
+
+
+def test_report_says_what_no_search_can_find_though_this_run_refused_nothing() -> None:
+    report = make_report(
+        num_planned=0,
+        quarantined={},
+        rejected=[],
+        unfindable=Unfindable(100, {"truncated": 70, "empty": 10}),
+    )
+    assert "cannot be found: 80 of 100 files (truncated 70, empty 10)" in report.to_text()
 
 
 def test_run_with_nothing_to_do_is_fully_covered() -> None:
@@ -62,12 +89,12 @@ def test_run_with_nothing_to_do_is_fully_covered() -> None:
 
 
 def test_what_another_run_embedded_meanwhile_counts_as_covered() -> None:
-    report = make_report(num_planned=96, num_embedded=10, quarantined={"empty": 1})
+    report = make_report(num_planned=96, num_embedded=10, quarantined={"damaged": 1})
     assert report.coverage == pytest.approx(95 / 96)
 
 
 def test_coverage_is_never_rounded_up_to_complete() -> None:
-    report = make_report(num_planned=1_000_000, quarantined={"empty": 1})
+    report = make_report(num_planned=1_000_000, quarantined={"damaged": 1})
     assert "coverage: 99.99 %" in report.to_text()
 
 
@@ -131,7 +158,7 @@ def test_dict_is_json_and_leaves_the_pictures_out() -> None:
     plain = make_report(thumbnails=[("a", b"png")]).to_dict()
     read = json.loads(json.dumps(plain))
     assert read["counts"]["added"] == 96
-    assert read["quarantined"] == {"empty": 1, "truncated": 2}
+    assert read["quarantined"] == {"damaged": 1, "truncated": 2}
     assert read["rejected"][0]["reason"] == "truncated"
     assert read["coverage"] == pytest.approx(93 / 96)
     assert read["profile"]["stages"][1]["name"] == "embed"
@@ -151,7 +178,7 @@ def test_kept_numbers_are_json_and_say_how_it_went() -> None:
     kept = json.loads(json.dumps(make_report().kept()))
     assert kept["num_quarantined"] == 3
     assert kept["coverage"] == pytest.approx(93 / 96)
-    assert kept["quarantined"] == {"empty": 1, "truncated": 2}
+    assert kept["quarantined"] == {"damaged": 1, "truncated": 2}
     assert "rejected" not in kept
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
 
+from crossmodal.ledger.read.unfindable import Unfindable, unfindable
 from crossmodal.ledger.write.runs import spans
 from crossmodal.records import Rejected, Span
 
@@ -40,13 +42,22 @@ class Outcome:
     rejected: list[Rejected]
     """The first of them, by reason and uri."""
     spans: list[Span]
+    unfindable: Unfindable
+    """What of its folders no search can find, whichever run refused it."""
 
 
-def outcome(con: duckdb.DuckDBPyConnection, run_id: str, max_rejected: int) -> Outcome:
-    """Return what the ledger holds of a run so far."""
+def outcome(
+    con: duckdb.DuckDBPyConnection,
+    run_id: str,
+    max_rejected: int,
+    folders: Sequence[str] = (),
+    model_version_id: int | None = None,
+) -> Outcome:
+    """Return what the ledger holds of a run so far, and of the folders that it looked through."""
     by_reason, flaws = (
         con.execute(_BY_REASON.format(of=of), [run_id]).fetchall() for of in ("=", "<>")
     )
     refused = con.execute(_REFUSED, [run_id, max_rejected]).fetchall()
     rejected = [Rejected(**dict(zip(_REFUSED_COLUMNS, row, strict=True))) for row in refused]
-    return Outcome(dict(by_reason), dict(flaws), rejected, spans(con, run_id))
+    hidden = unfindable(con, folders, model_version_id)
+    return Outcome(dict(by_reason), dict(flaws), rejected, spans(con, run_id), hidden)

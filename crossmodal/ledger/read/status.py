@@ -8,6 +8,7 @@ import duckdb
 
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.stored_vectors import num_vectors
+from crossmodal.ledger.read.unfindable import Unfindable, unfindable
 from crossmodal.ledger.write.ann_generations import Audit, valid_codes
 from crossmodal.ledger.write.batch_sizes import BatchSize, all_batch_sizes
 from crossmodal.ledger.write.model_versions import all_versions, live, vector_lists
@@ -57,6 +58,8 @@ class Status:
     """The latest five, newest first."""
     quarantine: dict[str, int]
     """Refused sources by reason, most frequent first."""
+    unfindable: Unfindable
+    """Sources that no search can find, and why."""
     disk_bytes: int
     """The database with its write-ahead log."""
 
@@ -82,6 +85,7 @@ def status(con: duckdb.DuckDBPyConnection, collection: Collection) -> Status:
         models=_models(con),
         runs=list_runs(con, _NUM_RUNS),
         quarantine=count_by_reason(con),
+        unfindable=unfindable(con, [""], current.id if (current := live(con)) else None),
         disk_bytes=collection.size_bytes,
     )
 

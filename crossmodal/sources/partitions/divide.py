@@ -12,8 +12,7 @@ from crossmodal.records import Lineup, Plan
 from crossmodal.runs.run import Run
 from crossmodal.sources.partitions.partitions import cut_shards
 from crossmodal.sources.partitions.selection import Selected
-from crossmodal.sources.planning import make_plan
-from crossmodal.sources.planning.temp_tables import open_ledger
+from crossmodal.sources.planning.temp_tables import open_ledger, reading
 from crossmodal.views.backfills import expected, expected_grid
 from crossmodal.views.human import human_bytes, human_seconds, markdown_cell, printable
 
@@ -36,7 +35,7 @@ def divide(
         chunkers=chunkers,
         notices=selected.notices,
     )
-    with make_plan.reading(run.collection) as con, open_ledger(con) as ledger:
+    with reading(run.collection) as con, open_ledger(con) as ledger:
         counts = tuple(backfills.count(ledger, backfill, lineup))
     shards = run.workdir / "portions.parquet"
     portions = cut_shards(plan.path, selected.names, shards, counts, shard_size)
@@ -49,7 +48,7 @@ def divide(
 
 def preview(run: Run, backfill: Backfill, lineup: Lineup) -> dict[str, Any]:
     """Return what is due in each partition: plain values, ``text`` and ``markdown``."""
-    with make_plan.reading(run.collection) as con:
+    with reading(run.collection) as con:
         items_per_s = last_throughput(con, lineup.id) if con is not None else None
     rows = expected(backfill.counts, items_per_s)
     lines = [_due(backfill, lineup, items_per_s), *map(printable, backfill.notices)]

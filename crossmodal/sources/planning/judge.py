@@ -37,6 +37,9 @@ from crossmodal.sources.planning.temp_tables import (
     rows,
 )
 
+NOT_DRAWN = frozenset({"image/svg+xml", "image/x-eps"})
+"""Pictures that are programs for drawing one; they are skipped, since nothing here draws them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanOptions:
@@ -53,9 +56,13 @@ class PlanOptions:
     rejected: Sequence[Rejected] = ()
     """What listing refused."""
     rules: PlanRules = field(default_factory=PlanRules)
+    changes: str = ""
+    """Which rules of cutting are other than before, for the reasons that a plan gives."""
 
     def chunker_of(self, media_type: str) -> InCharge | None:
         """Return the chunker in charge, or None where there is none."""
+        if media_type in NOT_DRAWN:
+            return None
         matching = (c for pattern, c in self.chunkers.items() if fnmatchcase(media_type, pattern))
         return next(matching, None)
 
@@ -128,6 +135,7 @@ def make_plan(
         parameters = {
             "withheld": list(withheld),
             "label": options.lineup.label,
+            "changes": options.changes,
         }
         write_query(ledger, sql.PLAN, parameters, PLAN_SCHEMA, out)
         counted = rows(ledger, sql.SUMMARY, {"plan": str(out)})

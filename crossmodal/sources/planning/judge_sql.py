@@ -154,6 +154,7 @@ SELECT uri, root, size_bytes, mtime_ns, action,
            WHEN 'added' THEN if(known, 'first chunker for ' || media_type, 'new')
            ELSE CASE
                WHEN old_hash <> content_hash THEN 'content changed'
+               WHEN embedded_otherwise AND $changes <> '' THEN 'cut anew: ' || $changes
                WHEN embedded_otherwise THEN 'chunker changed to ' || fingerprint
                ELSE 'no vector under ' || $label END
        END AS reason,

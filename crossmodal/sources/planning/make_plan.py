@@ -7,15 +7,10 @@ SQL runs and never while files are read.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import duckdb
-
 from crossmodal.chunking.registry import in_charge
-from crossmodal.chunking.rules import ChunkRules
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write.runs import last_throughput
 from crossmodal.records import Batch, Lineup, Plan
@@ -24,7 +19,9 @@ from crossmodal.sources.listing.listing import Listing
 from crossmodal.sources.options import ListOptions, PlanRules
 from crossmodal.sources.planning import judge as plans
 from crossmodal.sources.planning.content import inspect
+from crossmodal.sources.planning.cutting import Cutting
 from crossmodal.sources.planning.judge import PlanOptions
+from crossmodal.sources.planning.temp_tables import reading
 
 # Tens of task runs, whatever the size: thousands would keep the Prefect server busy with itself.
 MAX_BATCHES = 20
@@ -36,16 +33,17 @@ def beside(collection: Collection, options: ListOptions) -> ListOptions:
 
 
 def plan_options(
-    listing: Listing, lineup: Lineup, rules: PlanRules, chunk_rules: ChunkRules
+    listing: Listing, lineup: Lineup, rules: PlanRules, cutting: Cutting
 ) -> PlanOptions:
     """Return what a plan for this listing and this line-up is made for."""
     return PlanOptions(
         roots=listing.roots,
-        chunkers=in_charge(chunk_rules, lineup),
+        chunkers=in_charge(cutting.rules, lineup),
         lineup=lineup,
         unreadable=listing.unreadable,
         rejected=listing.rejected,
         rules=rules,
+        changes="; ".join(cutting.changes),
     )
 
 
@@ -89,13 +87,3 @@ def preview(run: Run, plan: Plan, lineup: Lineup, limit: int) -> dict[str, Any]:
         "rejected": [rejected.uri for rejected in summary.rejected],
         "plan": plans.preview(plan.path, limit),
     }
-
-
-@contextmanager
-def reading(collection: Collection) -> Iterator[duckdb.DuckDBPyConnection | None]:
-    """Yield a connection to the collection, or None where there is none yet."""
-    if not collection.exists:
-        yield None
-        return
-    with collection.read() as con:
-        yield con

@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from crossmodal.chunking.registry import InCharge
+from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.migrations import migrate
 from crossmodal.sources.listing.roots import Root
 from crossmodal.sources.planning import judge_sql as sql
@@ -29,6 +30,16 @@ def open_ledger(con: duckdb.DuckDBPyConnection | None) -> Iterator[duckdb.DuckDB
         yield ledger
     finally:
         ledger.close()
+
+
+@contextmanager
+def reading(collection: Collection) -> Iterator[duckdb.DuckDBPyConnection | None]:
+    """Yield a connection to the collection, or None where there is none yet."""
+    if not collection.exists:
+        yield None
+        return
+    with collection.read() as con:
+        yield con
 
 
 def register_scope(ledger: duckdb.DuckDBPyConnection, roots: Sequence[Root]) -> None:
