@@ -297,6 +297,16 @@ def m020_maps(con: duckdb.DuckDBPyConnection) -> None:
             PRIMARY KEY (model_version_id, cluster))""")
 
 
+def m021_words(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the postings of words; the next run counts the words of what is there already."""
+    con.execute("""
+        CREATE TABLE posting (
+            term BIGINT NOT NULL, chunk_id BIGINT NOT NULL, tf FLOAT NOT NULL,
+            num_words INTEGER NOT NULL);
+        CREATE TABLE worded_chunk (chunk_id BIGINT NOT NULL, num_words INTEGER NOT NULL);
+        CREATE TABLE source_words (uri VARCHAR PRIMARY KEY, terms BIGINT[] NOT NULL)""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -318,6 +328,7 @@ STEPS: tuple[Step, ...] = (
     m018_taste_profiles,
     m019_picture_hashes,
     m020_maps,
+    m021_words,
 )
 LATEST = len(STEPS)
 
