@@ -84,11 +84,9 @@ def match(con: duckdb.DuckDBPyConnection, text: str, where: Where | None = None)
     if not terms:
         return Matches(np.zeros(0, np.int64), np.zeros(0), num_worded)
     rows = _rows(con, terms)
-    found = _scored(rows, len(terms), num_worded, mean_words)
-    if exact:
-        found = Matches(*found[:2], num_worded, _holding_all(rows, len(exact)))
-    else:
-        found = Matches(*found[:2], num_worded)
+    ids, scores = _scored(rows, len(terms), num_worded, mean_words)
+    named = _holding_all(rows, len(exact)) if exact else frozenset()
+    found = Matches(ids, scores, num_worded, named)
     return found if where in (None, Where()) else found.only(_passing(con, where))
 
 
@@ -141,7 +139,7 @@ def _with_names(rows: _Rows, named: list[tuple[int, list[int], int]], terms: lis
     keys = np.stack([np.concatenate([rows.term, terms_]), np.concatenate([rows.chunk_id, ids])])
     unique, where = np.unique(keys, axis=1, return_inverse=True)
     where = where.ravel()
-    tf = np.bincount(where, np.concatenate([rows.tf, tfs]))
+    tf = np.bincount(where, np.concatenate([rows.tf, tfs])).astype(np.float64)
     num_words = np.zeros(unique.shape[1])
     num_words[where] = np.concatenate([rows.num_words, lengths])
     return _Rows(unique[0], unique[1], tf, num_words)
@@ -155,7 +153,7 @@ def _scored(rows: _Rows, num_terms: int, num_worded: int, mean_words: float) -> 
     length = 1 - B + B * rows.num_words / max(mean_words, 1.0)
     parts = weight[rows.term] * rows.tf * (K1 + 1) / (rows.tf + K1 * length)
     ids, where = np.unique(rows.chunk_id, return_inverse=True)
-    scores = np.bincount(where.ravel(), parts, minlength=len(ids))
+    scores = np.bincount(where.ravel(), parts, minlength=len(ids)).astype(np.float64)
     order = np.lexsort((ids, -scores))
     return ids[order], scores[order]
 
