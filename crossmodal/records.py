@@ -295,7 +295,7 @@ class Hit:
 
     rank: int
     score: float
-    """Cosine similarity, -1 to 1."""
+    """Cosine similarity, -1 to 1; BM25 where only words were searched."""
     uri: str
     chunk_id: int
     kind: str

@@ -1,7 +1,8 @@
-"""Keep what searches need beside the vectors: the index of large lists, and calibrated scores."""
+"""Keep what searches need beside the vectors: index of large lists, calibrated scores, words."""
 
 from __future__ import annotations
 
+from crossmodal.ledger.words.postings import count_words
 from crossmodal.records import Lineup
 from crossmodal.runs.run import Run
 from crossmodal.spaces.fill import fill_spaces
@@ -28,9 +29,13 @@ def update_codes(run: Run, lineup: Lineup) -> None:
 
 @stage("calibrate")
 def calibrate_scores(run: Run, lineup: Lineup) -> None:
-    """Make the scores of the lists comparable; loads no model, and costs little where they are."""
+    """Make the scores of the lists comparable; loads no model, and costs little where they are.
+
+    A shard's words are counted with it; here those of a collection that had none yet.
+    """
     with run.recorder.span("calibrate") as span:
         known = run.lineup or lineup
         if known.id is not None:
             done = [calibrate(run.collection, found) for found in known.all_lists]
             span.num_items = sum(found.num_hubs for found in done)
+        count_words(run.collection)

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from crossmodal.embedding.probes import Probes, hubs_of
 from crossmodal.ledger.read.pending import still_pending
+from crossmodal.ledger.words.postings import words_of_cut
 from crossmodal.ledger.write.shard_writer import ShardCommit, commit_shard
 from crossmodal.records import Batch
 
@@ -90,6 +91,7 @@ def _embed_one(work: ShardWork, planned: pa.Table) -> int:
             cut=embedded.cut,
             vectors=embedded.vectors,
             hubs=hubs_of(embedded.vectors, work.probes),
+            words=words_of_cut(embedded.cut),
             spans=work.recorder.drain(),
         )
         with work.collection.write() as con:

@@ -305,6 +305,16 @@ def m021_spaces(con: duckdb.DuckDBPyConnection) -> None:
             kind VARCHAR NOT NULL, maps BLOB NOT NULL)""")
 
 
+def m022_words(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the postings of words; the next run counts the words of what is there already."""
+    con.execute("""
+        CREATE TABLE posting (
+            term BIGINT NOT NULL, chunk_id BIGINT NOT NULL, tf FLOAT NOT NULL,
+            num_words INTEGER NOT NULL);
+        CREATE TABLE worded_chunk (chunk_id BIGINT NOT NULL, num_words INTEGER NOT NULL);
+        CREATE TABLE source_words (uri VARCHAR PRIMARY KEY, terms BIGINT[] NOT NULL)""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -327,6 +337,7 @@ STEPS: tuple[Step, ...] = (
     m019_picture_hashes,
     m020_maps,
     m021_spaces,
+    m022_words,
 )
 LATEST = len(STEPS)
 

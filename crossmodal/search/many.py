@@ -18,17 +18,21 @@ from crossmodal.ledger.write.calibrations import hubs_of
 from crossmodal.records import Hit, VectorList
 from crossmodal.search.lists import QueryVectors
 from crossmodal.search.merge import (
+    Beside,
     ListHits,
     Measures,
     Merits,
     Page,
+    WordedList,
     measures_of,
     merged,
     page_of,
     uncalibrated,
     window_of,
+    with_words,
 )
 from crossmodal.search.options import QueryOptions
+from crossmodal.search.words import Words
 from crossmodal.vectors.ann.cache import CodesFolder
 from crossmodal.vectors.calibration.merit import Floats
 from crossmodal.vectors.nearest_many import search_many
@@ -52,10 +56,14 @@ def merged_many(
     options: QueryOptions,
     where: Where | None,
     codes: CodesFolder,
+    words: Sequence[Words] | None = None,
 ) -> list[Page]:
     """Return for each query the page that ``merged`` returns."""
-    if len(queries) == 1 or where not in (None, Where()):
-        return [merged(con, vectors, options, where, codes) for vectors in queries]
+    told = [Beside(words=of) for of in words or [Words()] * len(queries)]
+    phrased = any(beside.words.among is not None for beside in told)
+    if len(queries) == 1 or where not in (None, Where()) or phrased:
+        asked = zip(queries, told, strict=True)
+        return [merged(con, vectors, options, where, codes, beside) for vectors, beside in asked]
     lists = list(dict.fromkeys(held for vectors in queries for held in vectors))
     measures = measures_of(con, lists)
     window = window_of(options)
@@ -63,13 +71,23 @@ def merged_many(
     known = _known(con, nearest)
     pages = []
     for number, vectors in enumerate(queries):
-        found = [_list_hits(nearest[held], number, known) for held in vectors]
+        beside = told[number]
+        found = [
+            with_words(
+                con,
+                _list_hits(nearest[held], number, known),
+                WordedList(held, vector, measures[held], window, where),
+                beside.words,
+            )
+            for held, vector in vectors.items()
+        ]
         page, is_enough = page_of(found, options, window)
         if is_enough or all(len(part.hits) < window for part in found):
             own = {held: measures[held] for held in vectors}
-            pages.append(replace(page, notices=tuple(uncalibrated(own))))
+            notices = (*uncalibrated(own), *beside.words.notices)
+            pages.append(replace(page, notices=notices))
         else:
-            pages.append(merged(con, vectors, options, where, codes))
+            pages.append(merged(con, vectors, options, where, codes, beside))
     return pages
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import duckdb
@@ -22,14 +22,22 @@ import numpy.typing as npt
 from crossmodal.ledger.read.filters import Where
 from crossmodal.ledger.read.stored_vectors import num_vectors
 from crossmodal.ledger.write.calibrations import hubs_of
+from crossmodal.modalities import MODALITIES
 from crossmodal.records import Hit, VectorList
 from crossmodal.search.lists import QueryVectors
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.strength import LIKELY, least_merit, strength_of
+from crossmodal.search.words import (
+    EXACT_MERIT,
+    WORD_WEIGHT,
+    Words,
+    cosines_of,
+    standing_of,
+)
 from crossmodal.vectors.ann.cache import CodesFolder
 from crossmodal.vectors.calibration.merit import Floats, MeritOf
-from crossmodal.vectors.calibration.update import merit_of_list
-from crossmodal.vectors.search import SearchRequest, find
+from crossmodal.vectors.calibration.update import merit_of_list, spread_of_list
+from crossmodal.vectors.search import Found, SearchNotice, SearchRequest, find, hits_of
 
 _MIN_WINDOW = 100
 _WIDENING = 4
@@ -47,6 +55,8 @@ class ListHits(NamedTuple):
     """(n,) float32."""
     merits: Merits | None
     """(n,); None where the list has no table."""
+    places: Sequence[int] | None = None
+    """From which place each hit counts; None for its own, by cosine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,14 @@ class Page:
     stands_out: bool | None = None
     """Whether any hit of the query does, on this page or not; None where nobody can tell."""
     notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Say what counts beside the vectors."""
+
+    is_wanted: Callable[[Hit], bool] | None = None
+    words: Words = field(default_factory=Words)
 
 
 class Ranked(NamedTuple):
@@ -81,31 +99,94 @@ def merged(
     options: QueryOptions,
     where: Where | None,
     codes: CodesFolder,
-    is_wanted: Callable[[Hit], bool] | None = None,
+    beside: Beside | None = None,
 ) -> Page:
     """Return the page of hits that the options ask for, numbered from the offset on.
 
     The lists are read deeper until there are enough hits or no more chunks.
     """
-    measures = measures_of(con, list(vectors))
+    measures, beside = measures_of(con, list(vectors)), beside or Beside()
     window = window_of(options)
     depth = window
     while depth < options.offset + options.k + 1:
         depth *= _WIDENING
     while True:
         answers = [
-            find(con, SearchRequest(found, vector, k=depth, where=where), codes)
+            _find(con, SearchRequest(found, vector, k=depth, where=where), codes, beside.words)
             for found, vector in vectors.items()
         ]
         lists = [
-            _measured(con, found, measures[found], answer.hits)
-            for found, answer in zip(vectors, answers, strict=True)
+            with_words(
+                con,
+                _measured(con, found, measures[found], answer.hits),
+                WordedList(found, vector, measures[found], window, where),
+                beside.words,
+            )
+            for (found, vector), answer in zip(vectors.items(), answers, strict=True)
         ]
-        page, is_enough = page_of(lists, options, window, is_wanted)
-        if is_enough or all(len(found.hits) < depth for found in answers):
+        page, is_enough = page_of(lists, options, window, beside.is_wanted)
+        ran_out = beside.words.among is not None or all(len(a.hits) < depth for a in answers)
+        if is_enough or ran_out:
             reasons = dict.fromkeys(a.notice.reason for a in answers if a.notice.reason)
-            return replace(page, notices=(*reasons, *uncalibrated(measures)))
+            told = (*reasons, *uncalibrated(measures), *beside.words.notices)
+            return replace(page, notices=told)
         depth *= _WIDENING
+
+
+class WordedList(NamedTuple):
+    """Name a list that words may count in, and how its cosines become merits."""
+
+    held: VectorList
+    query: npt.NDArray[np.float32]
+    measure: MeritOf | None
+    window: int
+    where: Where | None
+
+
+def with_words(
+    con: duckdb.DuckDBPyConnection, found: ListHits, worded: WordedList, words: Words
+) -> ListHits:
+    """Return what a list found with its words counted in; other lists than of texts as they are.
+
+    The chunks that share most with the question join the hits; they count as of the first window.
+    """
+    matches = words.matches
+    if matches is None or worded.held.modality != "text" or worded.measure is None:
+        return found
+    best = matches.chunk_ids[: worded.window]
+    missing = np.setdiff1d(best, [hit.chunk_id for hit in found.hits])
+    joining = _hits_among(con, worded, missing)
+    hits = [*found.hits, *joining]
+    ids = np.array([hit.chunk_id for hit in hits], np.int64)
+    cosines = np.append(found.cosines, [hit.score for hit in joining]).astype(np.float32)
+    gained = WORD_WEIGHT * spread_of_list(con, worded.held) * standing_of(matches, ids.tolist())
+    merits = worded.measure(cosines + gained.astype(np.float32), hubs_of(con, worded.held, ids))
+    merits += EXACT_MERIT * np.isin(ids, list(matches.exact))
+    is_first = np.isin(ids, best)
+    places = np.where(is_first, 0, np.arange(len(ids))).tolist()
+    return ListHits(hits, cosines, merits, places)
+
+
+def _find(
+    con: duckdb.DuckDBPyConnection, request: SearchRequest, codes: CodesFolder, words: Words
+) -> Found:
+    """Return the nearest, or what is to be looked at of those that hold a phrase."""
+    if words.among is None:
+        return find(con, request, codes)
+    worded = WordedList(request.vectors, request.query, None, request.k, request.where)
+    return Found(_hits_among(con, worded, words.among), SearchNotice("exact"))
+
+
+def _hits_among(
+    con: duckdb.DuckDBPyConnection, worded: WordedList, chunk_ids: npt.NDArray[np.int64]
+) -> list[Hit]:
+    """Return those of these chunks that the list has as hits, nearest first."""
+    if not len(chunk_ids):
+        return []
+    ids, cosines = cosines_of(con, worded.held, worded.query, chunk_ids)
+    known = hits_of(con, ids, worded.where)
+    scored = zip(ids.tolist(), cosines.clip(-1, 1).tolist(), strict=True)
+    return [replace(known[i], score=cosine) for i, cosine in scored if i in known]
 
 
 def window_of(options: QueryOptions) -> int:
@@ -143,13 +224,12 @@ def ranked(lists: Sequence[ListHits], window: int) -> list[Ranked]:
     ranking = [
         Ranked(_window(place, window), *parts)
         for found in lists
-        for place, parts in enumerate(
-            zip(
-                _standings(found, window, calibrated=calibrated),
-                found.cosines.tolist(),
-                found.hits,
-                strict=True,
-            )
+        for place, *parts in zip(
+            range(len(found.hits)) if found.places is None else found.places,
+            _standings(found, window, calibrated=calibrated),
+            found.cosines.tolist(),
+            found.hits,
+            strict=True,
         )
     ]
     ranking.sort(key=lambda r: (r.window, -r.standing, -r.cosine, r.hit.chunk_id))
@@ -165,6 +245,35 @@ def best_of_each_source(ranking: Sequence[Ranked]) -> list[Ranked]:
     for found in ranking:
         first.setdefault(found.hit.uri, found)
     return list(first.values())
+
+
+def words_page(
+    con: duckdb.DuckDBPyConnection,
+    options: QueryOptions,
+    where: Where | None,
+    beside: Beside,
+) -> Page:
+    """Return the page of the chunks that share most words with the question; no vector counts.
+
+    Scores are BM25, and so nobody can tell whether any stands out.
+    """
+    matches = beside.words.matches
+    if matches is None:
+        return Page([], notices=beside.words.notices)
+    window = depth = window_of(options)
+    while True:
+        ids = matches.chunk_ids[:depth]
+        known = hits_of(con, ids, where)
+        scores = zip(ids.tolist(), matches.scores[:depth].tolist(), strict=True)
+        scored = [(known[i], score) for i, score in scores if i in known]
+        wanted = [p for p in scored if p[0].modality in (options.modalities or MODALITIES)]
+        cosines = np.array([score for _, score in wanted], np.float32)
+        found = ListHits([hit for hit, _ in wanted], cosines, None)
+        plain = replace(options, min_strength=None)
+        page, is_enough = page_of([found], plain, window, beside.is_wanted)
+        if is_enough or depth >= len(matches.chunk_ids):
+            return replace(page, notices=beside.words.notices)
+        depth *= _WIDENING
 
 
 def _measured(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,3 +25,5 @@ class QueryOptions:
     """How many chunks before and after a hit come with it."""
     min_strength: str | None = None
     """Hide hits that are weaker than this: strong, likely or weak; None hides none."""
+    mode: Literal["hybrid", "vector", "words"] = "hybrid"
+    """Whether vectors and words count together, or only one of them; words load no model."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from crossmodal.errors import FilterError, NoSuchChunk
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.chunks import find_chunk, played_by
-from crossmodal.ledger.read.filters import parse_where
+from crossmodal.ledger.read.filters import Where, parse_where
 from crossmodal.ledger.read.surroundings import surroundings
 from crossmodal.records import Hit, VectorList
 from crossmodal.search.answer import Answer
@@ -33,10 +33,11 @@ from crossmodal.search.lists import (
     encode_upload,
 )
 from crossmodal.search.many import merged_many
-from crossmodal.search.merge import Page, merged
+from crossmodal.search.merge import Beside, Page, merged, words_page
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.parts import Part, combine, parts_of, title_of
 from crossmodal.search.similar import vectors_of
+from crossmodal.search.words import refuse_wordless, unquoted, words_of
 from crossmodal.vectors.ann.cache import CodesFolder
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Query:
     text: str = ""
     picture: str | bytes = ""
     chunk_id: int | None = None
+    has_words: bool = True
+    """Whether the words of the text count; not where it only names a mixed query."""
 
     @property
     def title(self) -> str:
@@ -112,6 +115,8 @@ class SearchService:
             PathError, Refused: the picture cannot be used.
         """
         search = _Search(self.collection, options)
+        if options.mode == "words":
+            return search.by_words([query])[0]
         with self.collection.read() as con:
             lists = self._lists(con, options)
             query_id = _query_id(query, lists)
@@ -132,6 +137,9 @@ class SearchService:
         Raises as ``ask`` does, before the first answer where it can.
         """
         search = _Search(self.collection, options)
+        if options.mode == "words":
+            yield from search.by_words(queries)
+            return
         for start in range(0, len(queries), _BATCH_QUERIES):
             part = queries[start : start + _BATCH_QUERIES]
             encoded = self.encoded(part, options)
@@ -153,6 +161,7 @@ class SearchService:
 
         Raises as ``ask`` does; also PathError where a part is neither known nor a file.
         """
+        refuse_wordless(options)
         with self.collection.read() as con:
             every = choose_lists(con, self.collection.path, replace(options, modalities=()))
             wordless = versions_without_texts(con, every)
@@ -166,7 +175,7 @@ class SearchService:
             centring = centring_of(con, every, texts)
             vectors = combine(list(zip(examples, weights, strict=True)), every, centring)
             search = _Search(self.collection, options, hidden)
-            return search.answer(con, Query(text=title_of(parts)), "", vectors)
+            return search.answer(con, Query(text=title_of(parts), has_words=False), "", vectors)
 
     def _lists(self, con: duckdb.DuckDBPyConnection, options: QueryOptions) -> list[VectorList]:
         """Return the lists to encode for; all of them where the query is to be remembered."""
@@ -185,7 +194,7 @@ class SearchService:
         self, queries: Sequence[Query], lists: list[VectorList], device: str
     ) -> list[QueryVectors]:
         """Return the queries as the spaces see them; texts are encoded together."""
-        texts = [query.text for query in queries if query.text]
+        texts = [unquoted(query.text) for query in queries if query.text]
         by_text = iter(encode_texts(lists, texts, device) if texts else ())
         encoded = []
         for query in queries:
@@ -214,8 +223,9 @@ class _Search:
     ) -> Answer:
         where = parse_where(self.options.where)
         codes = codes_beside(self.collection.path)
-        searched, is_wanted = self._searched(vectors), self._filter(con, query)
-        page = merged(con, searched, self.options, where, codes, is_wanted)
+        words = words_of(con, query.text if query.has_words else "", self.options, where)
+        beside = Beside(self._filter(con, query), words)
+        page = merged(con, self._searched(vectors), self.options, where, codes, beside)
         return self._shown(con, query, query_id, vectors, page)
 
     def answer_many(
@@ -227,11 +237,28 @@ class _Search:
         where = parse_where(self.options.where)
         codes = codes_beside(self.collection.path)
         searched = [self._searched(vectors) for vectors in encoded]
-        pages = merged_many(con, searched, self.options, where, codes)
+        words = [words_of(con, query.text, self.options, where) for query in queries]
+        pages = merged_many(con, searched, self.options, where, codes, words)
         return [
             self._shown(con, query, "", vectors, page)
             for query, vectors, page in zip(queries, encoded, pages, strict=True)
         ]
+
+    def by_words(self, queries: Sequence[Query]) -> list[Answer]:
+        """Return an answer for each query by its words alone; no model is loaded."""
+        where = parse_where(self.options.where)
+        if not all(query.text for query in queries):
+            refuse_wordless(self.options)
+        with self.collection.read() as con:
+            choose_lists(con, self.collection.path, self.options)  # refuses what holds nothing
+            return [self._by_words(con, query, where) for query in queries]
+
+    def _by_words(
+        self, con: duckdb.DuckDBPyConnection, query: Query, where: Where | None
+    ) -> Answer:
+        words = words_of(con, query.text, self.options, where)
+        page = words_page(con, self.options, where, Beside(words=words))
+        return self._shown(con, query, "", {}, page)
 
     def _searched(self, vectors: QueryVectors) -> QueryVectors:
         wanted = self.options.modalities

@@ -14,6 +14,7 @@ from crossmodal.search.answer import Answer
 from crossmodal.search.lists import QueryVectors
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import Query, SearchService
+from crossmodal.search.words import Mode
 from crossmodal.web.api.errors import ApiError
 from crossmodal.web.api.lookup import known_chunk
 from crossmodal.web.lru import Lru
@@ -32,6 +33,7 @@ class Ask:
     modalities: tuple[str, ...] = ()
     group: bool = True
     min_strength: str | None = None
+    mode: Mode = "hybrid"
 
 
 class Searcher:
@@ -99,4 +101,5 @@ class Searcher:
             modalities=ask.modalities,
             group=ask.group,
             min_strength=ask.min_strength,
+            mode=ask.mode,
         )

@@ -76,6 +76,12 @@ class SearchParams(FlowParams):
         title="Least strength",
         description="Hide hits that are weaker than this. Weak hides none.",
     )
+    mode: Literal["hybrid", "vector", "words"] = Field(
+        default="hybrid",
+        title="Mode",
+        description="Meaning and words together, only meaning, or only words. What stands in "
+        "quotes is looked for as it is.",
+    )
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:
@@ -101,6 +107,7 @@ class SearchParams(FlowParams):
             group=self.group,
             expand=self.expand,
             min_strength=self.min_strength,
+            mode=self.mode,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePath
+from typing import Literal
 
 from pydantic import Field
 
@@ -55,6 +56,11 @@ class EvaluateParams(FlowParams):
         ge=10,
         le=1000,
     )
+    mode: Literal["hybrid", "vector", "words"] = Field(
+        default="hybrid",
+        title="Mode",
+        description="How texts are searched for: meaning and words, only meaning, only words.",
+    )
     allow_overlap: bool = Field(
         default=False,
         title="Allow overlap",
@@ -76,6 +82,7 @@ class EvaluateParams(FlowParams):
             model=self.model or None,
             device=self.device,
             k=self.depth,
+            mode=self.mode,
             where=self.where,
         )
         given = EvaluateSpec(

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crossmodal.ledger.sql import one_number, registered
+from crossmodal.ledger.words import postings
 from crossmodal.ledger.write import quarantine as refusals
 from crossmodal.ledger.write.model_versions import all_versions, table_of, vector_lists
 from crossmodal.records import Lineup, Rejected, Span, VectorList
@@ -112,6 +113,8 @@ class ShardCommit:
     """Rows of vector_schema(dim) for each list: every chunk is in its modality's."""
     hubs: Mapping[VectorList, np.ndarray] = field(default_factory=dict)
     """Hub terms of these vectors, (n,) float32; a list that has none gets them later."""
+    words: pa.Table | None = None
+    """The words of ``cut`` where they were counted before (see ``words.postings``)."""
     spans: Sequence[Span] = ()
 
 
@@ -121,10 +124,12 @@ def commit_shard(con: duckdb.DuckDBPyConnection, shard: ShardCommit) -> None:
     The model versions must be registered, the vectors finite, normalised and of their dim.
     """
     tables = {vectors: _table(vectors) for vectors in shard.lineup.all_lists}
+    words = postings.words_of_cut(shard.cut) if shard.words is None else shard.words
     run_id = {"run_id": shard.run_id}
     with registered(con, planned=shard.planned, cut=shard.cut):
         con.execute(_PUT_SOURCES, run_id)
         con.execute(_DROP_RENAMED)
+        _put_names(con, shard.planned)
         con.execute(_ADD_CHUNKS, run_id)
         for vectors, fresh in shard.vectors.items():
             with registered(con, fresh=_with_hubs(fresh, shard.hubs.get(vectors))):
@@ -132,6 +137,7 @@ def commit_shard(con: duckdb.DuckDBPyConnection, shard: ShardCommit) -> None:
         for table in tables.values():
             con.execute(_DROP_STALE_VECTORS.format(vectors=table))
         refusals.settle_shard(con, shard.run_id, shard.lineup)
+    postings.put_shard_words(con, shard.cut, words)
     write_spans(con, shard.run_id, shard.spans)
 
 
@@ -144,10 +150,12 @@ def apply_plan(
     the very content of a duplicate or a renamed source in here. ``lineup`` says whose vectors
     count; None where there are none yet.
     """
-    with registered(con, planned=plan.filter(pc.invert(plan["embed"]))):
+    settled = plan.filter(pc.invert(plan["embed"]))
+    with registered(con, planned=settled):
         con.execute(_PUT_SOURCES, {"run_id": run_id})
         con.execute(_DROP_RENAMED)
         con.execute(_DROP_DELETED)
+        _put_names(con, settled)
         refusals.settle_plan(con, run_id, lineup)
     collect_orphans(con)
 
@@ -164,6 +172,8 @@ def collect_orphans(con: duckdb.DuckDBPyConnection) -> int:
     for table in (*tables, "chunk"):
         con.execute(f"DELETE FROM {table} WHERE chunk_id IN (SELECT chunk_id FROM orphan)")
     num_orphans = one_number(con, "SELECT count(*) FROM orphan")
+    if num_orphans:
+        postings.drop_orphans(con)
     con.execute("DROP TABLE orphan")
     return num_orphans
 
@@ -185,6 +195,14 @@ def write_spans(con: duckdb.DuckDBPyConnection, run_id: str, spans: Sequence[Spa
     rows = [{"run_id": run_id, **asdict(span)} for span in spans]
     with registered(con, timed=pa.Table.from_pylist(rows, schema=_SPAN_SCHEMA)):
         con.execute("INSERT INTO span SELECT * FROM timed")
+
+
+def _put_names(con: duckdb.DuckDBPyConnection, planned: pa.Table) -> None:
+    """Write the words of the names of what is planned, and drop those of names that are gone."""
+    there = planned.filter(pc.not_equal(planned["action"], "deleted"))
+    postings.put_names(con, there["uri"].to_pylist())
+    if there.num_rows < planned.num_rows or planned["previous_uri"].null_count < planned.num_rows:
+        postings.drop_names(con)
 
 
 def _with_hubs(fresh: pa.Table, hubs: np.ndarray | None) -> pa.Table:

@@ -8,6 +8,7 @@ from fastapi import Depends, Path, Query
 from pydantic import StringConstraints
 
 from crossmodal.modalities import Modality
+from crossmodal.search.words import Mode
 from crossmodal.web import settings as bounds
 from crossmodal.web.api.schemas import Strength
 from crossmodal.web.search_pages import Ask
@@ -80,6 +81,13 @@ def _ask(
         Strength | None,
         Query(title="Least strength", description="Hide weaker hits; none: hide none."),
     ] = None,
+    mode: Annotated[
+        Mode,
+        Query(
+            title="Mode",
+            description="Meaning and words together, only meaning, or only words.",
+        ),
+    ] = "hybrid",
 ) -> Ask:
     return Ask(
         k=k,
@@ -88,6 +96,7 @@ def _ask(
         modalities=tuple(modality),
         group=group,
         min_strength=min_strength,
+        mode=mode,
     )
 
 

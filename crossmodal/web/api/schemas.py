@@ -60,7 +60,9 @@ class FoundHit(FoundChunk):
     """One chunk among the hits of a query."""
 
     rank: int
-    score: float = Field(description="Cosine similarity in the list that found it, -1 to 1.")
+    score: float = Field(
+        description="Cosine similarity in the list that found it, -1 to 1; BM25 in mode words."
+    )
     merit: float | None = Field(
         description="-ln of how many chunks of its list look as good to a generic question: "
         "compares across modalities. Null while its list is not calibrated."

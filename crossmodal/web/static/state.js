@@ -1,13 +1,14 @@
 // Hold what is shown as the page's address, so that a link leads to the same results.
 
 export const PAGE = 24;
-const NAMES = ["q", "like", "type", "path", "from", "to", "min", "max", "chunk"];
-export const FILTERS = ["type", "path", "from", "to", "min", "max"];
+const NAMES = ["q", "like", "type", "path", "from", "to", "min", "max", "mode", "chunk"];
+export const FILTERS = ["type", "path", "from", "to", "min", "max", "mode"];
 
 export function fromAddress(search = location.search) {
   const query = new URLSearchParams(search);
   const state = Object.fromEntries(NAMES.map((name) => [name, query.get(name) ?? ""]));
   state.modality = query.getAll("modality").filter((name) => ["image", "text", "audio"].includes(name));
+  if (!["vector", "words"].includes(state.mode)) state.mode = "";
   state.every = query.get("every") === "1";
   state.page = Math.max(1, Number.parseInt(query.get("page") ?? "1", 10) || 1);
   if (!/^\d{1,18}$/.test(state.like)) state.like = "";
@@ -30,6 +31,8 @@ export function parameters(state) {
     ["k", PAGE],
     ["offset", (state.page - 1) * PAGE],
     ["group", !state.every],
+    // What has no words, a picture or a chunk, is asked by its meaning.
+    ...(state.mode && state.q ? [["mode", state.mode]] : []),
     ...state.modality.map((name) => ["modality", name]),
     ...conditions(state).map((condition) => ["where", condition]),
   ];
