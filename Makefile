@@ -1,4 +1,4 @@
-# Verbs: demo, test, check, wheel, clean. Each sets up what it needs; a second run reuses it.
+# Verbs: demo, test, check, wheel, audit, clean. Each sets up what it needs; a second run reuses it.
 VENV   ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 MODEL  ?=
@@ -16,13 +16,14 @@ STARTED = start=$$(date +%s)
 TOOK    = $$(( $$(date +%s) - start )) s
 
 .DEFAULT_GOAL = help
-.PHONY: help install demo test check wheel clean
+.PHONY: help install demo test check wheel audit clean
 
 help:
 	@echo "make demo   index pictures and search them (IMAGES=folder, MODEL=hub id or directory)"
 	@echo "make test   run the whole test suite"
 	@echo "make check  lint, types and the import contract"
 	@echo "make wheel  build the wheel and use it where no checkout is seen"
+	@echo "make audit  look up known holes in the pinned packages (needs the network)"
 	@echo "make clean  remove the environment and the demo's output"
 
 install: $(STAMP)
@@ -60,6 +61,9 @@ check: $(TOOLS)
 
 wheel: $(TOOLS)
 	@$(STARTED); $(BIN)/python .ci/wheel.py && echo "==> the wheel took $(TOOK)"
+
+audit: $(TOOLS)
+	@$(INSTALL) pip-audit && $(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 clean:
 	rm -rf $(VENV) $(DEMO)

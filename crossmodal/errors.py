@@ -12,6 +12,7 @@ allowed and what to do next.
     │   ├── CollectionMissing      there is none at that path
     │   ├── CollectionEmpty        it holds no vector yet
     │   ├── NoSuchChunk            it holds no such chunk, or no vector of it
+    │   ├── SqlError               a query in SQL cannot be answered, or would write
     │   ├── CollectionBusy         its lock was not free in time (transient)
     │   ├── CollectionUnreadable   not DuckDB, damaged, or no permission
     │   └── CollectionTooNew       written by a later crossmodal
@@ -73,6 +74,10 @@ class CollectionEmpty(CollectionError):
 
 class NoSuchChunk(CollectionError):
     """The collection holds no chunk of that number, or no vector of it."""
+
+
+class SqlError(CollectionError):
+    """A query in SQL cannot be answered, or would write."""
 
 
 class CollectionBusy(CollectionError):

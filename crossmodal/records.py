@@ -310,7 +310,7 @@ class Hit:
     merit: float | None = None
     """-ln of how many chunks of its list look as good to a generic question; compares across lists.
 
-    None where the list is not calibrated yet, or was searched by itself.
+    None where a list of the search is not calibrated yet.
     """
     strength: Literal["strong", "likely", "weak", ""] = ""
     """strong, likely or weak, from the merit; empty without one."""

@@ -57,6 +57,14 @@ def show_outcome(state: Any, *, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
+def show_preview(preview: dict[str, Any], *, as_json: bool) -> None:
+    """Print what a run would do."""
+    if as_json:
+        print_json(preview)
+    else:
+        typer.echo(preview["text"])
+
+
 def _outcome(state: Any) -> dict[str, Any]:
     """Return the run's report, also of a run that ended Failed; re-raise anything else."""
     from crossmodal.errors import RunError

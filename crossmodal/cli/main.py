@@ -16,20 +16,14 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from crossmodal.cli import ask, create, models, moderate, project, run, space
+from crossmodal.cli import ask, create, keep, models, moderate, project, run, space
 from crossmodal.cli.drawn import drawn
 from crossmodal.cli.evaluate import evaluate
+from crossmodal.cli.export import export
+from crossmodal.cli.quiet import quieten
 from crossmodal.cli.recommend import recommend
 from crossmodal.cli.serve import deploy, serve
 from crossmodal.cli.web import ui
-
-app = typer.Typer(
-    name="crossmodal",
-    help="Keep a DuckDB file of embeddings in step with your files, and search it by meaning.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 
 _COMMANDS: tuple[Callable[..., None], ...] = (
     run.index,
@@ -53,6 +47,10 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     evaluate,
     moderate.moderate,
     ask.profile,
+    export,
+    keep.verify,
+    keep.backup,
+    keep.restore,
     deploy,
     serve,
     ui,
@@ -64,8 +62,8 @@ def main() -> None:
     from crossmodal.errors import CrossmodalError
 
     project.put_first()
-    _register(sys.argv[1:])
-    _quieten()
+    app = make_app(sys.argv[1:])
+    quieten()
     atexit.register(_mute)  # registered first, so it runs after everybody else's farewell
     try:
         app()
@@ -74,22 +72,28 @@ def main() -> None:
         sys.exit(1)
 
 
-def _register(arguments: Sequence[str]) -> None:
-    """Add the commands of the table; only the one that is asked for draws its options."""
+def make_app(arguments: Sequence[str]) -> typer.Typer:
+    """Return the commands of the table; only those that are named among the arguments have options.
+
+    To draw options from a form costs its import, which the list of commands need not wait for.
+    """
+    app = typer.Typer(
+        name="crossmodal",
+        help="Keep a DuckDB file of embeddings in step with your files, and search it by meaning.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
     for command in _COMMANDS:
         app.command()(drawn(command, arguments))
     app.add_typer(moderate.review)
     app.add_typer(space.space)
+    return app
 
 
-def _quieten() -> None:
-    """Keep third parties from phoning home or talking over the report; the user's settings win."""
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-    # Without a server of its own a command starts one: more than 20 s on a machine at work.
-    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
-    os.environ.setdefault("DAFT_PROGRESS_BAR", "0")
+def command_names() -> list[str]:
+    """Return the names of the commands of the table."""
+    return [command.__name__ for command in _COMMANDS]
 
 
 def _mute() -> None:

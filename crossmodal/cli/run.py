@@ -1,14 +1,16 @@
 """Offer the flows that write: ``index``, ``backfill``, ``finetune`` and ``promote``.
 
-Options in, one flow, its report out. Everything heavy is imported inside the command.
+Options in, one flow, its report out. What needs no Prefect server is answered without one: what
+a run could only fail at, and what it would do. Everything heavy is imported inside the command.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from crossmodal.cli import dry_run
 from crossmodal.cli.drawn import form_command
-from crossmodal.cli.invoke import checked, run_flow
+from crossmodal.cli.invoke import checked, run_flow, show_preview
 from crossmodal.cli.options import JsonOption
 
 
@@ -17,7 +19,12 @@ def index(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Bring the collection in step with PATHS; only what changed is embedded."""
     from flows.params.base import IndexParams
 
-    run_flow(_index_flow, checked(IndexParams, given), as_json=as_json)
+    params = checked(IndexParams, given)
+    dry_run.refuse_early(params)
+    if params.dry_run:
+        show_preview(dry_run.preview_index(params), as_json=as_json)
+        return
+    run_flow(_index_flow, params, as_json=as_json)
 
 
 @form_command("flows.params.backfill:BackfillParams")
@@ -25,7 +32,12 @@ def backfill(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Fill the collection in from PATHS, partition by partition; nothing is deleted."""
     from flows.params.backfill import BackfillParams
 
-    run_flow(_backfill_flow, checked(BackfillParams, given), as_json=as_json)
+    params = checked(BackfillParams, given)
+    dry_run.refuse_early(params)
+    if params.dry_run:
+        show_preview(dry_run.preview_backfill(params), as_json=as_json)
+        return
+    run_flow(_backfill_flow, params, as_json=as_json)
 
 
 @form_command("flows.params.finetune:FinetuneParams")

@@ -87,8 +87,10 @@ class Collection:
         """
         self._refuse_folder()
         self._make_folder()
+        was_known = self._was_a_collection
         with exclusive(self.path, self.lock_timeout_s), self._explained():
             if not self.exists:
+                self._refuse_emptied(was_known)
                 self._create()
             with self._opened(self.path, read_only=False) as con:
                 if self._version(con) < LATEST:
@@ -158,6 +160,20 @@ class Collection:
                 "upgrade crossmodal, or index into a new file"
             )
         return version
+
+    @property
+    def _was_a_collection(self) -> bool:
+        """Say whether an empty file was a collection once: what lies beside it tells."""
+        log = self._wal.stat().st_size if self._wal.is_file() else 0
+        return self.path.is_file() and (log > 0 or os.path.exists(f"{self.path}.lock"))
+
+    def _refuse_emptied(self, was_known: bool) -> None:
+        if was_known:
+            raise CollectionUnreadable(
+                f"{self.path} was a collection and is empty now: put a copy back with `crossmodal "
+                f"restore COPY --replace`, or delete the empty file and {self._wal.name} to begin "
+                "anew"
+            )
 
     def _refuse_folder(self) -> None:
         if self.path.is_dir():

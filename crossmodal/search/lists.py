@@ -54,6 +54,19 @@ def choose_lists(
     )
 
 
+def serving_lists(
+    con: duckdb.DuckDBPyConnection, path: Path, options: QueryOptions
+) -> list[VectorList]:
+    """Return of each modality the one list that holds all of its chunks.
+
+    Raises as ``choose_lists`` does.
+    """
+    by_modality: dict[str, VectorList] = {}
+    for held in choose_lists(con, path, options):
+        by_modality.setdefault(held.modality, held)
+    return list(by_modality.values())
+
+
 def encode_texts(lists: list[VectorList], texts: Sequence[str], device: str) -> list[QueryVectors]:
     """Return each text as each space sees it; encoded together, which is much quicker."""
     asked = lists_for_text(lists)

@@ -73,8 +73,8 @@ class SearchParams(FlowParams):
     )
     min_strength: Literal["weak", "likely", "strong"] = Field(
         default="weak",
-        title="At least",
-        description="Hide hits that are weaker than this.",
+        title="Least strength",
+        description="Hide hits that are weaker than this. Weak hides none.",
     )
 
     @model_validator(mode="after")

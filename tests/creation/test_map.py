@@ -65,7 +65,7 @@ def test_what_is_gone_leaves_and_what_is_new_finds_its_place(mine: Path) -> None
         con.execute("DELETE FROM vector_1_image WHERE chunk_id = ?", [back])
     assert update_map(str(mine)).num_gone == 1
     with Collection(mine).write() as con:
-        con.executemany("INSERT INTO vector_1_image VALUES (?, ?, ?, ?)", kept)
+        con.executemany("INSERT INTO vector_1_image VALUES (?, ?, ?, ?, ?)", kept)
     third = update_map(str(mine))
     assert third.num_placed == 1
     assert np.array_equal(third.points.places[1:], first.points.places[1:])

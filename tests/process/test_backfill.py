@@ -107,5 +107,5 @@ def test_report_lists_the_partitions_and_a_rerun_imports_no_torch(
 
 def test_wrong_option_is_told_in_one_line(shell: Callable[..., Shell], pictures: Path) -> None:
     refused = shell().run("backfill", pictures, "--partition-by", "week", expect=2)
-    assert "partition_by" in refused.stderr
+    assert "--partition-by" in refused.stderr
     assert "Traceback" not in refused.stderr

@@ -113,9 +113,19 @@ def test_glob_deletes_only_what_it_brought(world: World) -> None:
     world.run(world.folder / "c.gif")
     for name in ("b.png", "c.gif"):
         (world.folder / name).unlink()
-    assert world.run(world.folder / "*.gif").summary.counts == {}
+    world.put("d.gif")
+    assert world.run(world.folder / "*.gif").summary.counts == {"added": 1}
     assert world.run(world.folder / "*.png").actions == {"b.png": "deleted"}
     assert world.run(world.folder).actions == {"c.gif": "deleted"}
+
+
+def test_glob_that_matches_nothing_is_refused_until_it_has_brought_something(world: World) -> None:
+    world.put("a.png")
+    with pytest.raises(PathError, match="nothing at"):
+        world.run(world.folder / "*.gif")
+    world.run(world.folder / "*.png")
+    (world.folder / "a.png").unlink()
+    assert world.run(world.folder / "*.png").summary.counts == {"deleted": 1}
 
 
 def test_hidden_sources_are_not_taken_for_deleted_by_a_run_that_does_not_look(

@@ -102,12 +102,15 @@ def hubs_of(
     con: duckdb.DuckDBPyConnection, vectors: VectorList, chunk_ids: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
     """Return (n,) float32 hub terms of chunks; NaN where there is none."""
+    found = np.full(len(chunk_ids), np.nan, np.float32)
+    if not len(chunk_ids):
+        return found
+    # As literals they are looked up by index, which a list that is bound is not: 3 ms, not 5.
+    literals = ",".join(str(int(chunk_id)) for chunk_id in chunk_ids)
     rows = con.execute(
         f"SELECT chunk_id, hub FROM {table_of(vectors)} "
-        "WHERE chunk_id IN (SELECT unnest($ids::BIGINT[])) AND hub IS NOT NULL",
-        {"ids": chunk_ids},
+        f"WHERE chunk_id IN ({literals}) AND hub IS NOT NULL"
     ).fetchnumpy()
-    found = np.full(len(chunk_ids), np.nan, np.float32)
     ids = np.asarray(rows["chunk_id"], np.int64)
     order = np.argsort(ids)
     if len(ids):

@@ -34,6 +34,14 @@ class Listing:
     num_hidden: int
     """Files and folders left out for a leading dot; what such folders hold is not counted."""
 
+    @property
+    def notes(self) -> list[str]:
+        """Return what a person should know of what was looked at, and what was not."""
+        hidden = (
+            f"left out: {self.num_hidden:,} hidden files and folders (--include-hidden takes them)"
+        )
+        return [hidden] if self.num_hidden else []
+
 
 def list_sources(paths: list[str], manifest: Path, options: ListOptions) -> Listing:
     """Write every source below the paths to ``manifest`` and say what was found.

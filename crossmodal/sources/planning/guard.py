@@ -18,8 +18,11 @@ from crossmodal.sources.planning.temp_tables import rows
 
 
 def refuse_unknown_roots(ledger: duckdb.DuckDBPyConnection, roots: Sequence[Root]) -> None:
-    """Raise PathError where a root is missing and the ledger knows no source of it."""
-    missing = [root.root for root in roots if root.missing]
+    """Raise PathError where nothing is at a root or matches it, and the ledger knows none of it.
+
+    A folder that is there may be empty: something may be put into it.
+    """
+    missing = [root.root for root in roots if root.missing or _matches_nothing(root)]
     if not missing:
         return
     known_by_root = dict(rows(ledger, sql.KNOWN_BY_ROOT))
@@ -29,6 +32,10 @@ def refuse_unknown_roots(ledger: duckdb.DuckDBPyConnection, roots: Sequence[Root
             f"there is nothing at {', '.join(unknown)}, and the collection knows no source of "
             "it: check the spelling, or mount the disk"
         )
+
+
+def _matches_nothing(root: Root) -> bool:
+    return root.kind == "glob" and not root.found
 
 
 def withheld_deletions(

@@ -23,6 +23,8 @@ HUB_WEIGHT = np.float32(0.5)
 MAX_SAMPLED = 20_000
 """Vectors that a table is fitted to."""
 NUM_KNOTS = 4096
+SAME = np.float32(0.999)
+"""Cosine from which two vectors are of one content, but for rounding in the forward pass."""
 TAIL_SHARE = 1e-3
 """The best scores, above which a table continues as an exponential."""
 
@@ -115,6 +117,8 @@ def merit_of(table: Table, num_vectors: int) -> MeritOf:
 
     def compute(cosines: Floats, hubs: Floats) -> npt.NDArray[np.float64]:
         known = np.where(np.isnan(hubs), np.float32(table.mean_hub), hubs)
+        # What asks is itself here, which no hub may push down.
+        known = np.where(cosines >= SAME, np.float32(0), known)
         return merit(table, corrected(cosines, known), num_vectors)
 
     return compute

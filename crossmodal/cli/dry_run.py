@@ -1,0 +1,103 @@
+"""Say what an index or a backfill would do, or cannot do, without a Prefect server.
+
+Owns the order of the steps, which is that of the flows as far as their plan; the steps themselves
+are the library's, as they are in the flows. Writes nothing to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crossmodal.records import Lineup, Plan
+    from crossmodal.runs.run import Run
+    from crossmodal.sources.listing.listing import Listing
+    from flows.params.backfill import BackfillParams
+    from flows.params.base import EmbedParams, IndexParams
+
+_NUM_PREVIEWED = 50
+
+
+def refuse_early(params: EmbedParams) -> None:
+    """Refuse what the run could only fail at.
+
+    Raises:
+        PathError, CollectionError, ModelError
+    """
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.sources.planning import early
+
+    collection = Collection(params.collection)
+    early.refuse_unknown_paths(collection, params.paths, params.list_options())
+    early.refuse_unknown_models(collection, params.lineup_spec())
+
+
+def preview_index(params: IndexParams) -> dict[str, Any]:
+    """Return what the index would do: plain values, and ``text`` for people."""
+    from crossmodal.sources.planning import make_plan
+    from crossmodal.views.plan import preview_text
+
+    with _unrecorded("index", params) as run:
+        listing, lineup = _listed(run, params), _lineup(run, params)
+        plan = _planned(run, params, listing, lineup)
+        shown = make_plan.preview(run, plan, lineup, _NUM_PREVIEWED) | {"notes": run.notes}
+        return shown | {"text": preview_text(shown)}
+
+
+def preview_backfill(params: BackfillParams) -> dict[str, Any]:
+    """Return what is due in each partition: plain values, and ``text`` for people."""
+    from crossmodal.chunking.registry import fingerprints
+    from crossmodal.sources.partitions import divide, selection
+    from crossmodal.sources.planning.make_plan import reading
+
+    with _unrecorded("backfill", params) as run:
+        listing = _listed(run, params)
+        with reading(run.collection) as con:
+            chosen = selection.select(con, listing, run.workdir, params.selection())
+        lineup = _lineup(run, params)
+        plan = _planned(run, params, chosen.listing, lineup)
+        cut_by = tuple(fingerprints(params.chunk_rules(), lineup).values())
+        backfill = divide.divide(run, plan, chosen, lineup, cut_by, params.shard_size)
+        shown = divide.preview(run, backfill, lineup)
+        del shown["markdown"]
+        return shown
+
+
+@contextmanager
+def _unrecorded(flow: str, params: EmbedParams) -> Iterator[Run]:
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.runs.run import Run, recorded
+
+    run = Run(Collection(params.collection), flow, params.run_options())
+    with recorded(run, {}):
+        yield run
+
+
+def _listed(run: Run, params: EmbedParams) -> Listing:
+    from crossmodal.sources.listing.listing import list_sources
+    from crossmodal.sources.planning.make_plan import beside
+
+    options = beside(run.collection, params.list_options())
+    listing = list_sources(params.paths, run.workdir / "manifest.parquet", options)
+    run.notes += listing.notes
+    return listing
+
+
+def _lineup(run: Run, params: EmbedParams) -> Lineup:
+    from crossmodal.models.lineup import advice, choose_lineup
+
+    spec = params.lineup_spec()
+    run.notes += filter(None, [advice(run.collection, spec)])
+    return choose_lineup(run.collection, spec, params.dtype)
+
+
+def _planned(
+    run: Run, params: IndexParams | BackfillParams, listing: Listing, lineup: Lineup
+) -> Plan:
+    from crossmodal.sources.planning import make_plan
+
+    rules, chunk_rules = params.plan_rules(), params.chunk_rules()
+    options = make_plan.plan_options(listing, lineup, rules, chunk_rules)
+    return make_plan.make_plan(run, listing, options)

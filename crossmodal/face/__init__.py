@@ -1,0 +1,1 @@
+"""What ``import crossmodal`` offers: one collection as an object, its hits, its vectors."""

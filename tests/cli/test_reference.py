@@ -1,0 +1,13 @@
+"""The page of commands says what the command line offers."""
+
+from __future__ import annotations
+
+from crossmodal.cli.reference import reference
+from tests.conftest import ROOT
+
+
+def test_the_page_of_commands_is_what_the_command_line_offers() -> None:
+    page = ROOT / "docs" / "commands.md"
+    assert page.read_text(encoding="utf-8") == reference(), (
+        "write it anew: python -m crossmodal.cli.reference > docs/commands.md"
+    )
