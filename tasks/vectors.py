@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from crossmodal.ledger.words.postings import count_words
-from crossmodal.records import Lineup
+from crossmodal.ledger.write import model_versions
+from crossmodal.records import Lineup, VectorList
 from crossmodal.runs.run import Run
 from crossmodal.spaces.fill import fill_spaces
 from crossmodal.vectors.audit import keep_codes
@@ -24,7 +25,8 @@ def update_codes(run: Run, lineup: Lineup) -> None:
     with run.recorder.span("update codes") as span:
         known = run.lineup or lineup
         if known.id is not None:
-            span.num_items = sum(keep_codes(run.collection, found) for found in known.all_lists)
+            lists = [*known.all_lists, *_derived_lists(run)]
+            span.num_items = sum(keep_codes(run.collection, found) for found in lists)
 
 
 @stage("calibrate")
@@ -39,3 +41,10 @@ def calibrate_scores(run: Run, lineup: Lineup) -> None:
             done = [calibrate(run.collection, found) for found in known.all_lists]
             span.num_items = sum(found.num_hubs for found in done)
         count_words(run.collection)
+
+
+def _derived_lists(run: Run) -> list[VectorList]:
+    """Return the lists of the derived spaces that searches use; nothing is embedded into them."""
+    with run.collection.read() as con:
+        live = model_versions.live(con)
+    return [held for held in (live.all_lists if live else ()) if held.version.derived]

@@ -23,7 +23,6 @@ from crossmodal.ledger.write.shard_writer import collect_orphans
 from crossmodal.records import ModelVersion, VectorList
 from crossmodal.vectors.affine import Floats, apply, unpack
 from crossmodal.vectors.ann.reading import vector_blocks
-from crossmodal.vectors.audit import keep_codes
 from crossmodal.vectors.calibration.merit import hub_terms
 from crossmodal.vectors.calibration.probe_bank import REVISION
 from crossmodal.vectors.calibration.update import calibrate
@@ -74,13 +73,16 @@ def fill_spaces(collection: Collection, run_id: str, tick: Tick = lambda num: No
 def fill(
     collection: Collection, version: ModelVersion, run_id: str, tick: Tick = lambda num: None
 ) -> Filled:
-    """Bring one registered space in step with its parent, then what searches need beside it."""
+    """Bring one registered space in step with its parent, then make its scores comparable.
+
+    Codes are for spaces that are live, and index and backfill build them: until then searches of a
+    space are exact.
+    """
     ensure_derived_probes(collection, version)
     done = [_fill_list(collection, held, run_id, tick) for held in vector_lists(version)]
     for held, changed in zip(vector_lists(version), done, strict=True):
         if changed != Filled():
             calibrate(collection, held)
-            keep_codes(collection, held)
     return Filled(sum(d.num_added for d in done), sum(d.num_dropped for d in done))
 
 
