@@ -31,7 +31,7 @@ Mode = Literal["hybrid", "vector", "words"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 WORD_WEIGHT = 0.3
-"""Of BM25 against the cosine, both in standard deviations (docs/quality.md)."""
+"""Of BM25 against the cosine, each in its standard deviations (docs/quality.md)."""
 EXACT_MERIT = 10.0
 """What a chunk gains that holds the very part number a question names; a rule, not measured."""
 _MAX_HOLDING = 2000
