@@ -159,10 +159,12 @@ def with_words(
     hits = [*found.hits, *joining]
     ids = np.array([hit.chunk_id for hit in hits], np.int64)
     cosines = np.append(found.cosines, [hit.score for hit in joining]).astype(np.float32)
-    gained = WORD_WEIGHT * spread_of_list(con, worded.held) * standing_of(matches, ids.tolist())
+    is_first = np.isin(ids, best)
+    is_near = is_first | (np.arange(len(ids)) < min(worded.window, len(found.hits)))
+    standing = standing_of(matches, ids.tolist(), is_near)
+    gained = WORD_WEIGHT * spread_of_list(con, worded.held) * standing
     merits = worded.measure(cosines + gained.astype(np.float32), hubs_of(con, worded.held, ids))
     merits += EXACT_MERIT * np.isin(ids, list(matches.exact))
-    is_first = np.isin(ids, best)
     places = np.where(is_first, 0, np.arange(len(ids))).tolist()
     return ListHits(hits, cosines, merits, places)
 

@@ -15,6 +15,7 @@ from typing import Literal, get_args
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 
 from crossmodal.errors import FilterError
 from crossmodal.ledger.read.filters import Where
@@ -24,11 +25,13 @@ from crossmodal.ledger.write.model_versions import table_of
 from crossmodal.records import VectorList
 from crossmodal.search.options import QueryOptions
 
+Flags = npt.NDArray[np.bool_]
+
 Mode = Literal["hybrid", "vector", "words"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 WORD_WEIGHT = 0.3
-"""Of BM25 against the cosine, both in standard deviations (docs/quality.md)."""
+"""Of BM25 against the cosine, each in its standard deviations (docs/quality.md)."""
 EXACT_MERIT = 10.0
 """What a chunk gains that holds the very part number a question names; a rule, not measured."""
 _MAX_HOLDING = 2000
@@ -109,16 +112,17 @@ def cosines_of(
     return np.asarray(rows["chunk_id"], np.int64), np.asarray(rows["score"], np.float32)
 
 
-def standing_of(matches: Matches, chunk_ids: Sequence[int]) -> Scores:
-    """Return (n,) how far the BM25 of chunks lies from the mean of all, in standard deviations."""
-    if not len(matches.scores):
-        return np.zeros(len(chunk_ids))
-    num = max(matches.num_worded, len(matches.scores))
-    mean = matches.scores.sum() / num
-    spread = np.sqrt((matches.scores**2).sum() / num - mean**2)
+def standing_of(matches: Matches, chunk_ids: Sequence[int], is_near: Flags) -> Scores:
+    """Return (n,) how far the BM25 of chunks lies from the mean of the near, in deviations.
+
+    ``is_near`` are the candidates that any depth of search has, so that pages join. To measure by
+    all chunks of a list instead lets one rare word outweigh every picture (docs/quality.md).
+    """
     known = dict(zip(matches.chunk_ids.tolist(), matches.scores.tolist(), strict=True))
-    scores = np.array([known.get(chunk_id, 0.0) for chunk_id in chunk_ids])
-    result: Scores = (scores - mean) / spread if spread else np.zeros(len(scores))
+    scores = np.array([known.get(chunk_id, 0.0) for chunk_id in chunk_ids], np.float64)
+    near = scores[is_near]
+    spread = near.std() if len(near) else 0.0
+    result: Scores = (scores - near.mean()) / spread if spread else np.zeros(len(scores))
     return result
 
 
