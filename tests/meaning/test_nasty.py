@@ -16,8 +16,9 @@ pytestmark = [pytest.mark.meaning, pytest.mark.process]
 # Formats that plain Pillow cannot open but that plug-ins, or the document chunker, read: whole
 # files, not broken ones.
 OTHERWISE_READ = {".heic", ".heif", ".hif", ".jxl", ".avif", ".pdf"}
-# Named and shaped like nothing that is read as an image: skipped, with that as their reason.
-OTHER_SUFFIXES = (".wal", ".dcm")
+# Named and shaped like nothing that is read as an image, or drawn by other programs only: skipped,
+# with that as their reason.
+OTHER_SUFFIXES = (".wal", ".dcm", ".eps", ".svg")
 MAX_RSS_BYTES = 2_500_000_000
 
 
