@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -11,13 +11,13 @@ from crossmodal.evaluation.evaluate import EvaluateSpec
 from crossmodal.evaluation.judge import JudgeSpec
 from crossmodal.search.options import QueryOptions
 from flows.params.base import FlowParams
-from flows.params.forms import Condition, Text
+from flows.params.forms import Condition, OnCommandLine, Text
 
 
 class EvaluateParams(FlowParams):
     """Say how well the live line-up, or one model version, answers a set of judged queries."""
 
-    set_path: str = Field(
+    set_path: Annotated[str, OnCommandLine(argument=True)] = Field(
         title="Evaluation set",
         description="A table of path and caption (CSV, TSV, JSONL), a BEIR or TREC folder, or "
         "folders whose names are labels.",
@@ -33,7 +33,7 @@ class EvaluateParams(FlowParams):
         title="Against",
         description="Compare with this model version, with live, or with an evaluation's id.",
     )
-    gates: list[str] = Field(
+    gates: Annotated[list[str], OnCommandLine(("--gate",))] = Field(
         default_factory=list,
         title="Gates",
         description="The run ends Failed unless each holds, such as text->image recall@10 >= "
@@ -44,7 +44,7 @@ class EvaluateParams(FlowParams):
         title="Filters",
         description="Look only among sources that meet these conditions, such as path=*.jpg.",
     )
-    pairs: list[str] = Field(
+    pairs: Annotated[list[str], OnCommandLine(("--pair",))] = Field(
         default_factory=list,
         title="Pairs",
         description="Only these, such as text->image. Empty: all that the set can judge.",
