@@ -148,7 +148,12 @@ def essence(found: DeploymentResponse) -> dict[str, Any]:
     # Only our own command adds what Prefect cannot read off a signature.
     for rule in ("additionalProperties", "if", "then", "else"):
         plain["parameter_openapi_schema"].pop(rule, None)
-    plain["parameter_openapi_schema"]["properties"]["collection"].pop("pattern", None)
+    fields = plain["parameter_openapi_schema"]["properties"]
+    fields["collection"].pop("pattern", None)
+    # A field that the collection remembers has no default; Prefect's own command writes null.
+    fields |= {
+        name: {k: v for k, v in field.items() if v is not None} for name, field in fields.items()
+    }
     schedules = {s.slug: (s.schedule.model_dump(mode="json"), s.active) for s in found.schedules}
     return {k: v for k, v in plain.items() if k not in ignored} | {"schedules": schedules}
 
