@@ -13,6 +13,21 @@ PageImages = Literal["never", "scanned", "always"]
 FrameSampling = Literal["keyframes", "interval", "scenes"]
 
 
+REMEMBERED = (
+    "text_chunker",
+    "chunk_tokens",
+    "overlap_tokens",
+    "page_images",
+    "figures",
+    "caption_weight",
+    "frames",
+    "frame_interval_s",
+    "audio_window_s",
+    "rows_per_chunk",
+)
+"""The rules that a collection keeps, in the order in which forms show them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkRules:
     """Say how sources are cut; the limits bound what one source may cost."""

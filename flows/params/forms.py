@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, WithJsonSchema
 from pydantic.fields import FieldInfo
 
+from crossmodal.chunking.rules import REMEMBERED
 from crossmodal.errors import FilterError
 from crossmodal.ledger.read.filters import condition_pattern, parse_where
 
@@ -31,16 +32,7 @@ _LAST = (
     "device",
     "revision",
     "dtype",
-    "text_chunker",
-    "chunk_tokens",
-    "overlap_tokens",
-    "page_images",
-    "figures",
-    "caption_weight",
-    "frames",
-    "frame_interval_s",
-    "audio_window_s",
-    "rows_per_chunk",
+    *REMEMBERED,
     "runner",
     "batch_size",
     "shard_size",

@@ -10,23 +10,11 @@ from collections.abc import Collection as Names
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from crossmodal.chunking.rules import ChunkRules
+from crossmodal.chunking.rules import REMEMBERED, ChunkRules
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import settings
 from crossmodal.sources.planning.temp_tables import reading
 
-REMEMBERED = (
-    "text_chunker",
-    "chunk_tokens",
-    "overlap_tokens",
-    "page_images",
-    "figures",
-    "caption_weight",
-    "frames",
-    "frame_interval_s",
-    "audio_window_s",
-    "rows_per_chunk",
-)
 # Not asked for by itself: it follows from the window.
 _OVERLAP = "audio_overlap_s"
 
