@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from crossmodal.views.status import status_grids
+from crossmodal.views.status import status_tables
 from flows.params.asking import StatusParams
 from flows.params.flat import form_flow
 from tasks.status import publish_status, read_status
@@ -15,5 +15,5 @@ from tasks.status import publish_status, read_status
 def report_status(params: StatusParams) -> dict[str, Any]:
     """Say what a collection holds, by model version, and how its last runs went."""
     found = read_status(params.collection)
-    publish_status(found, status_grids(found))
+    publish_status(found, status_tables(found))
     return asdict(found)

@@ -10,7 +10,7 @@ from crossmodal.ledger.backfill_records import Backfill, PartitionRecord
 from crossmodal.ledger.write import backfills, model_versions
 from crossmodal.records import Lineup
 from crossmodal.runs.run import Run
-from crossmodal.views.backfills import partition_rows, partitions_grid
+from crossmodal.views.backfills import partition_rows, partitions_table
 from tasks.stage import artifact_key, showing, stage
 
 
@@ -25,7 +25,7 @@ def report_partitions(run: Run, backfill: Backfill, lineup: Lineup) -> list[Part
     run.extras = {
         "backfill_id": backfill.id,
         "partitions": [asdict(row) for row in records],
-        "partitions_text": partitions_grid(backfill.id, records).to_text(),
+        "partitions_text": partitions_table(backfill.id, records).to_text(),
     }
     with showing():
         create_table_artifact(

@@ -48,7 +48,7 @@ def dispatch(run: Run, backfill: Backfill, parameters: Parameters, max_parallel:
         DeploymentError: the server knows no such deployment.
     """
     launch = _Launcher(run, backfill, parameters)
-    waiting = [portion.count.name for portion in backfill.portions]
+    waiting = [partition.count.name for partition in backfill.partitions]
     under_way: dict[UUID, str] = {}
     lost = []
     run.progress.start(len(waiting), "partitions")

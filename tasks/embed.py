@@ -35,11 +35,11 @@ def embed_partitions(
     run: Run, lineup: Lineup, backfill: Backfill, group: Group, options: EmbedOptions
 ) -> int:
     """Embed partition after partition, committing each shard; return how many items that were."""
-    from crossmodal.embedding.partitions import embed_portion
+    from crossmodal.embedding.partitions import embed_partition
 
-    batches = [portion.batch for portion in group.portions]
+    batches = [partition.batch for partition in group.partitions]
     work = _shard_work(run, lineup, batches, options)
-    return sum(embed_portion(work, backfill, portion) for portion in group.portions)
+    return sum(embed_partition(work, backfill, partition) for partition in group.partitions)
 
 
 def _shard_work(

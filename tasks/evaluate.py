@@ -26,7 +26,7 @@ def publish_evaluation(found: Judgement, collection: str) -> dict[str, Any]:
         GateMissed: it is worse than a gate allows, or not shown to be as good.
     """
     record = found.evaluated.record
-    sections = (f"## {grid.title}\n\n{grid.to_markdown()}" for grid in found.grids())
+    sections = (f"## {grid.title}\n\n{grid.to_markdown()}" for grid in found.tables())
     with showing():
         create_markdown_artifact(
             "\n\n".join(sections),

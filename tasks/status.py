@@ -6,7 +6,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read import status as counts
-from crossmodal.views.grid import Grid
+from crossmodal.views.text_table import TextTable
 from tasks.stage import collection_key, showing, stage
 
 
@@ -19,7 +19,7 @@ def read_status(collection: str) -> counts.Status:
 
 
 @stage("publish status")
-def publish_status(found: counts.Status, grids: list[Grid]) -> None:
+def publish_status(found: counts.Status, grids: list[TextTable]) -> None:
     """Show the collection's tables in the Prefect UI."""
     sections = (f"## {grid.title}\n\n{grid.to_markdown()}" for grid in grids)
     with showing():

@@ -10,7 +10,7 @@ import typer
 from crossmodal.cli.drawn import form_command
 from crossmodal.cli.invoke import checked
 from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOption
-from crossmodal.cli.printing import print_grids, print_json
+from crossmodal.cli.printing import print_json, print_tables
 
 if TYPE_CHECKING:
     from crossmodal.search.options import QueryOptions
@@ -57,7 +57,7 @@ def search(
     if as_json:
         print_json([a.to_dict() for a in answers])
         return
-    print_grids([a.to_grid() for a in answers])
+    print_tables([a.to_text_table() for a in answers])
     for notice in dict.fromkeys(notice for a in answers for notice in a.notices):
         typer.echo(f"note: {notice}", err=True)
     if contact_sheet:
@@ -89,7 +89,7 @@ def backfills(
     """List the backfills, or the partitions of one: planned, done, failed, vectors, time."""
     from crossmodal.ledger.collection import Collection
     from crossmodal.ledger.write import backfills as ledger
-    from crossmodal.views.backfills import backfills_grid, partitions_grid
+    from crossmodal.views.backfills import backfills_table, partitions_table
 
     with Collection(collection).read() as con:
         if backfill_id:
@@ -100,8 +100,8 @@ def backfills(
     if as_json:
         print_json(partitions if backfill_id else found)
         return
-    print_grids(
-        [partitions_grid(backfill_id, partitions) if backfill_id else backfills_grid(found)]
+    print_tables(
+        [partitions_table(backfill_id, partitions) if backfill_id else backfills_table(found)]
     )
 
 
@@ -109,7 +109,7 @@ def status(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOptio
     """Say what the collection holds, by model version, and how the last runs went."""
     from crossmodal.ledger.collection import Collection
     from crossmodal.ledger.read.status import status as read_status
-    from crossmodal.views.status import status_grids
+    from crossmodal.views.status import status_tables
 
     opened = Collection(collection)
     with opened.read() as con:
@@ -117,7 +117,7 @@ def status(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOptio
     if as_json:
         print_json(found)
         return
-    print_grids(status_grids(found))
+    print_tables(status_tables(found))
 
 
 def quarantine(
@@ -129,14 +129,14 @@ def quarantine(
     """List what was refused, at which stage and why."""
     from crossmodal.ledger.collection import Collection
     from crossmodal.ledger.read.status import quarantine_rows
-    from crossmodal.views.status import quarantine_grid
+    from crossmodal.views.status import quarantine_table
 
     with Collection(collection).read() as con:
         rows = quarantine_rows(con, limit, reason)
     if as_json:
         print_json(rows)
         return
-    print_grids([quarantine_grid(rows)])
+    print_tables([quarantine_table(rows)])
 
 
 def profile(
@@ -156,7 +156,7 @@ def profile(
     if as_json:
         print_json(shown.to_dict())
         return
-    print_grids(shown.to_grids())
+    print_tables(shown.to_text_tables())
     typer.echo(shown.verdict)
     if trace:
         typer.echo(f"trace: {trace} (open it at https://ui.perfetto.dev)")

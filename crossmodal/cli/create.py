@@ -14,7 +14,7 @@ from crossmodal.cli.options import (
     JsonOption,
     ModelOption,
 )
-from crossmodal.cli.printing import print_grids, print_json
+from crossmodal.cli.printing import print_json, print_tables
 
 
 def pair(
@@ -31,7 +31,7 @@ def pair(
     if as_json:
         print_json(found.to_dict())
         return
-    print_grids([found.to_grid()])
+    print_tables([found.to_text_table()])
 
 
 def duplicates(
@@ -60,7 +60,7 @@ def duplicates(
     if as_json:
         print_json(found.to_dict())
         return
-    print_grids([found.to_grid()])
+    print_tables([found.to_text_table()])
 
 
 def map(
@@ -80,7 +80,7 @@ def map(
     if as_json:
         print_json(found.to_dict())
         return
-    print_grids([found.to_grid()])
+    print_tables([found.to_text_table()])
     typer.echo(f"map: {out}")
 
 
@@ -111,4 +111,4 @@ def storyboard(
     if as_json:
         print_json(found.to_dict())
         return
-    print_grids([found.to_grid()])
+    print_tables([found.to_text_table()])

@@ -10,7 +10,7 @@ import typer
 from crossmodal.cli.drawn import form_command
 from crossmodal.cli.invoke import checked
 from crossmodal.cli.options import JsonOption
-from crossmodal.cli.printing import print_grids, print_json
+from crossmodal.cli.printing import print_json, print_tables
 
 
 @form_command("flows.params.evaluate:EvaluateParams")
@@ -36,7 +36,7 @@ def evaluate(
     if as_json:
         print_json(found.to_dict() | {"files": [str(file) for file in written]})
     else:
-        print_grids(found.grids())
+        print_tables(found.tables())
         for file in written:
             typer.echo(f"written: {file}")
     refuse_missed(found)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOption
-from crossmodal.cli.printing import print_grids, print_json
+from crossmodal.cli.printing import print_json, print_tables
 
 if TYPE_CHECKING:
     from crossmodal.vectors.export import Exported, Format
@@ -35,8 +35,8 @@ def export(
 ) -> None:
     """Write vectors, with path, place and text of each chunk, to DEST: one file a modality."""
     chosen = _format(form, dest)
-    from crossmodal.views.grid import Grid
     from crossmodal.views.human import human_bytes
+    from crossmodal.views.text_table import TextTable
 
     written = _written(collection, dest.expanduser(), modality or [], model, chosen)
     if as_json:
@@ -47,7 +47,7 @@ def export(
         for w in written
     ]
     header = ("file", "modality", "model version", "vectors", "dim", "size")
-    print_grids([Grid("exported", header, rows, num_words=3)])
+    print_tables([TextTable("exported", header, rows, num_words=3)])
 
 
 def _format(form: str, dest: Path) -> Format:

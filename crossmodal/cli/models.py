@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOption
-from crossmodal.cli.printing import print_grids, print_json
+from crossmodal.cli.printing import print_json, print_tables
 
 if TYPE_CHECKING:
     from crossmodal.models.promotion import Promotion
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def models(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOption = False) -> None:
     """List every model version: origin, licence, size, figures, and what it serves."""
-    from crossmodal.evaluation.model_tables import model_grids
+    from crossmodal.evaluation.model_tables import model_tables
     from crossmodal.ledger.collection import Collection
     from crossmodal.models.catalogue import catalogue
     from crossmodal.models.promotion_log import log_lines
@@ -26,7 +26,7 @@ def models(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOptio
     if as_json:
         print_json({"versions": entries, "log": log})
         return
-    print_grids(model_grids(entries, log))
+    print_tables(model_tables(entries, log))
 
 
 def compare(
@@ -37,7 +37,7 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Set VERSIONS side by side: recall, ms a query, ms an item, MB, and the frontier."""
-    from crossmodal.evaluation.frontier import draw_frontier, frontier, frontier_grid
+    from crossmodal.evaluation.frontier import draw_frontier, frontier, frontier_table
     from crossmodal.ledger.collection import Collection
     from crossmodal.ledger.write import model_versions
     from crossmodal.models.catalogue import catalogue
@@ -55,7 +55,7 @@ def compare(
     if as_json:
         print_json(points)
         return
-    print_grids([frontier_grid(points)])
+    print_tables([frontier_table(points)])
     if plot:
         typer.echo(f"plot: {plot}")
 
@@ -79,7 +79,7 @@ def gc(
     as_json: JsonOption = False,
 ) -> None:
     """Drop model versions that nobody needs; never the live, the former or a pinned one."""
-    from crossmodal.evaluation.model_tables import collected_grid
+    from crossmodal.evaluation.model_tables import collected_table
     from crossmodal.ledger.collection import Collection
     from crossmodal.models.retire import collect
 
@@ -87,7 +87,7 @@ def gc(
     if as_json:
         print_json(done)
         return
-    print_grids([collected_grid(done)])
+    print_tables([collected_table(done)])
     if not apply:
         typer.echo("nothing was changed: say --apply to drop them")
 

@@ -10,7 +10,7 @@ import typer
 
 from crossmodal.cli.invoke import checked, run_flow
 from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, DeviceOption, JsonOption
-from crossmodal.cli.printing import print_grids, print_json
+from crossmodal.cli.printing import print_json, print_tables
 
 review = typer.Typer(
     name="review",
@@ -65,7 +65,7 @@ def list_findings(
     """List findings, the most urgent first."""
     from crossmodal.ledger.collection import Collection
     from crossmodal.ledger.read.findings import STATES, findings
-    from crossmodal.moderation.shown import findings_grid
+    from crossmodal.moderation.shown import findings_table
 
     if state not in (*STATES, "all"):
         raise typer.BadParameter(f"{state} is no state: use {', '.join(STATES)} or all")
@@ -74,7 +74,7 @@ def list_findings(
     if as_json:
         print_json(found)
         return
-    print_grids([findings_grid(found)])
+    print_tables([findings_table(found)])
 
 
 @review.command()

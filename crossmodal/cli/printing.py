@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from crossmodal.views.grid import Grid
+    from crossmodal.views.text_table import TextTable
 
 _PIPE_WIDTH = 160
 
@@ -20,14 +20,14 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
 
 
-def print_grids(grids: list[Grid]) -> None:
+def print_tables(tables: list[TextTable]) -> None:
     """Print tables, as wide as the terminal, or wide enough for a long path into a pipe."""
     from rich.console import Console
 
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
     console = Console(width=width, highlight=False)
-    for grid in grids:
-        console.print(grid.to_table())
+    for table in tables:
+        console.print(table.to_table())
 
 
 def _plain(value: Any) -> Any:

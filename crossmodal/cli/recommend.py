@@ -14,7 +14,7 @@ from crossmodal.cli.options import (
     JsonOption,
     ModelOption,
 )
-from crossmodal.cli.printing import print_grids, print_json
+from crossmodal.cli.printing import print_json, print_tables
 
 _EXAMPLE = "A chunk id, an indexed path, a picture or a text; repeatable."
 
@@ -76,12 +76,12 @@ def recommend(
         from crossmodal.recommendation.offline import evaluate
 
         judged = evaluate(events, options, train_share, min_rating)
-        notices, shown, plain = judged.notices(), judged.to_grid(), judged.to_dict()
+        notices, shown, plain = judged.notices(), judged.to_text_table(), judged.to_dict()
     else:
         from crossmodal.recommendation.recommend import recommend as find
 
         found = find(options)
-        notices, shown, plain = found.notices, found.to_grid(), found.to_dict()
+        notices, shown, plain = found.notices, found.to_text_table(), found.to_dict()
         if contact_sheet:
             from crossmodal.previews.contact_sheet import QueryRow
             from crossmodal.previews.contact_sheet import contact_sheet as write_sheet
@@ -90,6 +90,6 @@ def recommend(
     if as_json:
         print_json(plain)
         return
-    print_grids([shown])
+    print_tables([shown])
     for notice in notices:
         typer.echo(f"note: {notice}", err=True)

@@ -12,7 +12,7 @@ import typer
 from crossmodal.cli.drawn import form_command
 from crossmodal.cli.invoke import checked
 from crossmodal.cli.options import JsonOption
-from crossmodal.cli.printing import print_grids, print_json
+from crossmodal.cli.printing import print_json, print_tables
 
 if TYPE_CHECKING:
     from deployments.target import Target
@@ -46,7 +46,7 @@ def deploy(
     as_json: JsonOption = False,
 ) -> None:
     """Put the flows, schedules and automations for PATHS on the configured Prefect server."""
-    from crossmodal.views.grid import Grid
+    from crossmodal.views.text_table import TextTable
     from deployments.deploy import deploy as deploy_target
 
     changes = deploy_target(_target(given, name, pool), alert)
@@ -54,7 +54,7 @@ def deploy(
         print_json(changes)
         return
     rows = [(change.kind, change.name, change.action) for change in changes]
-    print_grids([Grid("on the Prefect server", ("", "name", ""), rows, num_words=3)])
+    print_tables([TextTable("on the Prefect server", ("", "name", ""), rows, num_words=3)])
     typer.echo(f"start a worker where the files are: prefect worker start --pool {pool}")
 
 

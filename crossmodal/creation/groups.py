@@ -15,8 +15,8 @@ from crossmodal.creation.assets import shown_source
 from crossmodal.errors import FilterError
 from crossmodal.previews.contact_sheet import QueryRow
 from crossmodal.records import Hit
-from crossmodal.views.grid import Grid
 from crossmodal.views.human import human_bytes
+from crossmodal.views.text_table import TextTable
 
 How = Literal["content", "looks", "meaning"]
 WAYS: tuple[How, ...] = get_args(How)
@@ -80,14 +80,14 @@ class Duplicates:
             for group in self.groups[:MAX_SHOWN]
         ]
 
-    def to_grid(self) -> Grid:
+    def to_text_table(self) -> TextTable:
         """Return a table: a row a source, the keeper of a group first."""
         rows = [row for group in self.groups for row in _rows(group)]
         title = (
             f"{len(self.groups)} groups among {self.num_looked_at} sources, "
             f"{human_bytes(self.spare_bytes)} to spare"
         )
-        return Grid(title, ("same by", "source", "nearness", "size"), rows, num_words=2)
+        return TextTable(title, ("same by", "source", "nearness", "size"), rows, num_words=2)
 
 
 def ways_named(names: Sequence[str]) -> tuple[How, ...]:

@@ -31,7 +31,7 @@ from crossmodal.records import ModelVersion, VectorList
 from crossmodal.search.centring import Centring, Space, centring_of, normalised, space_of
 from crossmodal.search.lists import choose_lists
 from crossmodal.search.options import QueryOptions
-from crossmodal.views.grid import Grid
+from crossmodal.views.text_table import TextTable
 
 if TYPE_CHECKING:
     import duckdb
@@ -53,13 +53,13 @@ class CollectionMap:
     """Chunks that were new to the map; all of them where it was drawn up anew."""
     num_gone: int
 
-    def to_grid(self) -> Grid:
+    def to_text_table(self) -> TextTable:
         """Return a table: a row a cluster, the largest first."""
         counts = np.bincount(self.points.clusters, minlength=max(self.names, default=0) + 1)
         order = sorted(self.names, key=lambda number: -counts[number])
         rows = [(self.names[number], str(counts[number])) for number in order]
         title = f"{len(self.points.chunk_ids)} chunks, {self.num_placed} of them newly placed"
-        return Grid(title, ("cluster", "chunks"), rows)
+        return TextTable(title, ("cluster", "chunks"), rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON: clusters with their sizes, and every point."""

@@ -22,7 +22,7 @@ from crossmodal.records import VectorList
 from crossmodal.search.centring import centring_of
 from crossmodal.search.lists import choose_lists
 from crossmodal.search.options import QueryOptions
-from crossmodal.views.grid import Grid
+from crossmodal.views.text_table import TextTable
 
 if TYPE_CHECKING:
     import duckdb
@@ -70,12 +70,12 @@ class Pairing:
         pairs = [asdict(pair) | {"word": pair.word} for pair in self.pairs]
         return {"pairs": pairs, "left_one": self.left_one, "left_other": self.left_other}
 
-    def to_grid(self) -> Grid:
+    def to_text_table(self) -> TextTable:
         """Return a table: a row a pair."""
         rows = [(p.one, p.other, p.word, f"{p.strength:.2f}") for p in self.pairs]
         left = len(self.left_one) + len(self.left_other)
         title = f"{len(self.pairs)} pairs" + (f", {left} assets left" if left else "")
-        return Grid(title, ("one", "other", "", "strength"), rows, num_words=3)
+        return TextTable(title, ("one", "other", "", "strength"), rows, num_words=3)
 
 
 def pair(collection: str, one: str, other: str, how: How = "one-to-one") -> Pairing:

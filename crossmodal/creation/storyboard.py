@@ -24,7 +24,7 @@ from crossmodal.records import Hit
 from crossmodal.search.lists import choose_lists, encode_texts
 from crossmodal.search.options import QueryOptions
 from crossmodal.vectors.search import SearchRequest, search
-from crossmodal.views.grid import Grid
+from crossmodal.views.text_table import TextTable
 
 MAX_SENTENCES = 100
 _DEPTH_PER_SENTENCE = 3
@@ -53,14 +53,14 @@ class Storyboard:
         """Return plain values for JSON."""
         return asdict(self)
 
-    def to_grid(self) -> Grid:
+    def to_text_table(self) -> TextTable:
         """Return a table: a row a sentence."""
         rows = [
             (p.sentence, p.picture.uri if p.picture else "no picture left",
              f"{p.picture.score:.3f}" if p.picture else "")
             for p in self.panels
         ]  # fmt: skip
-        return Grid("storyboard", ("sentence", "picture", "score"), rows, num_words=2)
+        return TextTable("storyboard", ("sentence", "picture", "score"), rows, num_words=2)
 
     def to_rows(self) -> list[QueryRow]:
         """Return a row a sentence for a contact sheet: its picture, then the alternatives."""

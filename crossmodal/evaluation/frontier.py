@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from crossmodal.errors import NotComparable, PathError
 from crossmodal.ledger.evaluation_records import Estimate
 from crossmodal.models.catalogue import Entry, Scored
-from crossmodal.views.grid import Grid
+from crossmodal.views.text_table import TextTable
 
 if TYPE_CHECKING:
     from PIL import ImageDraw
@@ -56,7 +56,7 @@ def frontier(entries: Sequence[Entry], set_name: str = "") -> list[Point]:
     return points
 
 
-def frontier_grid(points: Sequence[Point]) -> Grid:
+def frontier_table(points: Sequence[Point]) -> TextTable:
     """Return the points as a table, the frontier marked."""
     header = ("pair", "model version", "", "recall@10", "95 %", "ms a query", "ms an item", "MB")
     rows = [
@@ -72,7 +72,7 @@ def frontier_grid(points: Sequence[Point]) -> Grid:
         )
         for p in points
     ]
-    return Grid("versions beside each other", header, rows, num_words=3)
+    return TextTable("versions beside each other", header, rows, num_words=3)
 
 
 def draw_frontier(points: Sequence[Point], pair: str, out: Path) -> None:

@@ -16,13 +16,13 @@ from crossmodal.evaluation.changed import changed_sheet
 from crossmodal.evaluation.compare import Comparison, compare, most_changed
 from crossmodal.evaluation.evaluate import Evaluated, EvaluateSpec, evaluate
 from crossmodal.evaluation.gate import DEFAULT_GATES, Verdict, judged, parse_gate
-from crossmodal.evaluation.tables import comparison_grids, evaluation_grids
+from crossmodal.evaluation.tables import comparison_tables, evaluation_tables
 from crossmodal.evaluation.trec import export
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.evaluation_records import EvaluationRecord
 from crossmodal.ledger.write import evaluations, model_versions
 from crossmodal.search.options import QueryOptions
-from crossmodal.views.grid import Grid
+from crossmodal.views.text_table import TextTable
 
 LIVE = "live"
 _SHOWN = 8
@@ -58,10 +58,12 @@ class Judgement:
         """Return the gates that do not hold."""
         return [verdict for verdict in self.verdicts if not verdict.passed]
 
-    def grids(self) -> list[Grid]:
+    def tables(self) -> list[TextTable]:
         """Return the tables for people."""
-        grids = evaluation_grids(self.evaluated.record)
-        return grids + (comparison_grids(self.comparison, self.verdicts) if self.comparison else [])
+        tables = evaluation_tables(self.evaluated.record)
+        return tables + (
+            comparison_tables(self.comparison, self.verdicts) if self.comparison else []
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; the values of single queries stay in the ledger."""
@@ -69,7 +71,7 @@ class Judgement:
             **asdict(replace(self.evaluated.record, queries=[])),
             "comparison": asdict(self.comparison) if self.comparison else None,
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
-            "text": "\n\n".join(grid.to_text() for grid in self.grids()),
+            "text": "\n\n".join(table.to_text() for table in self.tables()),
         }
 
 

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from crossmodal.models.catalogue import Entry
 from crossmodal.models.promotion_log import LogLine
 from crossmodal.models.retire import Collected
-from crossmodal.views.grid import Grid
 from crossmodal.views.human import human_bytes
+from crossmodal.views.text_table import TextTable
 
 _HASH_LETTERS = 12
 
 
-def model_grids(entries: Sequence[Entry], log: Sequence[LogLine]) -> list[Grid]:
+def model_tables(entries: Sequence[Entry], log: Sequence[LogLine]) -> list[TextTable]:
     """Return every version, its origin, its figures, and the changes of the live line-up."""
-    grids = [_versions(entries), _origins(entries)]
+    tables = [_versions(entries), _origins(entries)]
     scored = [
         (
             str(entry.version.id),
@@ -30,15 +30,15 @@ def model_grids(entries: Sequence[Entry], log: Sequence[LogLine]) -> list[Grid]:
     ]
     if scored:
         header = ("id", "set", "pair", "recall@10", "95 % interval", "of")
-        grids.append(Grid("evaluations", header, scored, num_words=3))
+        tables.append(TextTable("evaluations", header, scored, num_words=3))
     if log:
         rows = [(x.at, x.action, x.who, x.why, _lineup(x.before), _lineup(x.after)) for x in log]
         header = ("when (UTC)", "what", "who", "why", "from", "to")
-        grids.append(Grid("changes of what is live", header, rows, num_words=6))
-    return grids
+        tables.append(TextTable("changes of what is live", header, rows, num_words=6))
+    return tables
 
 
-def collected_grid(done: Collected) -> Grid:
+def collected_table(done: Collected) -> TextTable:
     """Return which versions go or went, and why the others stay."""
     verb = "dropped" if done.done else "would go"
     rows = [
@@ -47,10 +47,10 @@ def collected_grid(done: Collected) -> Grid:
     ]
     rows += [(label, f"stays: {why}", "", "") for label, why in done.kept.items()]
     title = f"{len(done.retired):,} versions, {human_bytes(done.freed_bytes)}"
-    return Grid(title, ("model version", "", "vectors", "frees"), rows, num_words=2)
+    return TextTable(title, ("model version", "", "vectors", "frees"), rows, num_words=2)
 
 
-def _versions(entries: Sequence[Entry]) -> Grid:
+def _versions(entries: Sequence[Entry]) -> TextTable:
     rows = [
         (
             str(entry.version.id),
@@ -64,10 +64,10 @@ def _versions(entries: Sequence[Entry]) -> Grid:
         for entry in entries
     ]
     header = ("id", "model version", "", "encoders", "licence", "dim", "vectors")
-    return Grid("model versions", header, rows, num_words=5)
+    return TextTable("model versions", header, rows, num_words=5)
 
 
-def _origins(entries: Sequence[Entry]) -> Grid:
+def _origins(entries: Sequence[Entry]) -> TextTable:
     rows = [
         (
             str(entry.version.id),
@@ -79,7 +79,7 @@ def _origins(entries: Sequence[Entry]) -> Grid:
         for entry in entries
     ]
     header = ("id", "name", "revision", "weights", "made from")
-    return Grid("where they come from", header, rows, num_words=5)
+    return TextTable("where they come from", header, rows, num_words=5)
 
 
 def _duty(entry: Entry) -> str:

@@ -7,27 +7,27 @@ from collections.abc import Sequence
 from crossmodal.evaluation.compare import Comparison
 from crossmodal.evaluation.gate import Verdict
 from crossmodal.ledger.evaluation_records import Estimate, EvaluationRecord, PairResult
-from crossmodal.views.grid import Grid
+from crossmodal.views.text_table import TextTable
 
 _SHOWN = ("hit@1", "hit@10", "recall@1", "recall@5", "recall@10", "MRR@10", "nDCG@10", "mAP")
 _COMPARED = ("recall@1", "recall@10", "nDCG@10")
 
 
-def evaluation_grids(record: EvaluationRecord) -> list[Grid]:
+def evaluation_tables(record: EvaluationRecord) -> list[TextTable]:
     """Return the figures of every pair, and what of the set was not as it should be."""
     title = f"{record.set_name}: {record.model} (evaluation {record.evaluation_id[:12]})"
     if record.overlap:
         title += f"; TRAINED ON {record.overlap} of this set"
     header = ("pair", "measure", "value", "95 % interval", "random", "queries", "items", "of")
     rows = [row for pair in record.pairs for row in _pair_rows(pair, int(record.settings["depth"]))]
-    grids = [Grid(title, header, rows, num_words=2)]
+    tables = [TextTable(title, header, rows, num_words=2)]
     if record.problems:
         found = [(p.reason, f"{p.count:,}", "; ".join(p.examples)) for p in record.problems]
-        grids.append(Grid("not scored as it stands", ("what", "count", "such as"), found, 1))
-    return grids
+        tables.append(TextTable("not scored as it stands", ("what", "count", "such as"), found, 1))
+    return tables
 
 
-def comparison_grids(made: Comparison, verdicts: Sequence[Verdict]) -> list[Grid]:
+def comparison_tables(made: Comparison, verdicts: Sequence[Verdict]) -> list[TextTable]:
     """Return the paired differences of every pair, and the verdict of every gate."""
     rows = [
         (
@@ -43,11 +43,11 @@ def comparison_grids(made: Comparison, verdicts: Sequence[Verdict]) -> list[Grid
         for name in _COMPARED
     ]
     header = ("pair", "measure", "before", "after", "change", "95 % interval", "queries changed")
-    grids = [Grid(f"{made.before} -> {made.after}", header, rows, num_words=2)]
+    tables = [TextTable(f"{made.before} -> {made.after}", header, rows, num_words=2)]
     if verdicts:
         cells = [(v.gate, v.pair, "holds" if v.passed else "MISSED", v.reason) for v in verdicts]
-        grids.append(Grid("gates", ("gate", "pair", "", "change"), cells, num_words=4))
-    return grids
+        tables.append(TextTable("gates", ("gate", "pair", "", "change"), cells, num_words=4))
+    return tables
 
 
 def _pair_rows(pair: PairResult, depth: int) -> list[tuple[str, ...]]:

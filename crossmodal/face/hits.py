@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, overload
 
 from crossmodal.face.frames import daft_of, pandas_of
-from crossmodal.views.grid import Grid
 from crossmodal.views.human import printable
 from crossmodal.views.places import place_of, snippet
+from crossmodal.views.text_table import TextTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,9 +96,9 @@ class Hits(Sequence[Hit]):
         return f"<{len(self)} hits of {self.query!r}>"
 
     def __str__(self) -> str:
-        return self.to_grid().to_text()
+        return self.to_text_table().to_text()
 
-    def to_grid(self) -> Grid:
+    def to_text_table(self) -> TextTable:
         """Return a table as text: rank, score, strength, path, place, words."""
         rows = [
             (
@@ -112,7 +112,9 @@ class Hits(Sequence[Hit]):
             for hit in self.found
         ]
         title = "\n".join([printable(self.query), *filter(None, [self.verdict, *self.notices])])
-        return Grid(title, ("", "score", "strength", "path", "place", "text"), rows, num_words=6)
+        return TextTable(
+            title, ("", "score", "strength", "path", "place", "text"), rows, num_words=6
+        )
 
     def to_arrow(self) -> pa.Table:
         """Return a pyarrow Table, a column a field of ``Hit``; ``meta`` is a JSON object."""

@@ -72,7 +72,7 @@ class BackfillRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
+class Partition:
     """Name a partition with work, and where its shards are."""
 
     count: PartitionCount
@@ -83,12 +83,12 @@ class Portion:
 class Group:
     """Hold the partitions that one task works through."""
 
-    portions: tuple[Portion, ...]
+    partitions: tuple[Partition, ...]
 
     @property
     def label(self) -> str:
         """Return what the Prefect UI calls the task."""
-        first, last = self.portions[0].count.name, self.portions[-1].count.name
+        first, last = self.partitions[0].count.name, self.partitions[-1].count.name
         return first if first == last else f"{first} to {last}"
 
 
@@ -105,16 +105,16 @@ class Backfill:
     chunkers: tuple[str, ...]
     """Fingerprints of the chunkers whose vectors count."""
     counts: tuple[PartitionCount, ...] = ()
-    portions: tuple[Portion, ...] = ()
+    partitions: tuple[Partition, ...] = ()
     """The partitions with work."""
     notices: tuple[str, ...] = ()
     """What a person should know of the selection."""
 
     @property
     def groups(self) -> tuple[Group, ...]:
-        """Return the portions in order, neighbours together where there are many."""
-        if not self.portions:
+        """Return the partitions in order, neighbours together where there are many."""
+        if not self.partitions:
             return ()
-        num_groups = min(len(self.portions), MAX_GROUPS)
-        bounds = [len(self.portions) * i // num_groups for i in range(num_groups + 1)]
-        return tuple(Group(self.portions[a:b]) for a, b in itertools.pairwise(bounds))
+        num_groups = min(len(self.partitions), MAX_GROUPS)
+        bounds = [len(self.partitions) * i // num_groups for i in range(num_groups + 1)]
+        return tuple(Group(self.partitions[a:b]) for a, b in itertools.pairwise(bounds))

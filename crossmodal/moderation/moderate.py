@@ -25,8 +25,8 @@ from crossmodal.moderation.anchors import Known, encode_missing, wanted_by
 from crossmodal.moderation.folder import PolicyFolder
 from crossmodal.moderation.score import Job, Scored, due_jobs, score_jobs
 from crossmodal.records import ModelVersion
-from crossmodal.views.grid import Grid
 from crossmodal.views.human import percent
+from crossmodal.views.text_table import TextTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def summary(collection: Collection, folder: PolicyFolder, tally: Tally) -> dict[
     refusals = [m["refusal"] for m in measures if m["refusal"]]
     problems = [*folder.problems, *tally.problems, *refusals]
     notices = [notice for policy in folder.policies for notice in policy.notices]
-    grids = [_measure_grid(measures), _count_grid(counts)]
+    tables = [_measure_table(measures), _count_table(counts)]
     said = (
         f"{tally.num_new:,} new findings, {tally.num_new_first:,} of them urgent; "
         f"{tally.num_scored:,} scores, {tally.num_withdrawn:,} findings withdrawn"
@@ -143,8 +143,10 @@ def summary(collection: Collection, folder: PolicyFolder, tally: Tally) -> dict[
         "measures": measures,
         "problems": problems,
         "notices": notices,
-        "text": "\n\n".join([grid.to_text() for grid in grids if grid.rows] + ["\n".join(lines)]),
-        "markdown": "\n\n".join([grid.to_markdown() for grid in grids if grid.rows]),
+        "text": "\n\n".join(
+            [table.to_text() for table in tables if table.rows] + ["\n".join(lines)]
+        ),
+        "markdown": "\n\n".join([table.to_markdown() for table in tables if table.rows]),
     }
 
 
@@ -169,7 +171,7 @@ def _measures(con: Any, folder: PolicyFolder) -> list[dict[str, Any]]:
     return found
 
 
-def _measure_grid(measures: list[dict[str, Any]]) -> Grid:
+def _measure_table(measures: list[dict[str, Any]]) -> TextTable:
     header = ("policy", "modality", "by", "review", "first", "recall", "precision", "base rate")
     rows = [
         (
@@ -184,7 +186,7 @@ def _measure_grid(measures: list[dict[str, Any]]) -> Grid:
         )
         for m in measures
     ]
-    return Grid("Policies: thresholds and what they promise", header, rows, num_words=3)
+    return TextTable("Policies: thresholds and what they promise", header, rows, num_words=3)
 
 
 def _share(estimate: dict[str, float] | None) -> str:
@@ -193,8 +195,8 @@ def _share(estimate: dict[str, float] | None) -> str:
     return f"{estimate['value']:.2f} ({estimate['low']:.2f} to {estimate['high']:.2f})"
 
 
-def _count_grid(counts: list[dict[str, Any]]) -> Grid:
+def _count_table(counts: list[dict[str, Any]]) -> TextTable:
     header = ("policy", "state", "findings", "urgent", "appeals")
     names = ("num_findings", "num_first", "num_appeals")
     rows = [(c["policy"], c["state"], *(f"{c[name]:,}" for name in names)) for c in counts]
-    return Grid("Findings", header, rows, num_words=2)
+    return TextTable("Findings", header, rows, num_words=2)

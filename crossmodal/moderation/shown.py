@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from crossmodal.ledger.read.findings import Finding
 from crossmodal.moderation.audit import Audit
-from crossmodal.views.grid import Grid
 from crossmodal.views.human import printable
+from crossmodal.views.text_table import TextTable
 
 
-def findings_grid(found: Sequence[Finding]) -> Grid:
+def findings_table(found: Sequence[Finding]) -> TextTable:
     """Return a table of findings."""
     header = ("no", "policy", "state", "where", "nearest", "score")
     rows = [
@@ -24,7 +24,7 @@ def findings_grid(found: Sequence[Finding]) -> Grid:
         )
         for f in found
     ]
-    return Grid("Findings (! urgent)", header, rows, num_words=5)
+    return TextTable("Findings (! urgent)", header, rows, num_words=5)
 
 
 def finding_text(finding: Finding) -> str:

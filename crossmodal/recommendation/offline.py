@@ -31,7 +31,7 @@ from crossmodal.search.centring import Centring, centring_of
 from crossmodal.search.examples import Example, look_up
 from crossmodal.search.lists import choose_lists
 from crossmodal.search.options import QueryOptions
-from crossmodal.views.grid import Grid
+from crossmodal.views.text_table import TextTable
 
 if TYPE_CHECKING:
     import duckdb
@@ -74,14 +74,14 @@ class Evaluation:
         """Return plain values for JSON."""
         return asdict(self)
 
-    def to_grid(self) -> Grid:
+    def to_text_table(self) -> TextTable:
         """Return a table: a row a way of recommending."""
         rows = [
             (name, *(f"{value:.3f}" for value in asdict(figures).values()))
             for name, figures in (("this", self.recommended), ("most liked", self.most_liked))
         ]
         header = ("", f"recall@{self.k}", f"nDCG@{self.k}", "coverage", "diversity")
-        return Grid(f"{self.num_people} people after the split", header, rows)
+        return TextTable(f"{self.num_people} people after the split", header, rows)
 
     def notices(self) -> list[str]:
         """Return a sentence on each kind of row that was not used as it stands."""

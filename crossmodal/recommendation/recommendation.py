@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from crossmodal.records import Hit
-from crossmodal.views.grid import Grid
 from crossmodal.views.human import markdown_cell
 from crossmodal.views.places import place_of, snippet
+from crossmodal.views.text_table import TextTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +38,20 @@ class Recommendation:
         """Return plain values for JSON."""
         return asdict(self)
 
-    def to_grid(self) -> Grid:
+    def to_text_table(self) -> TextTable:
         """Return a table: rank, score, path and place, the words, because of which like."""
         rows = [
             (str(hit.rank), f"{hit.score:.3f}", _place(hit), snippet(hit.text, 60), because)
             for hit, because in ((each.hit, snippet(each.because, 40)) for each in self.found)
         ]
-        return Grid(self.title, ("", "score", "path", "words", "because of"), rows, num_words=5)
+        return TextTable(
+            self.title, ("", "score", "path", "words", "because of"), rows, num_words=5
+        )
 
     def to_markdown(self) -> str:
         """Return a heading and a table for a Prefect artifact."""
         notices = "".join(f"\n{markdown_cell(notice)}\n" for notice in self.notices)
-        return f"## {markdown_cell(self.title)}\n\n{self.to_grid().to_markdown()}\n{notices}"
+        return f"## {markdown_cell(self.title)}\n\n{self.to_text_table().to_markdown()}\n{notices}"
 
 
 def _place(hit: Hit) -> str:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from crossmodal.ledger.write import runs
 from crossmodal.ledger.write.runs import RunRecord
 from crossmodal.runs.profile import Ratio, compare, summarise
-from crossmodal.runs.profile_view import comparison_grid
+from crossmodal.runs.profile_view import comparison_table
 from crossmodal.runs.report import RunReport
 from crossmodal.runs.run import Run
-from crossmodal.views.grid import Grid
 from crossmodal.views.human import human_bytes, human_seconds, percent
+from crossmodal.views.text_table import TextTable
 
 _SUMS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("took", "wall_s", human_seconds),
@@ -38,16 +38,16 @@ class Comparison:
             f"## Run {self.report.run_id[:8]} beside run {self.earlier.run_id[:8]} "
             f"of {self.earlier.started_at:%Y-%m-%d %H:%M} UTC"
         )
-        stages = comparison_grid(self.ratios).to_markdown()
+        stages = comparison_table(self.ratios).to_markdown()
         return "\n\n".join([title, self._sums().to_markdown(), "### Stages", stages]) + "\n"
 
-    def _sums(self) -> Grid:
+    def _sums(self) -> TextTable:
         now, earlier = self.report.kept(), self.earlier.counts
         rows = [
             (label, _cell(now.get(name), shown), _cell(earlier.get(name), shown))
             for label, name, shown in _SUMS
         ]
-        return Grid("", ("", "this run", "earlier run"), rows)
+        return TextTable("", ("", "this run", "earlier run"), rows)
 
 
 def compare_with_earlier(run: Run, report: RunReport) -> Comparison | None:

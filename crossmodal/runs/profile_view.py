@@ -6,14 +6,14 @@ Owns columns and their order, once for both forms; refuses to compute (``profile
 from __future__ import annotations
 
 from crossmodal.runs.profile import OperatorProfile, Profile, Ratio, StageProfile
-from crossmodal.views.grid import Grid
 from crossmodal.views.human import human_bytes, human_rate, human_seconds, percent
+from crossmodal.views.text_table import TextTable
 
 # Shares that do not add up by less than this are rounding, not a finding.
 _LEAST_REMAINDER = 0.01
 
 
-def profile_grid(profile: Profile) -> Grid:
+def profile_table(profile: Profile) -> TextTable:
     """Return one row a stage, each followed by its operators."""
     rows: list[list[str]] = []
     for stage in profile.stages:
@@ -25,13 +25,15 @@ def profile_grid(profile: Profile) -> Grid:
         rows.append(["(between stages)", spent, percent(remainder), "", "", "", ""])
     header = ("stage", "time", "share", "items", "items/s", "bytes/s", "calls")
     title = f"{human_seconds(profile.wall_s)} on {profile.num_cores} cores"
-    return Grid(title, header, rows)
+    return TextTable(title, header, rows)
 
 
-def comparison_grid(ratios: list[Ratio]) -> Grid:
+def comparison_table(ratios: list[Ratio]) -> TextTable:
     """Return one row a stage or operator: this run, the earlier one, and the speed-up."""
     header = ("stage", "time", "earlier", "items/s", "earlier items/s", "speed-up")
-    return Grid("compared with the earlier run", header, [_ratio_row(ratio) for ratio in ratios])
+    return TextTable(
+        "compared with the earlier run", header, [_ratio_row(ratio) for ratio in ratios]
+    )
 
 
 def _stage_row(stage: StageProfile) -> list[str]:

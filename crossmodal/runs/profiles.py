@@ -12,8 +12,8 @@ from crossmodal.ledger.write import runs
 from crossmodal.ledger.write.runs import RunRecord
 from crossmodal.records import Span
 from crossmodal.runs.profile import Profile, Ratio, compare, summarise
-from crossmodal.runs.profile_view import comparison_grid, profile_grid
-from crossmodal.views.grid import Grid
+from crossmodal.runs.profile_view import comparison_table, profile_table
+from crossmodal.views.text_table import TextTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +31,15 @@ class ShownProfile:
         """Return what bounded the run, in one sentence."""
         return self.profile.verdict
 
-    def to_grids(self) -> list[Grid]:
+    def to_text_tables(self) -> list[TextTable]:
         """Return the profile's table, then the comparison's."""
-        grid = profile_grid(self.profile)
-        grids = [Grid(f"run {self.run.run_id[:8]}, {grid.title}", grid.header, grid.rows)]
+        table = profile_table(self.profile)
+        tables = [TextTable(f"run {self.run.run_id[:8]}, {table.title}", table.header, table.rows)]
         if self.earlier:
-            compared = comparison_grid(self.ratios)
+            compared = comparison_table(self.ratios)
             title = f"compared with run {self.earlier.run_id[:8]}"
-            grids.append(Grid(title, compared.header, compared.rows))
-        return grids
+            tables.append(TextTable(title, compared.header, compared.rows))
+        return tables
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

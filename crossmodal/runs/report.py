@@ -15,9 +15,8 @@ from typing import Any
 from crossmodal.ledger.read.unfindable import Unfindable
 from crossmodal.records import NOT_AT_FAULT, Rejected
 from crossmodal.runs.profile import Profile
-from crossmodal.runs.profile_view import profile_grid
+from crossmodal.runs.profile_view import profile_table
 from crossmodal.runs.stage_picture import stage_picture
-from crossmodal.views.grid import Grid
 from crossmodal.views.human import (
     human_bytes,
     human_rate,
@@ -26,6 +25,7 @@ from crossmodal.views.human import (
     percent,
     printable,
 )
+from crossmodal.views.text_table import TextTable
 
 MAX_ROWS = 50
 """Quarantined sources that a report lists one by one."""
@@ -133,9 +133,9 @@ class RunReport:
         """Return the report for a terminal or a log."""
         parts = ["\n".join([self._headline(), *self._facts(), *map(printable, self._notices())])]
         if self.quarantined:
-            parts.append(_reason_grid(self.quarantined).to_text())
+            parts.append(_reason_table(self.quarantined).to_text())
         if self.profile:
-            parts += [profile_grid(self.profile).to_text(), self.profile.verdict]
+            parts += [profile_table(self.profile).to_text(), self.profile.verdict]
         return "\n\n".join(parts)
 
     def to_markdown(self) -> str:
@@ -146,7 +146,7 @@ class RunReport:
         if self.thumbnails:
             parts.append(_pictures(self.thumbnails))
         if self.quarantined:
-            parts += ["### Quarantined", _reason_grid(self.quarantined).to_markdown()]
+            parts += ["### Quarantined", _reason_table(self.quarantined).to_markdown()]
         if self.rejected:
             parts += self._rejected_parts()
         if self.profile:
@@ -157,10 +157,10 @@ class RunReport:
         """Return where the time went: a verdict, a picture, a table; for an artifact of its own."""
         if self.profile is None or not self.profile.stages:
             return "Nothing was timed.\n"
-        grid = profile_grid(self.profile)
+        table = profile_table(self.profile)
         picture = _image("where the time went", stage_picture(self.profile))
-        title = f"## Where run {self.run_id[:8]} spent {grid.title}"
-        return "\n\n".join([title, self.profile.verdict, picture, grid.to_markdown()]) + "\n"
+        title = f"## Where run {self.run_id[:8]} spent {table.title}"
+        return "\n\n".join([title, self.profile.verdict, picture, table.to_markdown()]) + "\n"
 
     def _headline(self) -> str:
         return f"Run {self.run_id[:8]} {self.state} in {human_seconds(self.wall_s)}"
@@ -189,7 +189,7 @@ class RunReport:
     def _rejected_parts(self) -> list[str]:
         rows = [(r.uri, r.stage, r.reason, r.detail) for r in self.rejected[:MAX_ROWS]]
         header = ("source", "stage", "reason", "detail")
-        parts = [Grid("", header, rows, num_words=len(header)).to_markdown()]
+        parts = [TextTable("", header, rows, num_words=len(header)).to_markdown()]
         rest = self.num_quarantined - len(rows)
         if rest > 0:
             parts.append(f"and {rest:,} more: `crossmodal quarantine` lists them")
@@ -202,10 +202,10 @@ def peak_rss_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB
 
 
-def _reason_grid(quarantined: dict[str, int]) -> Grid:
+def _reason_table(quarantined: dict[str, int]) -> TextTable:
     ordered = sorted(quarantined.items(), key=lambda pair: (-pair[1], pair[0]))
     rows = [(reason, f"{count:,}") for reason, count in ordered]
-    return Grid("quarantined", ("reason", "sources"), rows)
+    return TextTable("quarantined", ("reason", "sources"), rows)
 
 
 def _counted(by_reason: dict[str, int]) -> str:

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crossmodal.search.strength import NOTHING
-from crossmodal.views.grid import Grid
 from crossmodal.views.human import human_bytes, markdown_cell
 from crossmodal.views.places import place_of, snippet
+from crossmodal.views.text_table import TextTable
 
 if TYPE_CHECKING:
     from crossmodal.ledger.read.chunks import SourceRow
@@ -49,7 +49,7 @@ class Answer:
         plays = {uri: recording.uri for uri, recording in self.plays.items()}
         return asdict(self) | {"plays": plays, "verdict": self.verdict}
 
-    def to_grid(self) -> Grid:
+    def to_text_table(self) -> TextTable:
         """Return a table: rank, score, strength, path and place, the words."""
         rows = [
             (
@@ -70,12 +70,12 @@ class Answer:
         title = f"{self.query}\n{self.verdict}" if self.verdict else self.query
         header = tuple(_HEADER[i] for i in kept)
         shown = [tuple(row[i] for i in kept) for row in rows]
-        return Grid(title, header, shown, num_words=_num_words(header))
+        return TextTable(title, header, shown, num_words=_num_words(header))
 
     def to_markdown(self) -> str:
         """Return a heading and a table with thumbnails for a Prefect artifact."""
         verdict = f"*{self.verdict}*\n\n" if self.verdict else ""
-        return f"## {markdown_cell(self.query)}\n\n{verdict}{self.to_grid().to_markdown()}\n"
+        return f"## {markdown_cell(self.query)}\n\n{verdict}{self.to_text_table().to_markdown()}\n"
 
     def _place(self, hit: Hit) -> str:
         copies = f" (and {hit.num_copies - 1} more of the same content)" * (hit.num_copies > 1)

@@ -7,14 +7,14 @@ from dataclasses import asdict
 from typing import Any
 
 from crossmodal.ledger.backfill_records import BackfillRecord, PartitionCount, PartitionRecord
-from crossmodal.views.grid import Grid
 from crossmodal.views.human import human_bytes, human_seconds, printable
+from crossmodal.views.text_table import TextTable
 
 MAX_ROWS = 500
 """Partitions that a table lists one by one."""
 
 
-def partitions_grid(backfill_id: str, records: Sequence[PartitionRecord]) -> Grid:
+def partitions_table(backfill_id: str, records: Sequence[PartitionRecord]) -> TextTable:
     """Return one row a partition, what is not done first."""
     ordered = sorted(records, key=lambda record: (record.state == "done", record.name))
     rows = [
@@ -32,13 +32,13 @@ def partitions_grid(backfill_id: str, records: Sequence[PartitionRecord]) -> Gri
     header = ("partition", "state", "planned", "done", "failed", "vectors", "took")
     num_done = sum(record.state == "done" for record in records)
     title = f"backfill {backfill_id}: {num_done:,} of {len(records):,} partitions done"
-    return Grid(title, header, rows, num_words=2)
+    return TextTable(title, header, rows, num_words=2)
 
 
 def partition_rows(records: Sequence[PartitionRecord]) -> list[dict[str, Any]]:
     """Return the same for a Prefect table artifact."""
-    grid = partitions_grid("", records)
-    return [dict(zip(grid.header, map(printable, row), strict=True)) for row in grid.rows]
+    table = partitions_table("", records)
+    return [dict(zip(table.header, map(printable, row), strict=True)) for row in table.rows]
 
 
 def expected(counts: Iterable[PartitionCount], items_per_s: float | None) -> list[dict[str, Any]]:
@@ -53,7 +53,7 @@ def expected(counts: Iterable[PartitionCount], items_per_s: float | None) -> lis
     ]
 
 
-def expected_grid(rows: Sequence[dict[str, Any]]) -> Grid:
+def expected_table(rows: Sequence[dict[str, Any]]) -> TextTable:
     """Return one row a partition with what is due there, the partitions with work first."""
     ordered = sorted(rows, key=lambda row: (not row["num_due"], row["name"]))
     cells = [
@@ -68,10 +68,10 @@ def expected_grid(rows: Sequence[dict[str, Any]]) -> Grid:
         for row in ordered[:MAX_ROWS]
     ]
     header = ("partition", "planned", "done", "to embed", "size", "would take")
-    return Grid("what is due in each partition", header, cells)
+    return TextTable("what is due in each partition", header, cells)
 
 
-def backfills_grid(found: Sequence[BackfillRecord]) -> Grid:
+def backfills_table(found: Sequence[BackfillRecord]) -> TextTable:
     """Return one row a backfill, newest first."""
     rows = [
         (
@@ -85,7 +85,7 @@ def backfills_grid(found: Sequence[BackfillRecord]) -> Grid:
         for b in found
     ]
     header = ("backfill", "paths", "asked for", "partitions", "sources", "failed")
-    return Grid(f"{len(found):,} backfills", header, rows, num_words=3)
+    return TextTable(f"{len(found):,} backfills", header, rows, num_words=3)
 
 
 def _eta(row: dict[str, Any]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from crossmodal.views.grid import Grid
 from crossmodal.views.human import human_bytes, human_seconds, markdown_cell
+from crossmodal.views.text_table import TextTable
 
 
 def preview_text(shown: dict[str, Any]) -> str:
@@ -15,9 +15,9 @@ def preview_text(shown: dict[str, Any]) -> str:
 
 def preview_markdown(shown: dict[str, Any]) -> str:
     """Return the same for a Prefect artifact."""
-    grid = _first_rows(shown)
+    table = _first_rows(shown)
     bullets = "\n".join(f"- {markdown_cell(line, 1000)}" for line in _lines(shown))
-    return f"{bullets}\n\n### {grid.title}\n\n{grid.to_markdown()}\n"
+    return f"{bullets}\n\n### {table.title}\n\n{table.to_markdown()}\n"
 
 
 def _lines(shown: dict[str, Any]) -> list[str]:
@@ -32,12 +32,12 @@ def _lines(shown: dict[str, Any]) -> list[str]:
     ]
 
 
-def _first_rows(shown: dict[str, Any]) -> Grid:
+def _first_rows(shown: dict[str, Any]) -> TextTable:
     rows = [
         (r["action"], r["reason"], r["uri"], human_bytes(r["size_bytes"])) for r in shown["plan"]
     ]
     title = f"the first {len(rows):,}" if rows else "nothing to do"
-    return Grid(title, ("action", "reason", "source", "size"), rows, num_words=3)
+    return TextTable(title, ("action", "reason", "source", "size"), rows, num_words=3)
 
 
 def _eta(shown: dict[str, Any]) -> str:

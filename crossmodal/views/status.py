@@ -6,30 +6,30 @@ from crossmodal.ledger.read.status import Status
 from crossmodal.ledger.write.ann_generations import Audit
 from crossmodal.ledger.write.quarantine import QuarantineRow
 from crossmodal.ledger.write.runs import RunRecord
-from crossmodal.views.grid import Grid
 from crossmodal.views.human import human_bytes, human_rate, human_seconds
+from crossmodal.views.text_table import TextTable
 
 
-def status_grids(found: Status) -> list[Grid]:
+def status_tables(found: Status) -> list[TextTable]:
     """Return what the collection holds, its model versions, its last runs and its quarantine."""
-    grids = [_sums(found), _models(found), *_batch_sizes(found), _runs(found.runs)]
+    tables = [_sums(found), _models(found), *_batch_sizes(found), _runs(found.runs)]
     if found.quarantine:
         rows = [(reason, f"{count:,}") for reason, count in found.quarantine.items()]
-        grids.append(Grid("quarantine", ("reason", "sources"), rows))
-    return grids
+        tables.append(TextTable("quarantine", ("reason", "sources"), rows))
+    return tables
 
 
-def quarantine_grid(rows: list[QuarantineRow]) -> Grid:
+def quarantine_table(rows: list[QuarantineRow]) -> TextTable:
     """Return one row a refused source."""
     header = ("source", "stage", "reason", "detail", "attempts", "size")
     cells = [
         (r.place, r.stage, r.reason, r.detail, f"{r.attempts:,}", human_bytes(r.size_bytes))
         for r in rows
     ]
-    return Grid(f"{len(rows):,} quarantined", header, cells, num_words=4)
+    return TextTable(f"{len(rows):,} quarantined", header, cells, num_words=4)
 
 
-def _sums(found: Status) -> Grid:
+def _sums(found: Status) -> TextTable:
     types = ", ".join(f"{count:,} {name}" for name, count in found.media_types.items())
     rows = [
         ("sources", f"{found.num_sources:,} ({human_bytes(found.source_bytes)})"),
@@ -38,7 +38,7 @@ def _sums(found: Status) -> Grid:
         ("chunks", f"{found.num_chunks:,}{_kinds(found)}"),
         ("size on disk", human_bytes(found.disk_bytes)),
     ]
-    return Grid(found.path, ("", ""), rows, num_words=2)
+    return TextTable(found.path, ("", ""), rows, num_words=2)
 
 
 def _kinds(found: Status) -> str:
@@ -46,7 +46,7 @@ def _kinds(found: Status) -> str:
     return f" ({kinds})" if kinds else ""
 
 
-def _models(found: Status) -> Grid:
+def _models(found: Status) -> TextTable:
     rows = [
         (
             str(m.model.id),
@@ -61,7 +61,7 @@ def _models(found: Status) -> Grid:
         for m in found.models
     ]
     header = ("id", "model version", "name", "", "dim", "vectors", "searched")
-    return Grid("model versions", header, rows, num_words=4)
+    return TextTable("model versions", header, rows, num_words=4)
 
 
 def _searched(modality: str, audit: Audit) -> str:
@@ -69,7 +69,7 @@ def _searched(modality: str, audit: Audit) -> str:
     return f"{modality} {how}, recall@{audit.k} {audit.recall:.3f}"
 
 
-def _batch_sizes(found: Status) -> list[Grid]:
+def _batch_sizes(found: Status) -> list[TextTable]:
     rows = [
         (
             str(size.model_version_id),
@@ -83,12 +83,12 @@ def _batch_sizes(found: Status) -> list[Grid]:
         for size in model.batch_sizes
     ]
     header = ("model", "of", "device", "shape", "a pass", "items/s")
-    return [Grid("batch sizes found", header, rows, num_words=4)] if rows else []
+    return [TextTable("batch sizes found", header, rows, num_words=4)] if rows else []
 
 
-def _runs(runs: list[RunRecord]) -> Grid:
+def _runs(runs: list[RunRecord]) -> TextTable:
     header = ("run", "flow", "started (UTC)", "state", "message", "took", "embedded")
-    return Grid("last runs", header, [_run_row(run) for run in runs], num_words=5)
+    return TextTable("last runs", header, [_run_row(run) for run in runs], num_words=5)
 
 
 def _run_row(run: RunRecord) -> tuple[str, ...]:

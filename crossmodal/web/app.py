@@ -19,8 +19,8 @@ from crossmodal.web.api.shape import API
 from crossmodal.web.guards.access import Access
 from crossmodal.web.guards.headers import SafeHeaders
 from crossmodal.web.guards.rate_limit import RateLimit
+from crossmodal.web.served import ServedCollection
 from crossmodal.web.settings import UiSettings
-from crossmodal.web.state import State
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -34,7 +34,7 @@ _RETRY_S = 5.0
 
 def make_app(settings: UiSettings) -> ASGIApp:
     """Return the ASGI app of one collection; its models load as it starts."""
-    state = State(settings)
+    state = ServedCollection(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -65,7 +65,7 @@ def make_app(settings: UiSettings) -> ASGIApp:
     return state.metrics.watch(SafeHeaders(limited))
 
 
-async def _keep_warm(state: State) -> None:
+async def _keep_warm(state: ServedCollection) -> None:
     """Try until the models are there: the first index run may still be to come."""
     while not state.encoder_ready:
         await anyio.to_thread.run_sync(state.warm_up, abandon_on_cancel=True)

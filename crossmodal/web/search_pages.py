@@ -16,7 +16,7 @@ from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import Query, SearchService
 from crossmodal.search.words import Mode
 from crossmodal.web.api.errors import ApiError
-from crossmodal.web.api.lookup import known_chunk
+from crossmodal.web.api.known_chunk import known_chunk
 from crossmodal.web.lru import Lru
 from crossmodal.web.settings import UiSettings
 

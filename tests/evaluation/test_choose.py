@@ -12,9 +12,9 @@ from PIL import Image
 from crossmodal.errors import NotComparable
 from crossmodal.evaluation.changed import changed_sheet
 from crossmodal.evaluation.compare import Changed, compare
-from crossmodal.evaluation.frontier import draw_frontier, frontier, frontier_grid
+from crossmodal.evaluation.frontier import draw_frontier, frontier, frontier_table
 from crossmodal.evaluation.gate import Gate, judged
-from crossmodal.evaluation.model_tables import model_grids
+from crossmodal.evaluation.model_tables import model_tables
 from crossmodal.ledger.evaluation_records import (
     MEASURES,
     Estimate,
@@ -121,7 +121,7 @@ def test_the_frontier_is_drawn_and_told(con: Any, labels: list[str], tmp_path: P
     draw_frontier(points, points[0].pair, tmp_path / "plot.png")
     with Image.open(tmp_path / "plot.png") as plot:
         assert len(plot.convert("RGB").getcolors(100_000) or []) > 3
-    assert [row[2] for row in frontier_grid(points).rows] == ["", "", "frontier"]
+    assert [row[2] for row in frontier_table(points).rows] == ["", "", "frontier"]
 
 
 def test_the_catalogue_tells_origin_licence_size_and_duty(con: Any, labels: list[str]) -> None:
@@ -132,7 +132,7 @@ def test_the_catalogue_tells_origin_licence_size_and_duty(con: Any, labels: list
     assert first.scored[0].recall_at_10.value == 0.8
     assert third.parent is not None
     assert third.parent.parent_id == 1
-    shown = "\n".join(grid.to_text() for grid in model_grids(catalogue(con), []))
+    shown = "\n".join(table.to_text() for table in model_tables(catalogue(con), []))
     assert "kind training, run abc" in shown
 
 

@@ -26,7 +26,7 @@ HIT = {
 }
 HITS = {
     *("query", "found", "model", "stands_out", "verdict", "notices", "has_more"),
-    *("count", "index", "to_arrow", "to_daft", "to_grid", "to_pandas"),
+    *("count", "index", "to_arrow", "to_daft", "to_text_table", "to_pandas"),
 }
 VECTORS = {"table", "modality", "model", "dim", "to_arrow", "to_daft", "to_numpy", "to_pandas"}
 

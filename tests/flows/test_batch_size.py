@@ -10,7 +10,7 @@ import pytest
 from crossmodal.embedding import batch_choice
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.status import Status, status
-from crossmodal.views.status import status_grids
+from crossmodal.views.status import status_tables
 from flows.index import index
 from tests.drawn import draw_pictures
 
@@ -41,7 +41,7 @@ def test_only_a_large_run_finds_a_batch_size_and_only_once(
     assert "find batch size" in run_index(tmp_path)
     [model] = read_status(tmp_path).models
     [found] = model.batch_sizes
-    shown = "\n".join(grid.to_text() for grid in status_grids(read_status(tmp_path)))
+    shown = "\n".join(table.to_text() for table in status_tables(read_status(tmp_path)))
     assert "batch sizes found" in shown
     assert found.device in shown
     draw_pictures(tmp_path / "pictures", 32)

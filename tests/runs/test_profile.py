@@ -7,7 +7,7 @@ import json
 import pytest
 
 from crossmodal.runs.profile import compare, summarise
-from crossmodal.runs.profile_view import comparison_grid, profile_grid
+from crossmodal.runs.profile_view import comparison_table, profile_table
 from tests.runs.spans import model_bound_run, span
 
 
@@ -101,7 +101,7 @@ def test_verdict_names_the_longest_stage_where_it_has_no_operators(
 def test_no_spans_give_an_empty_profile() -> None:
     profile = summarise([], num_cores=2)
     assert (profile.wall_s, profile.stages, profile.verdict) == (0, [], "nothing was timed")
-    assert profile_grid(profile).rows == []
+    assert profile_table(profile).rows == []
 
 
 def test_spans_of_no_length_do_not_divide_by_zero() -> None:
@@ -134,8 +134,8 @@ def test_comparison_keeps_what_only_one_run_has() -> None:
 
 def test_table_lists_operators_under_their_stage_and_the_time_between() -> None:
     spans = [*model_bound_run(), span("report", "", 24, 1)]
-    grid = profile_grid(summarise(spans, num_cores=2))
-    assert [row[0] for row in grid.rows] == [
+    table = profile_table(summarise(spans, num_cores=2))
+    assert [row[0] for row in table.rows] == [
         "discover",
         "embed",
         "· decode",
@@ -144,27 +144,27 @@ def test_table_lists_operators_under_their_stage_and_the_time_between() -> None:
         "report",
         "(between stages)",
     ]
-    embed, between = grid.rows[1], grid.rows[-1]
+    embed, between = table.rows[1], table.rows[-1]
     assert embed[1:6] == ["16.0 s", "64 %", "100", "6.25", "6.2 kB/s"]
     assert between[1:3] == ["4.0 s", "16 %"]
 
 
 def test_table_is_whole_as_text_and_as_markdown() -> None:
     profile = summarise(model_bound_run(), num_cores=2)
-    text = profile_grid(profile).to_text()
+    text = profile_table(profile).to_text()
     assert "20.0 s on 2 cores" in text
     assert "busy 90 %" in text
     assert max(map(len, text.splitlines())) <= 120
-    markdown = profile_grid(profile).to_markdown().splitlines()
+    markdown = profile_table(profile).to_markdown().splitlines()
     assert markdown[0] == "| stage | time | share | items | items/s | bytes/s | calls |"
-    assert len(markdown) == 2 + len(profile_grid(profile).rows)
+    assert len(markdown) == 2 + len(profile_table(profile).rows)
     assert {line.count("|") for line in markdown} == {8}
 
 
 def test_comparison_table_shows_the_speed_up() -> None:
     now = summarise([span("embed", "", 0, 5, num_items=100)], num_cores=2)
     earlier = summarise([span("embed", "", 0, 20, num_items=200)], num_cores=2)
-    (row,) = comparison_grid(compare(now, earlier)).rows
+    (row,) = comparison_table(compare(now, earlier)).rows
     assert row == ["embed", "5.0 s", "20.0 s", "20", "10", "2.00 x"]
 
 

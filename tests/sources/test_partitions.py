@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from crossmodal.ledger.backfill_records import Portion
+from crossmodal.ledger.backfill_records import Partition
 from crossmodal.records import PLAN_SCHEMA, Batch
 from crossmodal.sources.partitions.partitions import cut_shards
 from crossmodal.sources.partitions.selection import NAMES_SCHEMA
@@ -35,18 +35,20 @@ def write(folder: Path, sizes: dict[str, int]) -> tuple[Path, Path]:
 def test_every_row_is_in_one_shard_of_its_own_partition(tmp_path: Path, shard_size: int) -> None:
     sizes = {"a": 7, "b": 1, "d": 4}
     plan, names = write(tmp_path, sizes)
-    out = tmp_path / "portions.parquet"
+    out = tmp_path / "partitions.parquet"
     counts = [count("a", 7), count("b", 1), count("c", 0), count("d", 4)]
-    portions = cut_shards(plan, names, out, counts, shard_size)
-    assert [portion.count.name for portion in portions] == ["a", "b", "d"]
+    partitions = cut_shards(plan, names, out, counts, shard_size)
+    assert [partition.count.name for partition in partitions] == ["a", "b", "d"]
     shards = pq.ParquetFile(out)
-    for portion in portions:
-        tables = [shards.read_row_group(i) for i in range(portion.batch.first, portion.batch.stop)]
+    for partition in partitions:
+        tables = [
+            shards.read_row_group(i) for i in range(partition.batch.first, partition.batch.stop)
+        ]
         uris = pa.concat_tables(tables)["uri"].to_pylist()
-        name = portion.count.name
+        name = partition.count.name
         assert uris == [f"/{name}/{number:03}" for number in range(sizes[name])]
         assert all(table.num_rows <= shard_size for table in tables)
-    assert portions[-1].batch.stop == shards.num_row_groups
+    assert partitions[-1].batch.stop == shards.num_row_groups
 
 
 def test_nothing_due_is_no_portion(tmp_path: Path) -> None:
@@ -57,11 +59,13 @@ def test_nothing_due_is_no_portion(tmp_path: Path) -> None:
 def test_many_partitions_share_tasks_and_keep_their_order() -> None:
     from crossmodal.ledger.backfill_records import MAX_GROUPS, Backfill
 
-    portions = tuple(Portion(count(f"{n:04}", 1), Batch(Path("x"), n, n + 1)) for n in range(365))
+    partitions = tuple(
+        Partition(count(f"{n:04}", 1), Batch(Path("x"), n, n + 1)) for n in range(365)
+    )
     backfill = Backfill(
-        id="b", spec={}, names=Path("n"), plan=Path("p"), chunkers=(), portions=portions
+        id="b", spec={}, names=Path("n"), plan=Path("p"), chunkers=(), partitions=partitions
     )
     groups = backfill.groups
     assert len(groups) == MAX_GROUPS
-    assert tuple(portion for group in groups for portion in group.portions) == portions
+    assert tuple(partition for group in groups for partition in group.partitions) == partitions
     assert groups[0].label == "0000 to 0017"

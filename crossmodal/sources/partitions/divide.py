@@ -13,7 +13,7 @@ from crossmodal.runs.run import Run
 from crossmodal.sources.partitions.partitions import cut_shards
 from crossmodal.sources.partitions.selection import Selected
 from crossmodal.sources.planning.temp_tables import open_ledger, reading
-from crossmodal.views.backfills import expected, expected_grid
+from crossmodal.views.backfills import expected, expected_table
 from crossmodal.views.human import human_bytes, human_seconds, markdown_cell, printable
 
 
@@ -37,9 +37,9 @@ def divide(
     )
     with reading(run.collection) as con, open_ledger(con) as ledger:
         counts = tuple(backfills.count(ledger, backfill, lineup))
-    shards = run.workdir / "portions.parquet"
-    portions = cut_shards(plan.path, selected.names, shards, counts, shard_size)
-    backfill = replace(backfill, counts=counts, portions=portions)
+    shards = run.workdir / "partitions.parquet"
+    partitions = cut_shards(plan.path, selected.names, shards, counts, shard_size)
+    backfill = replace(backfill, counts=counts, partitions=partitions)
     if run.options.record:
         with run.collection.write() as con:
             backfills.enter(con, backfill, run.id)
@@ -52,14 +52,14 @@ def preview(run: Run, backfill: Backfill, lineup: Lineup) -> dict[str, Any]:
         items_per_s = last_throughput(con, lineup.id) if con is not None else None
     rows = expected(backfill.counts, items_per_s)
     lines = [_due(backfill, lineup, items_per_s), *map(printable, backfill.notices)]
-    grid = expected_grid(rows)
+    table = expected_table(rows)
     return {
         "backfill_id": backfill.id,
         "model": lineup.label,
         "partitions": rows,
         "notices": list(backfill.notices),
-        "text": "\n".join(lines) + "\n\n" + grid.to_text(),
-        "markdown": "\n\n".join([*map(markdown_cell, lines), grid.to_markdown()]),
+        "text": "\n".join(lines) + "\n\n" + table.to_text(),
+        "markdown": "\n\n".join([*map(markdown_cell, lines), table.to_markdown()]),
     }
 
 

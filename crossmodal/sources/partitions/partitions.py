@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crossmodal.ledger.backfill_records import PartitionCount, Portion
+from crossmodal.ledger.backfill_records import Partition, PartitionCount
 from crossmodal.records import PLAN_SCHEMA, Batch
 from crossmodal.sources.options import PartitionBy
 
@@ -51,7 +51,7 @@ def name_sql(by: PartitionBy) -> str:
 
 def cut_shards(
     plan: Path, names: Path, out: Path, counts: Sequence[PartitionCount], shard_size: int
-) -> tuple[Portion, ...]:
+) -> tuple[Partition, ...]:
     """Write the rows due for a forward pass to ``out``, one row group a shard.
 
     Returns the partitions with work, each with the row groups that are its own.
@@ -63,11 +63,11 @@ def cut_shards(
         found = con.sql(_DUE, params=files).to_arrow_reader(65_536)
         for shard in _cut(found, (size for part in sizes for size in part)):
             writer.write_table(shard, row_group_size=shard_size)
-    portions, first = [], 0
+    partitions, first = [], 0
     for count, part in zip(due, sizes, strict=True):
-        portions.append(Portion(count, Batch(out, first, first + len(part))))
+        partitions.append(Partition(count, Batch(out, first, first + len(part))))
         first += len(part)
-    return tuple(portions)
+    return tuple(partitions)
 
 
 def _shard_sizes(num_rows: int, shard_size: int) -> list[int]:

@@ -14,14 +14,14 @@ from crossmodal.records import Lineup
 from crossmodal.search.similar import matches
 from crossmodal.web.api.dependencies import StateOf, problems
 from crossmodal.web.api.errors import ApiError
-from crossmodal.web.api.lookup import known_chunk
+from crossmodal.web.api.known_chunk import known_chunk
 from crossmodal.web.api.parameters import Around, ChunkId, QueryId, Side
 from crossmodal.web.api.schemas import ChunkDetails
 from crossmodal.web.api.shape import API, chunk_details
 from crossmodal.web.files.content_headers import headers_of
 from crossmodal.web.files.previews import tag_of, type_of
 from crossmodal.web.files.ranges import FileResponse, byte_range
-from crossmodal.web.state import State
+from crossmodal.web.served import ServedCollection
 
 _IMAGES = {
     kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/jpeg", "image/png")
@@ -104,7 +104,9 @@ async def source(
         raise
 
 
-def _details(state: State, chunk_id: int, query_id: str | None, around: int) -> ChunkDetails:
+def _details(
+    state: ServedCollection, chunk_id: int, query_id: str | None, around: int
+) -> ChunkDetails:
     with state.collection.read() as con:
         known = known_chunk(con, chunk_id)
         near = surroundings(con, [chunk_id], around)[chunk_id]
@@ -112,7 +114,7 @@ def _details(state: State, chunk_id: int, query_id: str | None, around: int) -> 
     return chunk_details(known, near, why)
 
 
-def _known(state: State, chunk_id: int) -> tuple[KnownChunk, Lineup]:
+def _known(state: ServedCollection, chunk_id: int) -> tuple[KnownChunk, Lineup]:
     with state.collection.read() as con:
         known, lineup = known_chunk(con, chunk_id), live(con)
     if lineup is None:
@@ -120,7 +122,7 @@ def _known(state: State, chunk_id: int) -> tuple[KnownChunk, Lineup]:
     return known, lineup
 
 
-def _source(state: State, chunk_id: int, of: str) -> SourceRow:
+def _source(state: ServedCollection, chunk_id: int, of: str) -> SourceRow:
     with state.collection.read() as con:
         known = known_chunk(con, chunk_id)
     return known.medium if of == "recording" else known.sources[0]

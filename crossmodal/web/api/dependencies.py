@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from crossmodal.web.api.schemas import Problem
-from crossmodal.web.state import State
+from crossmodal.web.served import ServedCollection
 
 _MEANINGS = {
     400: "A condition or the request cannot be understood.",
@@ -36,9 +36,9 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def _state_of(request: Request) -> State:
-    state: State = request.app.state.crossmodal
+def _state_of(request: Request) -> ServedCollection:
+    state: ServedCollection = request.app.state.crossmodal
     return state
 
 
-StateOf = Annotated[State, Depends(_state_of)]
+StateOf = Annotated[ServedCollection, Depends(_state_of)]

@@ -22,7 +22,7 @@ from crossmodal.web.api.dependencies import StateOf, problems
 from crossmodal.web.api.errors import ApiError
 from crossmodal.web.api.pages import static_file
 from crossmodal.web.api.shape import API
-from crossmodal.web.state import State
+from crossmodal.web.served import ServedCollection
 
 MAX_FINDINGS = 500
 _MAX_ID = 2**63 - 1
@@ -131,7 +131,7 @@ async def queue(
     state: StateOf,
     of: Annotated[
         Literal["open", "violates", "allowed", "withdrawn"],
-        Query(title="State", description="Findings of this state."),
+        Query(title="ServedCollection", description="Findings of this state."),
     ] = "open",
     policy: PolicyId = None,
     limit: Annotated[int, Query(title="Limit", description="At most.", ge=1, le=MAX_FINDINGS)] = 50,
@@ -182,7 +182,7 @@ def _done(con: Any, finding_id: int, body: ReviewAct, done: Act) -> Finding:
     )
 
 
-def _written(state: State, write: Callable[[Any], Any]) -> Any:
+def _written(state: ServedCollection, write: Callable[[Any], Any]) -> Any:
     """Do something within one transaction; a collection that is not there is not made."""
     with state.collection.read():
         pass
@@ -197,7 +197,7 @@ def _written(state: State, write: Callable[[Any], Any]) -> Any:
         raise ApiError(409, "not_possible", str(error)) from error
 
 
-def _queue(state: State, of: str, policy: str | None, limit: int) -> ReviewQueue:
+def _queue(state: ServedCollection, of: str, policy: str | None, limit: int) -> ReviewQueue:
     with state.collection.read() as con:
         return ReviewQueue(
             counts=[FindingCount(**counted) for counted in finding_counts(con)],
@@ -205,7 +205,7 @@ def _queue(state: State, of: str, policy: str | None, limit: int) -> ReviewQueue
         )
 
 
-def _described(state: State, finding_id: int) -> ReviewItem:
+def _described(state: ServedCollection, finding_id: int) -> ReviewItem:
     with state.collection.read() as con:
         found = find_finding(con, finding_id)
         if found is None:

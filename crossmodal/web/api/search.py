@@ -18,7 +18,7 @@ from crossmodal.web.api.schemas import CollectionStatus, SearchAnswer
 from crossmodal.web.api.shape import API, search_answer
 from crossmodal.web.guards.uploads import uploaded_picture
 from crossmodal.web.search_pages import Ask
-from crossmodal.web.state import State
+from crossmodal.web.served import ServedCollection
 
 _PICTURE = {
     "requestBody": {
@@ -65,7 +65,7 @@ async def status(state: StateOf) -> CollectionStatus:
 
 
 async def _searched(
-    state: State, by: str, find: Callable[..., Answer], what: Any, ask: Ask
+    state: ServedCollection, by: str, find: Callable[..., Answer], what: Any, ask: Ask
 ) -> SearchAnswer:
     started = time.perf_counter()
     found = await state.searches.run(find, what, ask)

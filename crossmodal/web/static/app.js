@@ -6,7 +6,7 @@ import { hideDetails, showDetails } from "./details.js";
 import { $, bytes, count, h, icon } from "./dom.js";
 import { cleared, fill, offerTypes, setUpFilters, show as showFilters } from "./filters.js";
 import { setUpKeyboard } from "./keyboard.js";
-import { PAGE, fromAddress, numFilters, parameters, toAddress } from "./state.js";
+import { PAGE, fromAddress, numFilters, parameters, toAddress } from "./address.js";
 
 let state = fromAddress();
 let picture = null;

@@ -1,7 +1,7 @@
 // Keep the filter form and the state alike.
 
 import { $, h } from "./dom.js";
-import { FILTERS, numFilters } from "./state.js";
+import { FILTERS, numFilters } from "./address.js";
 
 export function setUpFilters(changed) {
   const form = $("filters");

@@ -19,7 +19,7 @@ _TEXT_WIDTH = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class TextTable:
     """Hold a table as text: columns after the first ``num_words`` are figures."""
 
     title: str

@@ -26,7 +26,7 @@ _LOG = logging.getLogger(__name__)
 _STATUS_S = 5.0
 
 
-class State:
+class ServedCollection:
     """Serve one collection."""
 
     def __init__(self, settings: UiSettings) -> None:
