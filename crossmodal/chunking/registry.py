@@ -12,7 +12,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from fnmatch import fnmatchcase
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -100,20 +99,6 @@ class InCharge(NamedTuple):
 def chunker_of(fingerprint: str) -> Chunker:
     """Return the chunker whose fingerprint it is: ``table/1/de6e8d442a60``."""
     return _BY_NAME[fingerprint.partition("/")[0]]
-
-
-def chunker_for(media_type: str, lineup: Lineup) -> Chunker | None:
-    """Return the chunker of a media type, or None where its sources are skipped."""
-    for chunker in _active(lineup):
-        patterns = chunker.load().MEDIA_PATTERNS
-        if any(fnmatchcase(media_type.lower(), pattern) for pattern in patterns):
-            return chunker
-    return None
-
-
-def fingerprints(rules: ChunkRules, lineup: Lineup) -> dict[str, str]:
-    """Return the fingerprint of the chunker in charge by media pattern, the first to fit first."""
-    return {pattern: found.fingerprint for pattern, found in in_charge(rules, lineup).items()}
 
 
 def in_charge(rules: ChunkRules, lineup: Lineup) -> dict[str, InCharge]:
