@@ -23,6 +23,7 @@ from crossmodal.cli.export import export
 from crossmodal.cli.quiet import quieten
 from crossmodal.cli.recommend import recommend
 from crossmodal.cli.serve import deploy, serve
+from crossmodal.cli.undo import undo
 from crossmodal.cli.web import ui
 
 _COMMANDS: tuple[Callable[..., None], ...] = (
@@ -37,6 +38,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     ask.quarantine,
     run.backfill,
     ask.backfills,
+    undo,
     run.finetune,
     run.promote,
     models.rollback,
