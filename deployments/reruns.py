@@ -108,6 +108,7 @@ def _run_again(before: str, after: str) -> Automation:
                 state=StateType.SCHEDULED,
                 name=after,
                 message="it crashed; the ledger knows the rest",
+                force=False,
             )
         ],
     )
