@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from crossmodal.cli import ask, create, keep, models, moderate, project, run, space
+from crossmodal.cli import agents, ask, create, keep, models, moderate, project, run, space
 from crossmodal.cli.drawn import drawn
 from crossmodal.cli.evaluate import evaluate
 from crossmodal.cli.export import export
@@ -54,6 +54,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     deploy,
     serve,
     ui,
+    agents.mcp,
 )
 
 
