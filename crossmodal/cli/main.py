@@ -16,13 +16,15 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from crossmodal.cli import ask, create, keep, models, moderate, project, run, space
+from crossmodal.cli import agents, ask, create, keep, models, moderate, project, run, space
 from crossmodal.cli.drawn import drawn
 from crossmodal.cli.evaluate import evaluate
 from crossmodal.cli.export import export
+from crossmodal.cli.judgements import judgements
 from crossmodal.cli.quiet import quieten
 from crossmodal.cli.recommend import recommend
 from crossmodal.cli.serve import deploy, serve
+from crossmodal.cli.undo import undo
 from crossmodal.cli.web import ui
 
 _COMMANDS: tuple[Callable[..., None], ...] = (
@@ -37,6 +39,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     ask.quarantine,
     run.backfill,
     ask.backfills,
+    undo,
     run.finetune,
     run.promote,
     models.rollback,
@@ -54,6 +57,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     deploy,
     serve,
     ui,
+    agents.mcp,
 )
 
 
@@ -87,6 +91,7 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
     for command in _COMMANDS:
         app.command()(drawn(command, arguments))
     app.add_typer(moderate.review)
+    app.add_typer(judgements)
     app.add_typer(space.space)
     return app
 

@@ -43,7 +43,7 @@ async def chunk(
     state: StateOf, chunk_id: ChunkId, query_id: QueryId = None, around: Around = 2
 ) -> ChunkDetails:
     """Return all that is known of a chunk, and why it matched a query."""
-    return await state.lookups.run(_details, state, chunk_id, query_id, around)
+    return await state.lookups.run(details, state, chunk_id, query_id, around)
 
 
 @router.get(
@@ -60,7 +60,7 @@ async def thumbnail(
     state: StateOf, request: Request, chunk_id: ChunkId, side: Side = 320
 ) -> Response:
     """Return a small picture: the image, the frame, the page, the figure or the sound's wave."""
-    known = await state.lookups.run(_known, state, chunk_id)
+    known = await state.lookups.run(existing_chunk, state, chunk_id)
     headers = {"ETag": f'"{tag_of(known, side)}"', "Cache-Control": "private, max-age=300"}
     if _is_held(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
@@ -101,9 +101,14 @@ async def source(
         raise
 
 
-def _details(
+def details(
     state: ServedCollection, chunk_id: int, query_id: str | None, around: int
 ) -> ChunkDetails:
+    """Return a chunk, what stands around it, and why it matched a query that is remembered.
+
+    Raises:
+        ApiError: 404, there is no such chunk.
+    """
     with state.collection.read() as con:
         known = known_chunk(con, chunk_id)
         near = surroundings(con, [chunk_id], around)[chunk_id]
@@ -111,13 +116,18 @@ def _details(
     return chunk_details(known, near, why)
 
 
-def _known(state: ServedCollection, chunk_id: int) -> KnownChunk:
+def existing_chunk(state: ServedCollection, chunk_id: int) -> KnownChunk:
+    """Return a chunk.
+
+    Raises:
+        ApiError: 404, there is no such chunk.
+    """
     with state.collection.read() as con:
         return known_chunk(con, chunk_id)
 
 
 def _source(state: ServedCollection, chunk_id: int, of: str) -> SourceRow:
-    known = _known(state, chunk_id)
+    known = existing_chunk(state, chunk_id)
     return known.medium if of == "recording" else known.sources[0]
 
 
