@@ -22,6 +22,7 @@ from crossmodal.cli.evaluate import evaluate
 from crossmodal.cli.export import export
 from crossmodal.cli.quiet import quieten
 from crossmodal.cli.recommend import recommend
+from crossmodal.cli.reranker import reranker
 from crossmodal.cli.serve import deploy, serve
 from crossmodal.cli.web import ui
 
@@ -88,6 +89,7 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
         app.command()(drawn(command, arguments))
     app.add_typer(moderate.review)
     app.add_typer(space.space)
+    app.add_typer(reranker)
     return app
 
 
