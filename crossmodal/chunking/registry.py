@@ -83,6 +83,7 @@ _CHUNKERS = (
         "documents.cut",
         ("page_images", "figures", "caption_weight", *_TEXT_RULES),
     ),
+    Chunker("records", "text", "text.records", _TEXT_RULES),
     Chunker("text", "text", "text.cut", _TEXT_RULES),
 )
 

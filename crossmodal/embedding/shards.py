@@ -6,6 +6,8 @@ in flight. What another run committed meanwhile is left out before the forward p
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,6 +23,7 @@ from crossmodal.records import Batch
 
 if TYPE_CHECKING:
     from crossmodal.embedding.options import EmbedOptions
+    from crossmodal.embedding.shard_query import EmbeddedShard
     from crossmodal.encoders.lineup_encoders import Encoders
     from crossmodal.ledger.collection import Collection
     from crossmodal.runs.progress import Progress
@@ -42,6 +45,8 @@ class ShardWork:
     """Of the versions that have some: with them the hub terms of vectors are stored too."""
     between_shards: Callable[[], None] = lambda: None
     """May raise to end the run where nothing is in flight."""
+    tell: Callable[[str], None] = lambda line: None
+    """Takes a sentence about each shard that is committed."""
 
 
 def embed_batch(work: ShardWork, batch: Batch) -> int:
@@ -52,8 +57,25 @@ def embed_batch(work: ShardWork, batch: Batch) -> int:
     num_embedded = 0
     for i in range(batch.first, batch.stop):
         work.between_shards()
-        num_embedded += _embed_one(work, shards.read_row_group(i))
+        started_s = time.monotonic()
+        planned = shards.read_row_group(i)
+        embedded = _embed_one(work, planned)
+        told = _told(planned, embedded) + f" in {time.monotonic() - started_s:.1f} s"
+        work.tell(f"shard {i + 1} of {shards.num_row_groups}: {told}")
+        num_embedded += embedded.num_vectors if embedded else 0
     return num_embedded
+
+
+def _told(planned: pa.Table, embedded: EmbeddedShard | None) -> str:
+    """Return what became of a shard, in a few words."""
+    if embedded is None:
+        return f"{planned.num_rows:,} sources, all of them embedded by another run"
+    reasons = Counter(filter(None, embedded.cut["reason"].to_pylist()))
+    refused = ", ".join(f"{number:,} {reason}" for reason, number in reasons.most_common())
+    return (
+        f"{planned.num_rows:,} sources, {embedded.num_vectors:,} chunks embedded, "
+        f"refused: {refused or 'none'}"
+    )
 
 
 def modalities(batches: Sequence[Batch]) -> list[str]:
@@ -66,7 +88,8 @@ def modalities(batches: Sequence[Batch]) -> list[str]:
     return sorted(found)
 
 
-def _embed_one(work: ShardWork, planned: pa.Table) -> int:
+def _embed_one(work: ShardWork, planned: pa.Table) -> EmbeddedShard | None:
+    """Embed and commit what nobody else has meanwhile; None where nothing is left."""
     from crossmodal.embedding.shard_query import embed_shard
 
     lineup = work.encoders.lineup
@@ -74,7 +97,7 @@ def _embed_one(work: ShardWork, planned: pa.Table) -> int:
         pending = still_pending(con, planned, lineup)
     work.progress.advance(planned.num_rows - pending.num_rows)
     if pending.num_rows == 0:
-        return 0
+        return None
     with work.recorder.span("embed") as span:
         span.num_items = pending.num_rows
         span.num_bytes = sum(pending["size_bytes"].to_pylist())
@@ -96,4 +119,4 @@ def _embed_one(work: ShardWork, planned: pa.Table) -> int:
         )
         with work.collection.write() as con:
             commit_shard(con, commit)
-    return embedded.num_vectors
+    return embedded

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 _SNIPPET_CHARS = 160
+_RECORD_CHARS = 60
 
 
 def place_of(meta: dict[str, Any]) -> str:
@@ -16,7 +17,9 @@ def place_of(meta: dict[str, Any]) -> str:
         parts.append(f"page {meta['page']}")
     if "start_s" in meta:
         parts.append(f"at {clock(meta['start_s'])}")
-    if "rows" in meta:
+    if "record" in meta:
+        parts.append(f"record {snippet(str(meta['record']), _RECORD_CHARS)}")
+    elif "rows" in meta:
         first, stop = meta["rows"]
         parts.append(f"row {first}" if stop - first == 1 else f"rows {first} to {stop - 1}")
     elif "row" in meta:

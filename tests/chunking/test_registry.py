@@ -14,13 +14,14 @@ from tests.ledger.build import version
 EARLIER = {
     "audio": "audio/1/8b9bcb76059e",
     "document": "document/1/6e4250908a24",
+    "records": "records/1/aee8edb8d7cc",
     "subtitle": "subtitle/1/aee8edb8d7cc",
     "table": "table/1/de6e8d442a60",
     "text": "text/1/aee8edb8d7cc",
     "video": "video/1/442d6207a83d",
     "whole_image": "whole_image/1",
 }
-"""What collections hold that were made before the library lay under ``crossmodal/``."""
+"""What earlier collections hold; before there were records they were texts."""
 
 RULES = ChunkRules()
 JOINT = Lineup.of(version())
@@ -40,6 +41,7 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
         ("IMAGE/JPEG", "whole_image"),
         ("video/mp4", "video"),
         ("application/x-subrip", "subtitle"),
+        ("application/jsonl", "records"),
         ("text/csv", "table"),
         ("application/vnd.apache.parquet", "table"),
         ("application/pdf", "document"),
