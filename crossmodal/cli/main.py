@@ -20,6 +20,7 @@ from crossmodal.cli import agents, ask, create, keep, models, moderate, project,
 from crossmodal.cli.drawn import drawn
 from crossmodal.cli.evaluate import evaluate
 from crossmodal.cli.export import export
+from crossmodal.cli.judgements import judgements
 from crossmodal.cli.quiet import quieten
 from crossmodal.cli.recommend import recommend
 from crossmodal.cli.reranker import reranker
@@ -91,6 +92,7 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
     for command in _COMMANDS:
         app.command()(drawn(command, arguments))
     app.add_typer(moderate.review)
+    app.add_typer(judgements)
     app.add_typer(space.space)
     app.add_typer(reranker)
     return app
