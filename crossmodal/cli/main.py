@@ -23,6 +23,7 @@ from crossmodal.cli.export import export
 from crossmodal.cli.judgements import judgements
 from crossmodal.cli.quiet import quieten
 from crossmodal.cli.recommend import recommend
+from crossmodal.cli.reranker import reranker
 from crossmodal.cli.serve import deploy, serve
 from crossmodal.cli.undo import undo
 from crossmodal.cli.web import ui
@@ -93,6 +94,7 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
     app.add_typer(moderate.review)
     app.add_typer(judgements)
     app.add_typer(space.space)
+    app.add_typer(reranker)
     return app
 
 
