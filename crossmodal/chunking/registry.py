@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -100,6 +101,14 @@ class InCharge(NamedTuple):
 def chunker_of(fingerprint: str) -> Chunker:
     """Return the chunker whose fingerprint it is: ``table/1/de6e8d442a60``."""
     return _BY_NAME[fingerprint.partition("/")[0]]
+
+
+def reader_of(media_type: str) -> Chunker | None:
+    """Return the chunker that reads a media type, whichever models serve; None where none does."""
+    for chunker in _CHUNKERS:
+        if any(fnmatchcase(media_type, pattern) for pattern in chunker.load().MEDIA_PATTERNS):
+            return chunker
+    return None
 
 
 def in_charge(rules: ChunkRules, lineup: Lineup) -> dict[str, InCharge]:

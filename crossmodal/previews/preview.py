@@ -39,7 +39,7 @@ class Subject:
     """Of ``content``, which of subtitles may be the film beside them."""
     uri: str
     chunker: str = ""
-    """The fingerprint of what cut it; without it pictures inside documents are not shown."""
+    """The fingerprint of what cut it; empty for hits, which do not carry it."""
     text: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
 
@@ -121,12 +121,12 @@ def _figure(subject: Subject, content: Content, side_px: int) -> bytes:
 
 def _pieces(subject: Subject, content: Content, side_px: int) -> Generator[Any]:
     from crossmodal.chunking.pieces import CutTools, Piece, Source
-    from crossmodal.chunking.registry import chunker_of
+    from crossmodal.chunking.registry import chunker_of, reader_of
     from crossmodal.chunking.rules import ChunkRules
 
-    if not subject.chunker:
-        raise Refused("no_preview", f"nothing says how this {subject.media_type} was cut")
-    chunker = chunker_of(subject.chunker)
+    chunker = chunker_of(subject.chunker) if subject.chunker else reader_of(subject.media_type)
+    if chunker is None:
+        raise Refused("no_preview", f"nothing here reads {subject.media_type}")
     data = _document_bytes(content)
     rules = ChunkRules(
         chunk_tokens=_PASSAGE_LETTERS,
