@@ -12,6 +12,7 @@ allowed and what to do next.
     │   ├── CollectionMissing      there is none at that path
     │   ├── CollectionEmpty        it holds no vector yet
     │   ├── NoSuchChunk            it holds no such chunk, or no vector of it
+    │   ├── UndoRefused            a run cannot be undone, or not yet
     │   ├── SqlError               a query in SQL cannot be answered, or would write
     │   ├── CollectionBusy         its lock was not free in time (transient)
     │   ├── CollectionUnreadable   not DuckDB, damaged, or no permission
@@ -74,6 +75,10 @@ class CollectionEmpty(CollectionError):
 
 class NoSuchChunk(CollectionError):
     """The collection holds no chunk of that number, or no vector of it."""
+
+
+class UndoRefused(CollectionError):
+    """A run cannot be undone: it is at work, not kept, or a later one touched the same."""
 
 
 class SqlError(CollectionError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -109,15 +110,17 @@ def status(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOptio
     """Say what the collection holds, by model version, and how the last runs went."""
     from crossmodal.ledger.collection import Collection
     from crossmodal.ledger.read.status import status as read_status
+    from crossmodal.sandbox.walls import walls
     from crossmodal.views.status import status_tables
 
     opened = Collection(collection)
     with opened.read() as con:
         found = read_status(con, opened)
     if as_json:
-        print_json(found)
+        print_json(asdict(found) | {"sandbox": asdict(walls())})
         return
     print_tables(status_tables(found))
+    typer.echo(f"Files are parsed in a process of their own: {walls().sentence()}.")
 
 
 def quarantine(

@@ -16,13 +16,14 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from crossmodal.cli import ask, create, keep, models, moderate, project, run, space
+from crossmodal.cli import agents, ask, create, keep, models, moderate, project, run, space
 from crossmodal.cli.drawn import drawn
 from crossmodal.cli.evaluate import evaluate
 from crossmodal.cli.export import export
 from crossmodal.cli.quiet import quieten
 from crossmodal.cli.recommend import recommend
 from crossmodal.cli.serve import deploy, serve
+from crossmodal.cli.undo import undo
 from crossmodal.cli.web import ui
 
 _COMMANDS: tuple[Callable[..., None], ...] = (
@@ -37,6 +38,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     ask.quarantine,
     run.backfill,
     ask.backfills,
+    undo,
     run.finetune,
     run.promote,
     models.rollback,
@@ -54,6 +56,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     deploy,
     serve,
     ui,
+    agents.mcp,
 )
 
 

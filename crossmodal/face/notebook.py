@@ -22,7 +22,7 @@ from crossmodal.views.places import snippet
 
 if TYPE_CHECKING:
     from crossmodal.face.hits import Hit, Hits
-    from crossmodal.previews.draw import Content
+    from crossmodal.previews.content import Content
 
 MAX_ROWS = 50
 """Hits that are shown: each takes a decoding, and some kB of the notebook's file."""
@@ -70,7 +70,7 @@ def picture_of(hit: Hit) -> bytes | None:
 
 def _content(path: str) -> Content:
     """Return a remote source's bytes; of a local file only which it is, as films are long."""
-    from crossmodal.previews.draw import LocalFile
+    from crossmodal.previews.content import LocalFile
 
     if is_remote(path):
         return read_source(path, MAX_FILE_BYTES)

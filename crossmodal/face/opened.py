@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from crossmodal.ledger.collection import Collection
     from crossmodal.ledger.read.status import Status
+    from crossmodal.ledger.write.undo import Undone
     from crossmodal.models.catalogue import Entry
     from crossmodal.search.options import QueryOptions
     from crossmodal.search.service import Query, SearchService
@@ -159,6 +160,21 @@ class OpenCollection:
 
         given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
         return run_index(self.path, [os.fspath(path) for path in given], options)
+
+    def undo(self, run: str) -> Undone:
+        """Put the collection back as it was before a run; nothing is embedded.
+
+        Args:
+            run: its id, or the beginning of it. The undoing has an id too: undo that, and the run
+                holds again.
+
+        Raises:
+            UndoRefused: it is not kept, was undone, or a later run touched the same sources.
+            CollectionError: there is no such run, or more than one.
+        """
+        from crossmodal.runs.undo_run import undo_run
+
+        return undo_run(self._collection(), run)
 
     def status(self) -> Status:
         """Return what the collection holds, by model version, and how the last runs went."""

@@ -315,6 +315,31 @@ def m022_words(con: duckdb.DuckDBPyConnection) -> None:
         CREATE TABLE source_words (uri VARCHAR PRIMARY KEY, terms BIGINT[] NOT NULL)""")
 
 
+def m023_undo(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for what runs wrote over, so that a run can be undone.
+
+    A step that later adds a column to source, chunk or quarantine adds it here too.
+    """
+    con.execute("""
+        CREATE SEQUENCE undo_seq;
+        CREATE TABLE undo_run (
+            run_id VARCHAR PRIMARY KEY, seq BIGINT NOT NULL, undoes VARCHAR, undone_by VARCHAR,
+            num_bytes BIGINT);
+        CREATE TABLE undo_source AS
+            SELECT '' AS undo_run, 0::BIGINT AS undo_seq, true AS existed, '' AS content_after,
+            * FROM source LIMIT 0;
+        CREATE TABLE undo_chunk AS
+            SELECT '' AS undo_run, 0::BIGINT AS undo_seq, true AS existed, * FROM chunk LIMIT 0;
+        CREATE TABLE undo_quarantine AS
+            SELECT '' AS undo_run, 0::BIGINT AS undo_seq, true AS existed, *
+            FROM quarantine LIMIT 0;
+        CREATE TABLE undo_calibration AS
+            SELECT '' AS undo_run, '' AS revision, * FROM calibration LIMIT 0;
+        CREATE TABLE undo_vector (
+            undo_run VARCHAR, undo_seq BIGINT, existed BOOLEAN, list VARCHAR, chunk_id BIGINT,
+            run_id VARCHAR, v FLOAT[], hub FLOAT)""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -338,6 +363,7 @@ STEPS: tuple[Step, ...] = (
     m020_maps,
     m021_spaces,
     m022_words,
+    m023_undo,
 )
 LATEST = len(STEPS)
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from crossmodal.errors import Refused
 from crossmodal.previews import draw
-from crossmodal.previews.draw import Content, bytes_of, jpeg
+from crossmodal.previews.content import Content, bytes_of, opened
+from crossmodal.previews.draw import jpeg
 from crossmodal.records import Lineup
 from crossmodal.sandbox.pool import run_in_child
 
@@ -83,21 +84,28 @@ def small_picture(data: bytes, side_px: int) -> Image:
     """
     from PIL import Image
 
-    width, height, pixels = _from_child(draw.draw_query, data, side_px)
+    size_and_pixels = (tuple[int, int, bytes],)
+    width, height, pixels = _from_child(size_and_pixels, draw.draw_query, data, side_px)
     return Image.frombytes("RGB", (width, height), pixels)
 
 
-def _drawn(function: Callable[..., Iterator[bytes]], *args: Any) -> bytes:
-    drawn: bytes = _from_child(function, *args)
+def _drawn(function: Callable[..., Iterator[bytes]], content: Content, *args: Any) -> bytes:
+    with opened(content) as shown:
+        drawn: bytes = _from_child((bytes,), function, shown, *args)
     return drawn
 
 
-def _from_child(function: Callable[..., Iterator[Any]], *args: Any) -> Any:
-    # To the end, because an iterator that is left early costs the child its life.
-    yielded = list(
-        run_in_child(function, *args, max_seconds=_MAX_SECONDS, max_memory_bytes=_MAX_MEMORY_BYTES)
+def _from_child(yields: tuple[Any, ...], function: Callable[..., Iterator[Any]], *args: Any) -> Any:
+    drawn = run_in_child(
+        function,
+        *args,
+        yields=yields,
+        max_seconds=_MAX_SECONDS,
+        max_memory_bytes=_MAX_MEMORY_BYTES,
     )
-    return yielded[0]
+    # To the end, because an iterator that is left early costs the child its life.
+    (only,) = drawn
+    return only
 
 
 def _figure(subject: Subject, content: Content, lineup: Lineup, side_px: int) -> bytes:
@@ -134,7 +142,8 @@ def _document_bytes(content: Content) -> bytes:
         return content
     if content.size_bytes > _MAX_DOCUMENT_BYTES:
         raise Refused("too_large", "the document is too large to look for one picture in it")
-    return bytes_of(content)
+    with opened(content) as file:
+        return bytes_of(file)
 
 
 def _encoded(picture: Any, side_px: int) -> bytes:

@@ -20,7 +20,7 @@ from typing import Any
 from crossmodal.errors import CrossmodalError
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.explain import explain_os
-from crossmodal.ledger.write import runs, shard_writer
+from crossmodal.ledger.write import runs, shard_writer, undo_log
 from crossmodal.records import Lineup
 from crossmodal.runs.code_version import code_version
 from crossmodal.runs.options import RunOptions
@@ -105,6 +105,8 @@ def _start(run: Run, params: dict[str, Any]) -> None:
     )
     with run.collection.write() as con:
         interrupted = runs.start_run(con, start)
+        if run.options.keep_undo:
+            undo_log.set_keep_undo(con, run.options.keep_undo)
     for run_id in interrupted:
         _remove_folder(run.workdir.with_name(run_id))
 
@@ -114,6 +116,7 @@ def _finish(run: Run, state: str, message: str) -> None:
         return
     run.flush_spans()
     with run.collection.write() as con:
+        undo_log.settle(con, run.id)
         runs.finish_run(con, run.id, state, run.counts, message)
 
 

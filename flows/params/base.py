@@ -153,9 +153,17 @@ class EmbedParams(FlowParams, ChunkParams):
         le=65_536,
     )
 
+    keep_undo: Annotated[Text, RUNNING] = Field(
+        default="",
+        title="Keep for undo",
+        description="How many runs `crossmodal undo` can take back from now on, or what they may "
+        "take, such as 500MB; 0 keeps nothing. Empty: as before, 5 runs at first.",
+        pattern=r"(?i)^\s*(\d{1,9}\s*([kmgt]b)?)?\s*$",
+    )
+
     def run_options(self) -> RunOptions:
         """Return how the run is recorded."""
-        return RunOptions(record=not self.dry_run)
+        return RunOptions(record=not self.dry_run, keep_undo=self.keep_undo.strip())
 
     def list_options(self) -> ListOptions:
         """Return what discovery looks at."""

@@ -60,7 +60,7 @@ def cut(source: Source, rules: ChunkRules, tools: CutTools) -> Iterator[Piece | 
 
 
 def _items(source: Source, rules: ChunkRules, tools: CutTools) -> Generator[Item]:
-    from crossmodal.chunking.documents.items import Wishes
+    from crossmodal.chunking.documents.items import Block, Picture, Wishes
 
     wishes = Wishes(
         figures=rules.figures,
@@ -73,6 +73,7 @@ def _items(source: Source, rules: ChunkRules, tools: CutTools) -> Generator[Item
         _parser(source.media_type),
         source.data,
         wishes,
+        yields=(Block, Picture, Flaw),
         max_seconds=rules.max_seconds,
         max_memory_bytes=rules.max_memory_bytes,
     )

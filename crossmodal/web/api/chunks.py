@@ -46,7 +46,7 @@ async def chunk(
     state: StateOf, chunk_id: ChunkId, query_id: QueryId = None, around: Around = 2
 ) -> ChunkDetails:
     """Return all that is known of a chunk, and why it matched a query."""
-    return await state.lookups.run(_details, state, chunk_id, query_id, around)
+    return await state.lookups.run(details, state, chunk_id, query_id, around)
 
 
 @router.get(
@@ -63,7 +63,7 @@ async def thumbnail(
     state: StateOf, request: Request, chunk_id: ChunkId, side: Side = 320
 ) -> Response:
     """Return a small picture: the image, the frame, the page, the figure or the sound's wave."""
-    known, lineup = await state.lookups.run(_known, state, chunk_id)
+    known, lineup = await state.lookups.run(known_and_lineup, state, chunk_id)
     headers = {"ETag": f'"{tag_of(known, side)}"', "Cache-Control": "private, max-age=300"}
     if _is_held(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
@@ -104,9 +104,14 @@ async def source(
         raise
 
 
-def _details(
+def details(
     state: ServedCollection, chunk_id: int, query_id: str | None, around: int
 ) -> ChunkDetails:
+    """Return a chunk, what stands around it, and why it matched a query that is remembered.
+
+    Raises:
+        ApiError: 404, there is no such chunk.
+    """
     with state.collection.read() as con:
         known = known_chunk(con, chunk_id)
         near = surroundings(con, [chunk_id], around)[chunk_id]
@@ -114,7 +119,12 @@ def _details(
     return chunk_details(known, near, why)
 
 
-def _known(state: ServedCollection, chunk_id: int) -> tuple[KnownChunk, Lineup]:
+def known_and_lineup(state: ServedCollection, chunk_id: int) -> tuple[KnownChunk, Lineup]:
+    """Return a chunk, and the line-up that says how its picture is seen.
+
+    Raises:
+        ApiError: 404, there is no such chunk; 503, the collection holds no vector yet.
+    """
     with state.collection.read() as con:
         known, lineup = known_chunk(con, chunk_id), live(con)
     if lineup is None:
