@@ -21,8 +21,10 @@ from crossmodal.cli import agents, ask, create, keep, models, moderate, project,
 from crossmodal.cli.drawn import drawn
 from crossmodal.cli.evaluate import evaluate
 from crossmodal.cli.export import export
+from crossmodal.cli.judgements import judgements
 from crossmodal.cli.quiet import quieten
 from crossmodal.cli.recommend import recommend
+from crossmodal.cli.reranker import reranker
 from crossmodal.cli.serve import deploy, serve
 from crossmodal.cli.undo import undo
 from crossmodal.cli.web import ui
@@ -91,7 +93,9 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
     for command in _COMMANDS:
         app.command()(drawn(command, arguments))
     app.add_typer(moderate.review)
+    app.add_typer(judgements)
     app.add_typer(space.space)
+    app.add_typer(reranker)
     return app
 
 

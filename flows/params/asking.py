@@ -83,6 +83,21 @@ class SearchParams(FlowParams):
         "quotes is looked for as it is.",
     )
 
+    rerank: Text = Field(
+        default="",
+        title="Reranker",
+        description="Directory or hub id of a model that orders the first 50 hits anew. Empty: "
+        "what the collection remembers; off: none.",
+    )
+    rerank_deadline_ms: int = Field(
+        default=10_000,
+        title="Reranker's deadline (ms)",
+        description="If it takes longer the hits stay as they are, and the answer says so. 0: "
+        "no deadline.",
+        ge=0,
+        le=3_600_000,
+    )
+
     @model_validator(mode="after")
     def _one_question(self) -> Self:
         if bool(self.text) == bool(self.image):
@@ -108,6 +123,8 @@ class SearchParams(FlowParams):
             expand=self.expand,
             min_strength=self.min_strength,
             mode=self.mode,
+            rerank=self.rerank,
+            rerank_deadline_ms=self.rerank_deadline_ms,
         )
 
 

@@ -35,6 +35,8 @@ _LAST = (
     "revision",
     "dtype",
     *REMEMBERED,
+    "rerank",
+    "rerank_deadline_ms",
     "runner",
     "batch_size",
     "shard_size",
