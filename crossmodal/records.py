@@ -321,6 +321,8 @@ class Hit:
     """
     strength: Literal["strong", "likely", "weak", ""] = ""
     """strong, likely or weak, from the merit; empty without one."""
+    rerank_score: float | None = None
+    """What the reranker gave it, which compares within this answer only; None where none did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -340,6 +340,17 @@ def m023_undo(con: duckdb.DuckDBPyConnection) -> None:
             run_id VARCHAR, v FLOAT[], hub FLOAT)""")
 
 
+def m024_judgements(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for what people say of hits; only ever added to, the latest word counts."""
+    con.execute("""
+        CREATE SEQUENCE judgement_id;
+        CREATE TABLE judgement (
+            id BIGINT PRIMARY KEY DEFAULT nextval('judgement_id'), query_kind VARCHAR NOT NULL,
+            query VARCHAR NOT NULL, chunk_id BIGINT NOT NULL, uri VARCHAR NOT NULL,
+            fits BOOLEAN, model VARCHAR NOT NULL, rank INTEGER NOT NULL, who VARCHAR NOT NULL,
+            judged_at TIMESTAMPTZ NOT NULL)""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -364,6 +375,7 @@ STEPS: tuple[Step, ...] = (
     m021_spaces,
     m022_words,
     m023_undo,
+    m024_judgements,
 )
 LATEST = len(STEPS)
 
