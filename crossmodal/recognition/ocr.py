@@ -98,5 +98,5 @@ def _upright(box: npt.NDArray[np.float32]) -> tuple[int, int, int, int]:
 
 def _is_upside_down(turned: Any) -> bool:
     """Return whether most lines had to be turned round to be read."""
-    labels = [label for label, _ in turned.cls_res or []]
-    return sum(label == "180" for label in labels) > len(labels) / 2
+    labels: list[str] = [label for label, _ in turned.cls_res or []]
+    return labels.count("180") > len(labels) / 2
