@@ -9,6 +9,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from crossmodal.chunking.rules import ChunkRules
 from crossmodal.ledger.backfill_records import Backfill
+from crossmodal.recognition.ocr import require_engine
 from crossmodal.records import Lineup, Plan
 from crossmodal.runs.run import Run
 from crossmodal.sources.listing.listing import Listing
@@ -34,6 +35,8 @@ def _planned(plan: Plan) -> str:
 def choose_rules(run: Run, asked: ChunkRules, named: Names[str]) -> Cutting:
     """Return how sources are cut: by what is named, else as the collection remembers it."""
     found = settle_rules(run.collection, asked, named)
+    if found.rules.ocr:
+        require_engine()
     run.notes += found.notes
     if run.options.record:
         remember(run.collection, found)

@@ -27,13 +27,16 @@ def refuse_early(params: EmbedParams) -> None:
     """Refuse what the run could only fail at.
 
     Raises:
-        PathError, CollectionError, ModelError
+        PathError, CollectionError, ModelError, ExtraMissing
     """
     from crossmodal.ledger.collection import Collection
+    from crossmodal.recognition.ocr import require_engine
     from crossmodal.sources.planning import early
 
     collection = Collection(params.collection)
     early.refuse_unknown_paths(collection, params.paths, params.list_options())
+    if params.ocr:
+        require_engine()
     _refuse_unknown_models(collection, params.lineup_spec())
 
 

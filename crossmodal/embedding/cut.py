@@ -18,6 +18,7 @@ from crossmodal.embedding.modalities import HANDLING
 from crossmodal.embedding.modalities.row import Preparing
 from crossmodal.embedding.options import EmbedOptions
 from crossmodal.embedding.rows import CutChunk, ReadSource, Refusal, chunk_name
+from crossmodal.embedding.written import with_written
 from crossmodal.encoders.lineup_encoders import Encoders
 from crossmodal.errors import Refused
 from crossmodal.records import SECTION_SEPARATOR
@@ -59,7 +60,10 @@ class Cutter:
         rules, chunker = self.options.chunk_rules, chunker_of(read.chunker)
         source = Source(read.uri, read.media_type, data)
         ordinal = 0
-        for piece in chunker.cut(source, rules, self._tools):
+        pieces = chunker.cut(source, rules, self._tools)
+        if rules.ocr and "text" in self.encoders.lineup.serving:
+            pieces = with_written(pieces, rules, self._tools)
+        for piece in pieces:
             if isinstance(piece, Flaw):
                 yield read.refused("decode", Refused(piece.reason, piece.detail), piece.part)
                 continue

@@ -77,6 +77,15 @@ def test_a_rule_changes_the_fingerprint_of_the_chunkers_that_follow_it_and_no_ot
     assert changed(before, limits) == set()
 
 
+def test_reading_text_in_pictures_cuts_anew_what_has_pictures_if_anything_serves_texts() -> None:
+    lineup = Lineup.of(version(), SENTENCES)
+    before = fingerprints(RULES, lineup)
+    reading = replace(RULES, ocr=True)
+    assert changed(before, fingerprints(reading, lineup)) == {"whole_image", "table", "document"}
+    blind = replace(version(), encoders={"image": "vision"})
+    assert fingerprints(reading, Lineup.of(blind)) == fingerprints(RULES, Lineup.of(blind))
+
+
 def test_another_encoder_for_passages_cuts_anew_what_has_passages() -> None:
     after = fingerprints(RULES, Lineup.of(version(), SENTENCES))
     assert "whole_image" not in changed(fingerprints(RULES, JOINT), after)
