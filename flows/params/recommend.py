@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from crossmodal.modalities import Modality
 from crossmodal.recommendation.options import RecommendOptions
 from flows.params.base import FlowParams
 from flows.params.forms import Condition, Text
@@ -40,7 +41,7 @@ class RecommendParams(FlowParams):
         title="Filters",
         description="Conditions that all must hold, such as path=*.jpg or date>=2024-01-31.",
     )
-    modalities: list[Literal["image", "text", "audio"]] = Field(
+    modalities: list[Modality] = Field(
         default_factory=list,
         title="Modalities",
         description="Only pictures, only words or only sounds. Empty: all.",
