@@ -103,8 +103,11 @@ def chunker_of(fingerprint: str) -> Chunker:
     return _BY_NAME[fingerprint.partition("/")[0]]
 
 
-def chunker_for(media_type: str, lineup: Lineup) -> Chunker | None:
-    """Return the chunker of a media type, or None where its sources are skipped."""
+def chunker_for(media_type: str, lineup: Lineup | None) -> Chunker | None:
+    """Return the chunker of a media type, or None where its sources are skipped.
+
+    Without a line-up nothing is skipped for want of an encoder.
+    """
     for chunker in _active(lineup):
         patterns = chunker.load().MEDIA_PATTERNS
         if any(fnmatchcase(media_type.lower(), pattern) for pattern in patterns):
@@ -126,5 +129,5 @@ def in_charge(rules: ChunkRules, lineup: Lineup) -> dict[str, InCharge]:
     return found
 
 
-def _active(lineup: Lineup) -> Iterator[Chunker]:
-    return (chunker for chunker in _CHUNKERS if chunker.modality in lineup.serving)
+def _active(lineup: Lineup | None) -> Iterator[Chunker]:
+    return (c for c in _CHUNKERS if lineup is None or c.modality in lineup.serving)

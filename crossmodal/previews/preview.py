@@ -50,7 +50,7 @@ def can_show(kind: str, media_type: str, meta: dict[str, Any]) -> bool:
     return kind in _IN_DOCUMENTS or (media_type == _PDF and "page" in meta)
 
 
-def preview(subject: Subject, content: Content, lineup: Lineup, side_px: int) -> bytes:
+def preview(subject: Subject, content: Content, lineup: Lineup | None, side_px: int) -> bytes:
     """Return the preview within a square of ``side_px``, as JPEG or, of sound, PNG.
 
     Raises:
@@ -108,7 +108,7 @@ def _from_child(yields: tuple[Any, ...], function: Callable[..., Iterator[Any]],
     return only
 
 
-def _figure(subject: Subject, content: Content, lineup: Lineup, side_px: int) -> bytes:
+def _figure(subject: Subject, content: Content, lineup: Lineup | None, side_px: int) -> bytes:
     """Cut the document again and return the picture that stands where the chunk does."""
     with closing(_pieces(subject, content, lineup, side_px)) as pieces:
         for piece in pieces:
@@ -118,7 +118,9 @@ def _figure(subject: Subject, content: Content, lineup: Lineup, side_px: int) ->
     raise Refused("missing", "the document no longer holds this picture")
 
 
-def _pieces(subject: Subject, content: Content, lineup: Lineup, side_px: int) -> Generator[Any]:
+def _pieces(
+    subject: Subject, content: Content, lineup: Lineup | None, side_px: int
+) -> Generator[Any]:
     from crossmodal.chunking.pieces import CutTools, Piece, Source
     from crossmodal.chunking.registry import chunker_for
     from crossmodal.chunking.rules import ChunkRules
