@@ -7,7 +7,6 @@ from typing import Any
 
 from prefect.artifacts import create_markdown_artifact
 
-from crossmodal.chunking.registry import fingerprints
 from crossmodal.chunking.rules import ChunkRules
 from crossmodal.ledger.backfill_records import Backfill
 from crossmodal.recognition.ocr import require_engine
@@ -71,17 +70,11 @@ def preview(run: Run, plan: Plan, lineup: Lineup) -> dict[str, Any]:
 
 @stage("divide")
 def divide(
-    run: Run,
-    plan: Plan,
-    selected: selection.Selected,
-    lineup: Lineup,
-    rules: PlanRules,
-    cutting: Cutting,
+    run: Run, plan: Plan, selected: selection.Selected, lineup: Lineup, rules: PlanRules
 ) -> Backfill:
     """Divide the plan into the partitions of a backfill, and enter it into the ledger."""
     with run.recorder.span("divide") as span:
-        chunkers = tuple(fingerprints(cutting.rules, lineup).values())
-        backfill = partitioning.divide(run, plan, selected, lineup, chunkers, rules.shard_size)
+        backfill = partitioning.divide(run, plan, selected, lineup, rules.shard_size)
         span.num_items = len(backfill.counts)
     return backfill
 

@@ -113,18 +113,12 @@ def chunker_of(fingerprint: str) -> Chunker:
     return _BY_NAME[fingerprint.partition("/")[0]]
 
 
-def chunker_for(media_type: str, lineup: Lineup) -> Chunker | None:
-    """Return the chunker of a media type, or None where its sources are skipped."""
-    for chunker in _active(lineup):
-        patterns = chunker.load().MEDIA_PATTERNS
-        if any(fnmatchcase(media_type.lower(), pattern) for pattern in patterns):
+def reader_of(media_type: str) -> Chunker | None:
+    """Return the chunker that reads a media type, whichever models serve; None where none does."""
+    for chunker in _CHUNKERS:
+        if any(fnmatchcase(media_type, pattern) for pattern in chunker.load().MEDIA_PATTERNS):
             return chunker
     return None
-
-
-def fingerprints(rules: ChunkRules, lineup: Lineup) -> dict[str, str]:
-    """Return the fingerprint of the chunker in charge by media pattern, the first to fit first."""
-    return {pattern: found.fingerprint for pattern, found in in_charge(rules, lineup).items()}
 
 
 def in_charge(rules: ChunkRules, lineup: Lineup) -> dict[str, InCharge]:
