@@ -139,7 +139,7 @@ def _picture(hit: Hit) -> Image.Image:
     subject = Subject(
         kind=hit.kind, media_type=hit.media_type, uri=hit.uri, text=hit.text, meta=hit.meta
     )
-    shown = preview(subject, content_of(hit.uri), None, max(_TILE))
+    shown = preview(subject, content_of(hit.uri), max(_TILE))
     picture = Image.open(io.BytesIO(shown), formats=("JPEG", "PNG")).convert("RGB")
     picture.thumbnail(_TILE)
     return picture

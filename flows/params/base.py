@@ -210,6 +210,7 @@ class EmbedParams(FlowParams, ChunkParams):
             audio_window_s=self.audio_window_s,
             audio_overlap_s=min(ChunkRules().audio_overlap_s, self.audio_window_s / 5),
             rows_per_chunk=self.rows_per_chunk,
+            ocr=self.ocr,
             max_megapixels=self.max_megapixels,
         )
 
