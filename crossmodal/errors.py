@@ -20,6 +20,7 @@ allowed and what to do next.
     ├── ModelError             the encoder
     │   ├── ModelUnavailable       neither a directory, nor cached, nor reachable
     │   ├── ModelUnsupported       loads, but is no image-text model of a known shape
+    │   ├── RerankFailed           a reranker gave no scores for some pairs
     │   └── ModelMismatch          its space is not the one that was asked for
     │       └── BlindModels            a picture asks, and no model sees pictures
 
@@ -107,6 +108,10 @@ class ModelUnavailable(ModelError):
 
 class ModelUnsupported(ModelError):
     """The model loads, but is no image-text model of a known shape."""
+
+
+class RerankFailed(ModelError):
+    """A reranker gave no scores for some pairs."""
 
 
 class ModelMismatch(ModelError):

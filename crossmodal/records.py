@@ -321,6 +321,8 @@ class Hit:
     """
     strength: Literal["strong", "likely", "weak", ""] = ""
     """strong, likely or weak, from the merit; empty without one."""
+    rerank_score: float | None = None
+    """What the reranker gave it, which compares within this answer only; None where none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,5 +344,7 @@ class Plan:
     """PLAN_SCHEMA rows of every source that is not plainly unchanged."""
     summary: PlanSummary
     batches: tuple[Batch, ...]
+    chunkers: tuple[str, ...] = ()
+    """Fingerprints of all chunkers in charge, also of those of unchanged sources."""
     folders: tuple[str, ...] = ()
     """What was looked through: what was unreadable there before and is not now has mended."""

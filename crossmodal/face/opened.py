@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
@@ -75,6 +75,7 @@ class OpenCollection:
         k: int = 10,
         where: Words = (),
         modalities: Words = (),
+        rerank: str = "",
     ) -> Hits: ...
     @overload
     def search(
@@ -85,6 +86,7 @@ class OpenCollection:
         k: int = 10,
         where: Words = (),
         modalities: Words = (),
+        rerank: str = "",
     ) -> list[Hits]: ...
     def search(
         self,
@@ -94,6 +96,7 @@ class OpenCollection:
         k: int = 10,
         where: Words = (),
         modalities: Words = (),
+        rerank: str = "",
     ) -> Hits | list[Hits]:
         """Return what means a text or is like a picture, one hit a source, best first.
 
@@ -103,13 +106,16 @@ class OpenCollection:
             k: how many hits, 1 to 1000.
             where: conditions that all must hold, such as ``"path=*.jpg"`` or ``"size>100kB"``.
             modalities: only chunks of these: image, text, audio; empty for all.
+            rerank: directory or hub id of a model that orders the first 50 hits anew, or ``"off"``;
+                empty for what the collection keeps.
 
         Raises:
             FilterError, ParametersError: the question cannot be understood.
             PathError: the picture cannot be used.
             CollectionMissing, CollectionEmpty, ModelMismatch: before a model is loaded.
+            ModelUnavailable, ModelUnsupported: what is named is no reranker.
         """
-        options = self._options(k, where, modalities)
+        options = replace(self._options(k, where, modalities), rerank=rerank)
         if text is None or isinstance(text, str):
             query = _query(text, image)
             return hits_of(_explained(lambda: self._service().ask(query, options)))

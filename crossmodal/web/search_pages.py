@@ -13,6 +13,7 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.search.answer import Answer
 from crossmodal.search.lists import QueryVectors
 from crossmodal.search.options import QueryOptions
+from crossmodal.search.reranking import OFF
 from crossmodal.search.service import Query, SearchService
 from crossmodal.search.words import Mode
 from crossmodal.web.api.errors import ApiError
@@ -34,6 +35,8 @@ class Ask:
     group: bool = True
     min_strength: str | None = None
     mode: Mode = "hybrid"
+    rerank: bool = True
+    """Whether the reranker, if there is one, may order the first hits."""
 
 
 class Searcher:
@@ -102,4 +105,6 @@ class Searcher:
             group=ask.group,
             min_strength=ask.min_strength,
             mode=ask.mode,
+            rerank=self._settings.rerank if ask.rerank else OFF,
+            rerank_deadline_ms=self._settings.rerank_deadline_ms,
         )

@@ -29,6 +29,9 @@ class UiSettings:
     collection: str
     model: str | None = None
     device: str = "auto"
+    rerank: str = ""
+    """Directory or hub id of a reranker, or off; empty for what the collection keeps."""
+    rerank_deadline_ms: int = 3000
     host: str = "127.0.0.1"
     port: int = 8400
     token: str | None = field(default=None, repr=False)

@@ -68,6 +68,10 @@ class FoundHit(FoundChunk):
         "compares across modalities. Null while its list is not calibrated."
     )
     strength: Strength | None = Field(description="How good the hit is, from its merit.")
+    rerank_score: float | None = Field(
+        description="What the reranker gave it: compares within this answer only. Null where none "
+        "read it."
+    )
 
 
 class SearchAnswer(_Described):
@@ -79,6 +83,7 @@ class SearchAnswer(_Described):
     k: int
     next_offset: int | None = Field(description="Where the next page begins; null on the last.")
     took_ms: float
+    reranked_by: str = Field(description="The reranker that ordered the first hits; or empty.")
     verdict: str = Field(description="Says above the hits that nothing stands out; or empty.")
     notices: list[str] = Field(description="What to know of how the hits were found.")
     hits: list[FoundHit]
