@@ -22,6 +22,8 @@ NUM_EXAMPLES = {
     "GET /api/v1/thumbnail/{chunk_id}": 12,
     "GET /api/v1/source/{chunk_id}": 12,
     "GET /api/v1/status": 2,
+    "POST /api/v1/recommend": 8,
+    "POST /api/v1/judgements": 6,
     "GET /api/v1/review": 6,
     "POST /api/v1/review/next": 6,
     "GET /api/v1/review/{finding_id}": 6,
