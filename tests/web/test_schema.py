@@ -17,6 +17,7 @@ SCHEMA = "/api/v1/openapi.json"
 NUM_EXAMPLES = {
     "GET /api/v1/search": 14,
     "POST /api/v1/search": 8,
+    "POST /api/v1/search/batch": 8,
     "GET /api/v1/similar/{chunk_id}": 10,
     "GET /api/v1/chunk/{chunk_id}": 10,
     "GET /api/v1/thumbnail/{chunk_id}": 12,
