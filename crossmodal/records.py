@@ -344,5 +344,7 @@ class Plan:
     """PLAN_SCHEMA rows of every source that is not plainly unchanged."""
     summary: PlanSummary
     batches: tuple[Batch, ...]
+    chunkers: tuple[str, ...] = ()
+    """Fingerprints of all chunkers in charge, also of those of unchanged sources."""
     folders: tuple[str, ...] = ()
     """What was looked through: what was unreadable there before and is not now has mended."""

@@ -33,7 +33,7 @@ def backfill(params: BackfillParams) -> dict[str, Any]:
         lineup = choose_models(run, params.lineup_spec(), params.dtype)
         cutting = choose_rules(run, params.chunk_rules(), params.named_rules)
         plan = plan_changes(run, selected.listing, lineup, params.plan_rules(), cutting)
-        work = divide(run, plan, selected, lineup, params.plan_rules(), cutting)
+        work = divide(run, plan, selected, lineup, params.plan_rules())
         expected = preview_backfill(run, work, lineup)
         if params.dry_run:
             return expected

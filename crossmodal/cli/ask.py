@@ -14,6 +14,7 @@ from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOpt
 from crossmodal.cli.printing import print_json, print_tables
 
 if TYPE_CHECKING:
+    from crossmodal.search.answer import Answer
     from crossmodal.search.options import QueryOptions
 
 
@@ -34,6 +35,9 @@ def search(
         typer.Option(help="A .txt, .csv or .jsonl file of queries; answers come as JSON lines."),
     ] = None,
     contact_sheet: Annotated[Path | None, typer.Option(help="Write a PNG of the hits.")] = None,
+    only_paths: Annotated[
+        bool, typer.Option("--files", "-f", help="Print the paths of the hits and no more.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find what TEXTS or pictures mean."""
@@ -58,6 +62,13 @@ def search(
     if as_json:
         print_json([a.to_dict() for a in answers])
         return
+    if only_paths:
+        typer.echo("\n".join(dict.fromkeys(hit.uri for a in answers for hit in a.hits)))
+        return
+    _show(answers, contact_sheet)
+
+
+def _show(answers: list[Answer], contact_sheet: Path | None) -> None:
     print_tables([a.to_text_table() for a in answers])
     for notice in dict.fromkeys(notice for a in answers for notice in a.notices):
         typer.echo(f"note: {notice}", err=True)

@@ -13,6 +13,7 @@ import atexit
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
 import typer
 
@@ -28,6 +29,7 @@ from crossmodal.cli.serve import deploy, serve
 from crossmodal.cli.undo import undo
 from crossmodal.cli.web import ui
 
+_HELP = "Keep a DuckDB file of embeddings in step with your files, and search it by meaning."
 _COMMANDS: tuple[Callable[..., None], ...] = (
     run.index,
     ask.search,
@@ -67,7 +69,7 @@ def main() -> None:
     from crossmodal.errors import CrossmodalError
 
     project.put_first()
-    app = make_app(sys.argv[1:])
+    app = make_app([*sys.argv[1:], *_words_to_complete()])
     quieten()
     atexit.register(_mute)  # registered first, so it runs after everybody else's farewell
     try:
@@ -84,11 +86,10 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
     """
     app = typer.Typer(
         name="crossmodal",
-        help="Keep a DuckDB file of embeddings in step with your files, and search it by meaning.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
     )
+    app.callback(help=_HELP)(_with_version)
     for command in _COMMANDS:
         app.command()(drawn(command, arguments))
     app.add_typer(moderate.review)
@@ -96,6 +97,31 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
     app.add_typer(space.space)
     app.add_typer(reranker)
     return app
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"crossmodal {version('crossmodal')}")
+        raise typer.Exit
+
+
+def _with_version(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Say which version this is.", callback=_say_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Take what belongs to no command."""
+
+
+def _words_to_complete() -> list[str]:
+    """Return what stands on the command line that a shell wants to complete; most often nothing."""
+    given = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS") or ""
+    return given.split() if "_CROSSMODAL_COMPLETE" in os.environ else []
 
 
 def command_names() -> list[str]:

@@ -18,7 +18,7 @@ from crossmodal.previews.preview import Subject, preview, small_picture
 from crossmodal.previews.thumbnail import thumbnail
 
 if TYPE_CHECKING:
-    from crossmodal.records import Hit, Lineup
+    from crossmodal.records import Hit
 
 
 def side_of_query(text: str, picture: str | bytes, side_px: int) -> Side:
@@ -34,7 +34,7 @@ def side_of_query(text: str, picture: str | bytes, side_px: int) -> Side:
     return Side(text=text)
 
 
-def side_of_hit(hit: Hit, lineup: Lineup, side_px: int) -> Side | None:
+def side_of_hit(hit: Hit, side_px: int) -> Side | None:
     """Return a hit as a reranker reads it; None where its picture is not to be had."""
     words = "\n".join(part for part in (hit.section, hit.text) if part)
     if hit.modality != "image":
@@ -45,7 +45,7 @@ def side_of_hit(hit: Hit, lineup: Lineup, side_px: int) -> Side | None:
         kind=hit.kind, media_type=hit.media_type, uri=hit.uri, text=hit.text, meta=hit.meta
     )
     try:
-        shown = preview(subject, _content(hit.uri), lineup, side_px)
+        shown = preview(subject, _content(hit.uri), side_px)
     except (Refused, OSError):
         return None
     return Side(text=words, picture=Image.open(io.BytesIO(shown)).convert("RGB"))

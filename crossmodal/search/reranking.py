@@ -162,8 +162,7 @@ class SecondStage:
         known = _remembered(key) if asker.key else None
         if known and ((known.notice and self.options.offset) or _covers(known, read)):
             return known
-        assert self.lineup is not None, "without a line-up there are no hits"
-        job = _Job(reranker, asker, read, self.lineup, self.path)
+        job = _Job(reranker, asker, read, self.path)
         verdict = job.within(deadline_s)
         if asker.key:
             with _LOCK:
@@ -178,7 +177,6 @@ class _Job:
     reranker: Reranker
     asker: Asker
     hits: Sequence[Hit]
-    lineup: Lineup
     path: Path
     stop: threading.Event = field(default_factory=threading.Event)
     done: list[int] = field(default_factory=list)
@@ -214,7 +212,7 @@ class _Job:
         scores: dict[Identity, float] = {}
         for start in range(0, len(order), self.reranker.batch):
             batch = order[start : start + self.reranker.batch]
-            sides = [(hit, side_of_hit(hit, self.lineup, side_px)) for hit in batch]
+            sides = [(hit, side_of_hit(hit, side_px)) for hit in batch]
             shown = [(hit, side) for hit, side in sides if side is not None]
             if self.stop.is_set():
                 return {}

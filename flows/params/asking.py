@@ -158,6 +158,19 @@ class PromoteParams(CollectionParams):
         "version, by a point of recall@10 at most.",
     )
     why: Text = Field(default="", title="Why", description="What the log says of the change.")
+    ask: bool = Field(
+        default=False,
+        title="Ask a person",
+        description="Show the figures and wait on the run's page until somebody decides.",
+    )
+    patience_h: float = Field(
+        default=24.0,
+        title="Patience (hours)",
+        description="How long to wait for the decision; after it the run ends Failed and nothing "
+        "has changed.",
+        gt=0,
+        le=24 * 14,
+    )
 
     @model_validator(mode="after")
     def _something_named(self) -> Self:

@@ -28,6 +28,8 @@ _FIRST = (
 _LAST = (
     "dry_run",
     "min_coverage",
+    "exclude",
+    "ignore_files",
     "include_hidden",
     "device",
     "revision",

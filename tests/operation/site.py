@@ -6,6 +6,7 @@ Everything is a real process and every wish goes through the server's API, as th
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,7 +46,10 @@ class Site:
         return os.environ | {
             "PREFECT_HOME": str(self.home),
             "PREFECT_API_URL": self.url,
+            "PREFECT_UI_URL": self.url.removesuffix("/api"),
             **LEASES,
+            "PREFECT_WORKER_HEARTBEAT_SECONDS": "5",
+            "PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS": "5",
             "PREFECT_WORKER_QUERY_SECONDS": "2",
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
             "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
@@ -61,6 +65,12 @@ class Site:
     def stop_server(self) -> None:
         assert self.server
         end(self.server)
+
+    def lose_server(self) -> None:
+        """Let the server go without a word, at once."""
+        assert self.server
+        os.killpg(self.server.pid, signal.SIGKILL)
+        self.server.wait()
 
     def start_worker(self) -> None:
         """Start the worker unless it runs."""
