@@ -17,6 +17,7 @@ SCHEMA = "/api/v1/openapi.json"
 NUM_EXAMPLES = {
     "GET /api/v1/search": 14,
     "POST /api/v1/search": 8,
+    "POST /api/v1/search/batch": 8,
     "GET /api/v1/similar/{chunk_id}": 10,
     "GET /api/v1/chunk/{chunk_id}": 10,
     "GET /api/v1/thumbnail/{chunk_id}": 12,
@@ -28,6 +29,7 @@ NUM_EXAMPLES = {
     "POST /api/v1/review/next": 6,
     "GET /api/v1/review/{finding_id}": 6,
     "POST /api/v1/review/{finding_id}": 8,
+    "POST /api/v1/judgements": 8,
     "GET /health/live": 2,
     "GET /health/ready": 2,
     "GET /metrics": 2,
