@@ -29,7 +29,6 @@ NUM_EXAMPLES = {
     "POST /api/v1/review/next": 6,
     "GET /api/v1/review/{finding_id}": 6,
     "POST /api/v1/review/{finding_id}": 8,
-    "POST /api/v1/judgements": 8,
     "GET /health/live": 2,
     "GET /health/ready": 2,
     "GET /metrics": 2,
