@@ -27,11 +27,13 @@ from crossmodal.cli.recommend import recommend
 from crossmodal.cli.reranker import reranker
 from crossmodal.cli.serve import deploy, serve
 from crossmodal.cli.undo import undo
+from crossmodal.cli.watch import watch
 from crossmodal.cli.web import ui
 
 _HELP = "Keep a DuckDB file of embeddings in step with your files, and search it by meaning."
 _COMMANDS: tuple[Callable[..., None], ...] = (
     run.index,
+    watch,
     ask.search,
     recommend,
     create.pair,

@@ -351,6 +351,16 @@ def m024_judgements(con: duckdb.DuckDBPyConnection) -> None:
             judged_at TIMESTAMPTZ NOT NULL)""")
 
 
+def m025_health(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the memory of how sound the vectors of each run were."""
+    con.execute("""
+        CREATE TABLE health (
+            run_id VARCHAR NOT NULL, model_version_id INTEGER NOT NULL, modality VARCHAR NOT NULL,
+            measures VARCHAR NOT NULL, findings VARCHAR[] NOT NULL,
+            measured_at TIMESTAMPTZ NOT NULL,
+            PRIMARY KEY (run_id, model_version_id, modality))""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -376,6 +386,7 @@ STEPS: tuple[Step, ...] = (
     m022_words,
     m023_undo,
     m024_judgements,
+    m025_health,
 )
 LATEST = len(STEPS)
 

@@ -30,6 +30,7 @@ _ROW_BYTES = 16
 _OF_VERSION = (
     "probe",
     "calibration",
+    "health",
     "search_codes",
     "batch_size",
     "lineage",

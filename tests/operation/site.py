@@ -6,7 +6,6 @@ Everything is a real process and every wish goes through the server's API, as th
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -65,12 +64,6 @@ class Site:
     def stop_server(self) -> None:
         assert self.server
         end(self.server)
-
-    def lose_server(self) -> None:
-        """Let the server go without a word, at once."""
-        assert self.server
-        os.killpg(self.server.pid, signal.SIGKILL)
-        self.server.wait()
 
     def start_worker(self) -> None:
         """Start the worker unless it runs."""

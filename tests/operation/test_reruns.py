@@ -55,7 +55,7 @@ def test_run_that_starts_while_the_server_is_away_completes_later(
     )
     run = site.trigger(deployment)
     eventually(lambda: "Submitting" in states_of(site, run), PATIENCE_S, "a process", 0.05)
-    site.lose_server()
+    site.stop_server()
     time.sleep(25)
     site.start_server()
     eventually(lambda: run.state == "COMPLETED", 2 * PATIENCE_S, f"completion of {run.id}")

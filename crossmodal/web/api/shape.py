@@ -58,11 +58,12 @@ def search_answer(found: Answer, k: int, offset: int, took_ms: float) -> SearchA
         reranked_by=found.reranked_by,
         verdict=found.verdict,
         notices=found.notices,
-        hits=[_found_hit(hit, found.plays.get(hit.uri)) for hit in found.hits],
+        hits=[found_hit(hit, found.plays.get(hit.uri)) for hit in found.hits],
     )
 
 
-def _found_hit(hit: Hit, plays: SourceRow | None) -> FoundHit:
+def found_hit(hit: Hit, plays: SourceRow | None) -> FoundHit:
+    """Return a hit; ``plays`` is the film or sound that its words belong to."""
     return FoundHit(
         **_chunk(hit, plays),
         rank=hit.rank,
