@@ -36,6 +36,7 @@ def payload(piece: Piece, preparing: Preparing, facts: dict[str, Any]) -> bytes:
     limits = ImageLimits(preparing.options.max_megapixels, preprocess.min_side)
     decoded = decode(piece.picture, limits)
     facts |= {"width": decoded.width, "height": decoded.height, "format": decoded.format}
+    facts |= {"taken": decoded.taken} if decoded.taken else {}
     return preprocess.apply(decoded.image).tobytes()
 
 

@@ -1,8 +1,8 @@
 // Hold what is shown as the page's address, so that a link leads to the same results.
 
 export const PAGE = 24;
-const NAMES = ["q", "like", "type", "path", "from", "to", "min", "max", "mode", "chunk"];
-export const FILTERS = ["type", "path", "from", "to", "min", "max", "mode"];
+const NAMES = ["q", "like", "type", "path", "from", "to", "min", "max", "where", "mode", "chunk"];
+export const FILTERS = ["type", "path", "from", "to", "min", "max", "where", "mode"];
 
 export function fromAddress(search = location.search) {
   const query = new URLSearchParams(search);
@@ -50,6 +50,7 @@ function conditions(state) {
   if (state.to) found.push(`date<=${state.to}`);
   if (state.min) found.push(`size>=${state.min}`);
   if (state.max) found.push(`size<=${state.max}`);
+  found.push(...state.where.split(";").map((part) => part.trim()).filter(Boolean));
   return found;
 }
 
