@@ -321,6 +321,10 @@ class Hit:
     """
     strength: Literal["strong", "likely", "weak", ""] = ""
     """strong, likely or weak, from the merit; empty without one."""
+    snippet: str = ""
+    """What of the text to show: the sentence nearest to the question, on one line."""
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    """Where in the text the sentences nearest to the question lie, [start, stop) characters."""
 
 
 @dataclass(frozen=True, slots=True)

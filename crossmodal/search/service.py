@@ -37,6 +37,7 @@ from crossmodal.search.merge import Beside, Page, merged, words_page
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.parts import Part, combine, parts_of, title_of
 from crossmodal.search.similar import vectors_of
+from crossmodal.search.snippets import with_snippets
 from crossmodal.search.words import refuse_wordless, unquoted, words_of
 from crossmodal.vectors.ann.cache import CodesFolder
 
@@ -290,7 +291,7 @@ class _Search:
             query=query.title,
             query_id=query_id,
             model=" + ".join(dict.fromkeys(found.version.label for found in vectors)),
-            hits=page.hits,
+            hits=with_snippets(page.hits, query.text if query.has_words else ""),
             has_more=page.has_more,
             stands_out=page.stands_out,
             around=surroundings(con, ids, expand) if expand else {},

@@ -16,7 +16,9 @@ def place_of(meta: dict[str, Any]) -> str:
         parts.append(f"page {meta['page']}")
     if "start_s" in meta:
         parts.append(f"at {clock(meta['start_s'])}")
-    if "rows" in meta:
+    if "matched_row" in meta:
+        parts.append(f"row {meta['matched_row']}")
+    elif "rows" in meta:
         first, stop = meta["rows"]
         parts.append(f"row {first}" if stop - first == 1 else f"rows {first} to {stop - 1}")
     elif "row" in meta:

@@ -68,6 +68,8 @@ def _found_hit(hit: Hit, plays: SourceRow | None) -> FoundHit:
         score=hit.score,
         merit=hit.merit,
         strength=hit.strength or None,
+        snippet=hit.snippet,
+        spans=hit.spans,
     )
 
 
