@@ -34,7 +34,7 @@ class Opened:
 
     search: Search
     """Takes one (dim,) float32 query, gives up to K chunk ids."""
-    set_effort: Callable[[int], Any] = lambda effort: None
+    set_effort: Callable[[Any], Any] = lambda effort: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Rival:
 
     build: Callable[[np.ndarray, Path], None]
     open: Callable[[np.ndarray, Path], Opened]
-    efforts: tuple[int, ...] = (0,)
+    efforts: tuple[int | str, ...] = (0,)
     """Rising; a comparison takes the first that reaches its recall."""
     is_slow: bool = False
 
@@ -112,7 +112,7 @@ def _faiss_build(spec: str, stored: np.ndarray, path: Path) -> None:
     faiss.omp_set_num_threads(os.cpu_count() or 1)
     lists = 1 << round(np.log2(len(stored)) / 2)
     index = faiss.index_factory(
-        stored.shape[1], spec.format(lists=lists), faiss.METRIC_INNER_PRODUCT
+        stored.shape[1], spec.format(lists=lists, dim=stored.shape[1]), faiss.METRIC_INNER_PRODUCT
     )
     if "PQ" in spec:
         # Otherwise learning alone takes minutes.
@@ -132,7 +132,12 @@ def _faiss_open(knob: str, stored: np.ndarray, path: Path) -> Opened:
     index = faiss.read_index(str(path))
     return Opened(
         lambda query: index.search(query[None], K)[1][0] + 1,
-        lambda effort: knob and faiss.ParameterSpace().set_index_parameter(index, knob, effort),
+        lambda effort: (
+            knob
+            and faiss.ParameterSpace().set_index_parameters(
+                index, f"{knob}={effort}" if isinstance(effort, int) else effort
+            )
+        ),
     )
 
 
@@ -206,6 +211,12 @@ def _lancedb_open(stored: np.ndarray, path: Path) -> Opened:
 
 
 _PROBES = (16, 32, 64, 96, 128, 192, 256, 512)
+_REFINED = tuple(
+    f"nprobe={probes},k_factor_rf={times}"
+    for probes in (32, 64, 96, 128, 192, 256)
+    for times in (20, 40, 80, 160)
+)
+"""How many lists, and how many times as many are scored again as are asked for."""
 _EXPANSIONS = (32, 64, 128, 192, 256, 384, 512, 768, 1024)
 
 RIVALS: dict[str, Rival] = {
@@ -213,6 +224,16 @@ RIVALS: dict[str, Rival] = {
     "faiss Flat": _faiss("Flat"),
     "faiss IVF,SQ8": _faiss("IVF{lists},SQ8", "nprobe", efforts=_PROBES),
     "faiss IVF,PQ64": _faiss("IVF{lists},PQ64", "nprobe", efforts=(128,), is_slow=True),
+    "faiss IVF,RaBitQ refine Flat": _faiss(
+        "RR{dim},IVF{lists},RaBitQ,RFlat", "nprobe", efforts=_REFINED
+    ),
+    "faiss IVF,RaBitQ refine SQ8": _faiss(
+        "RR{dim},IVF{lists},RaBitQ,Refine(SQ8)", "nprobe", efforts=_REFINED
+    ),
+    "faiss IVF,RaBitQfs refine SQ8": _faiss(
+        "RR{dim},IVF{lists},RaBitQfs,Refine(SQ8)", "nprobe", efforts=_REFINED
+    ),
+    "faiss IVF,RaBitQ4": _faiss("RR{dim},IVF{lists},RaBitQ4", "nprobe", efforts=_PROBES),
     "faiss HNSW16": _faiss("HNSW16", "efSearch", efforts=_EXPANSIONS, is_slow=True),
     "faiss HNSW16,SQ8": _faiss("HNSW16_SQ8", "efSearch", efforts=_EXPANSIONS, is_slow=True),
     "usearch HNSW f16": Rival(_usearch_build, _usearch_open, _EXPANSIONS, is_slow=True),

@@ -23,7 +23,7 @@ class Row:
     recall_foreign: float = 0.0
     build_s: float = 0.0
     size_mb: float = 0.0
-    effort: float = 0
+    effort: float | str = 0
     times_ms: list[float] = field(default_factory=list)
     """Of queries of which ten came in a row."""
     alone_ms: list[float] = field(default_factory=list)

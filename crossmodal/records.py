@@ -325,6 +325,8 @@ class Hit:
     """What of the text to show: the sentence nearest to the question, on one line."""
     spans: list[tuple[int, int]] = field(default_factory=list)
     """Where in the text the sentences nearest to the question lie, [start, stop) characters."""
+    rerank_score: float | None = None
+    """What the reranker gave it, which compares within this answer only; None where none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,5 +348,7 @@ class Plan:
     """PLAN_SCHEMA rows of every source that is not plainly unchanged."""
     summary: PlanSummary
     batches: tuple[Batch, ...]
+    chunkers: tuple[str, ...] = ()
+    """Fingerprints of all chunkers in charge, also of those of unchanged sources."""
     folders: tuple[str, ...] = ()
     """What was looked through: what was unreadable there before and is not now has mended."""

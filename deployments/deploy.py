@@ -18,6 +18,7 @@ from prefect.settings import PREFECT_API_URL
 from crossmodal.errors import DeploymentError
 from deployments.automations import alerts, crash_silent_runs
 from deployments.declared import declared
+from deployments.reruns import rerun_crashed
 from deployments.target import Target
 from flows.params.flat import deployment_schema
 
@@ -54,7 +55,8 @@ def deploy(target: Target, alert_url: str | None = None) -> list[Change]:
 
 def put_automations(alert_url: str | None) -> list[Change]:
     """Create or update what the server does by itself; alerts only where there is a URL."""
-    automations = [crash_silent_runs(), *(alerts(alert_url) if alert_url else [])]
+    told = alerts(alert_url) if alert_url else []
+    automations = [crash_silent_runs(), *rerun_crashed(), *told]
     with get_client(sync_client=True) as client:
         return [_put_automation(client, wanted) for wanted in automations]
 

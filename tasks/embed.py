@@ -68,6 +68,7 @@ def _shard_work(
         progress=run.progress,
         probes=_probes(run, encoders, served, options),
         between_shards=leave_if_suspended,
+        tell=log,
     )
 
 

@@ -28,13 +28,16 @@ def refuse_early(params: EmbedParams) -> None:
     """Refuse what the run could only fail at.
 
     Raises:
-        PathError, CollectionError, ModelError
+        PathError, CollectionError, ModelError, ExtraMissing
     """
     from crossmodal.ledger.collection import Collection
+    from crossmodal.recognition.ocr import require_engine
     from crossmodal.sources.planning import early
 
     collection = Collection(params.collection)
     early.refuse_unknown_paths(collection, params.paths, params.list_options())
+    if params.ocr:
+        require_engine()
     _refuse_unknown_models(collection, params.lineup_spec())
 
 
@@ -64,7 +67,6 @@ def preview_index(params: IndexParams) -> dict[str, Any]:
 
 def preview_backfill(params: BackfillParams) -> dict[str, Any]:
     """Return what is due in each partition: plain values, and ``text`` for people."""
-    from crossmodal.chunking.registry import fingerprints
     from crossmodal.sources.partitions import divide, selection
     from crossmodal.sources.planning.temp_tables import reading
 
@@ -75,8 +77,7 @@ def preview_backfill(params: BackfillParams) -> dict[str, Any]:
         lineup = _lineup(run, params)
         cutting = _cutting(run, params)
         plan = _planned(run, params, chosen.listing, lineup, cutting)
-        cut_by = tuple(fingerprints(cutting.rules, lineup).values())
-        backfill = divide.divide(run, plan, chosen, lineup, cut_by, params.shard_size)
+        backfill = divide.divide(run, plan, chosen, lineup, params.shard_size)
         shown = divide.preview(run, backfill, lineup)
         del shown["markdown"]
         return shown

@@ -1,11 +1,14 @@
-"""Work through shards: read the plan's rows, embed them, commit; one transaction a shard.
+"""Work through shards: read the plan's rows, embed them, commit; one transaction a portion.
 
-Between two shards nothing is held but the model, so a crash or a cancel costs at most the shard
-in flight. What another run committed meanwhile is left out before the forward pass.
+A portion is a shard, or as much of a slow one as a minute is enough for. Between two portions
+nothing is held but the model, so a crash or a cancel costs at most the one in flight. What another
+run committed meanwhile is left out before the forward pass.
 """
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,6 +16,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from crossmodal.embedding.portions import Portions
 from crossmodal.embedding.probes import Probes, hubs_of
 from crossmodal.ledger.read.pending import still_pending
 from crossmodal.ledger.words.postings import words_of_cut
@@ -21,6 +25,7 @@ from crossmodal.records import Batch
 
 if TYPE_CHECKING:
     from crossmodal.embedding.options import EmbedOptions
+    from crossmodal.embedding.shard_query import EmbeddedShard
     from crossmodal.encoders.lineup_encoders import Encoders
     from crossmodal.ledger.collection import Collection
     from crossmodal.runs.progress import Progress
@@ -42,6 +47,8 @@ class ShardWork:
     """Of the versions that have some: with them the hub terms of vectors are stored too."""
     between_shards: Callable[[], None] = lambda: None
     """May raise to end the run where nothing is in flight."""
+    tell: Callable[[str], None] = lambda line: None
+    """Takes a sentence about each shard that is committed."""
 
 
 def embed_batch(work: ShardWork, batch: Batch) -> int:
@@ -50,10 +57,31 @@ def embed_batch(work: ShardWork, batch: Batch) -> int:
     if batch.first == 0:
         work.progress.start(shards.metadata.num_rows, "embedding")
     num_embedded = 0
+    portions = Portions()
     for i in range(batch.first, batch.stop):
-        work.between_shards()
-        num_embedded += _embed_one(work, shards.read_row_group(i))
+        shard = shards.read_row_group(i)
+        for portion, name in portions.of(shard, f"shard {i + 1} of {shards.num_row_groups}"):
+            work.between_shards()
+            started_s = time.monotonic()
+            embedded = _embed_one(work, portion)
+            took_s = time.monotonic() - started_s
+            work.tell(f"{name}: {_told(portion, embedded)} in {took_s:.1f} s")
+            if embedded is not None:
+                portions.took(portion, took_s)
+                num_embedded += embedded.num_vectors
     return num_embedded
+
+
+def _told(planned: pa.Table, embedded: EmbeddedShard | None) -> str:
+    """Return what became of a shard, in a few words."""
+    if embedded is None:
+        return f"{planned.num_rows:,} sources, all of them embedded by another run"
+    reasons = Counter(filter(None, embedded.cut["reason"].to_pylist()))
+    refused = ", ".join(f"{number:,} {reason}" for reason, number in reasons.most_common())
+    return (
+        f"{planned.num_rows:,} sources, {embedded.num_vectors:,} chunks embedded, "
+        f"refused: {refused or 'none'}"
+    )
 
 
 def modalities(batches: Sequence[Batch]) -> list[str]:
@@ -66,7 +94,8 @@ def modalities(batches: Sequence[Batch]) -> list[str]:
     return sorted(found)
 
 
-def _embed_one(work: ShardWork, planned: pa.Table) -> int:
+def _embed_one(work: ShardWork, planned: pa.Table) -> EmbeddedShard | None:
+    """Embed and commit what nobody else has meanwhile; None where nothing is left."""
     from crossmodal.embedding.shard_query import embed_shard
 
     lineup = work.encoders.lineup
@@ -74,7 +103,7 @@ def _embed_one(work: ShardWork, planned: pa.Table) -> int:
         pending = still_pending(con, planned, lineup)
     work.progress.advance(planned.num_rows - pending.num_rows)
     if pending.num_rows == 0:
-        return 0
+        return None
     with work.recorder.span("embed") as span:
         span.num_items = pending.num_rows
         span.num_bytes = sum(pending["size_bytes"].to_pylist())
@@ -96,4 +125,4 @@ def _embed_one(work: ShardWork, planned: pa.Table) -> int:
         )
         with work.collection.write() as con:
             commit_shard(con, commit)
-    return embedded.num_vectors
+    return embedded

@@ -7,7 +7,7 @@ a process is killed exactly one line-up is live.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import duckdb
 
@@ -32,6 +32,8 @@ class Promotion:
     after: dict[str, str]
     vectors: dict[str, int]
     """Vectors by modality under the new line-up."""
+    vectors_before: dict[str, int] = field(default_factory=dict)
+    """Under the line-up so far, where it was asked what would change."""
 
 
 def promote(
@@ -50,23 +52,21 @@ def promote(
         CollectionEmpty: there is no live line-up yet.
         ModelMismatch: a version is unknown, cannot serve its modality, or holds too little.
     """
-    live = model_versions.live(con)
-    if live is None:
-        raise CollectionEmpty("there is nothing to replace yet: run `crossmodal index PATH...`")
-    found = {modality: _find(con, spec, modality) for modality, spec in named.items()}
-    text = live.serving.get("text")
-    lineup = Lineup.of(
-        found.get("image", live.joint),
-        found.get("text", None if text == live.joint else text),
-        found.get("audio", live.serving.get("audio")),
-    )
-    counts = {vectors.modality: num_vectors(con, vectors) for vectors in lineup.lists}
-    if not allow_partial:
-        _refuse_less(con, live, lineup, counts)
+    live, lineup, counts = _proposed(con, named, allow_partial=allow_partial)
     if lineup != live:
         model_versions.set_live(con, lineup)
         promotion_log.log(con, promotion_log.PROMOTE, (live, lineup), why)
     return Promotion(_labels(live), _labels(lineup), counts)
+
+
+def proposed_in(
+    collection: Collection, named: dict[str, str], *, allow_partial: bool = False
+) -> Promotion:
+    """Say what a promotion would change, and change nothing; raises as ``promote`` does."""
+    with collection.read() as con:
+        live, lineup, counts = _proposed(con, named, allow_partial=allow_partial)
+        before = {vectors.modality: num_vectors(con, vectors) for vectors in live.lists}
+    return Promotion(_labels(live), _labels(lineup), counts, before)
 
 
 def promote_in(
@@ -115,6 +115,26 @@ def rollback_in(collection: Collection, why: str = "") -> Promotion:
         pass
     with collection.write() as con:
         return rollback(con, why)
+
+
+def _proposed(
+    con: duckdb.DuckDBPyConnection, named: dict[str, str], *, allow_partial: bool
+) -> tuple[Lineup, Lineup, dict[str, int]]:
+    """Return the live line-up, the one that is wanted, and its vectors by modality."""
+    live = model_versions.live(con)
+    if live is None:
+        raise CollectionEmpty("there is nothing to replace yet: run `crossmodal index PATH...`")
+    found = {modality: _find(con, spec, modality) for modality, spec in named.items()}
+    text = live.serving.get("text")
+    lineup = Lineup.of(
+        found.get("image", live.joint),
+        found.get("text", None if text == live.joint else text),
+        found.get("audio", live.serving.get("audio")),
+    )
+    counts = {vectors.modality: num_vectors(con, vectors) for vectors in lineup.lists}
+    if not allow_partial:
+        _refuse_less(con, live, lineup, counts)
+    return live, lineup, counts
 
 
 def _find(con: duckdb.DuckDBPyConnection, spec: str, modality: str) -> ModelVersion:

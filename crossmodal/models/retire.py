@@ -17,7 +17,7 @@ from crossmodal.errors import ModelMismatch
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.stored_vectors import num_vectors
 from crossmodal.ledger.sql import first_row
-from crossmodal.ledger.write import model_versions
+from crossmodal.ledger.write import model_versions, undo_log
 from crossmodal.ledger.write.model_versions import table_of, vector_lists
 from crossmodal.models import promotion_log
 from crossmodal.models.lineage import lineage_of
@@ -30,6 +30,7 @@ _ROW_BYTES = 16
 _OF_VERSION = (
     "probe",
     "calibration",
+    "health",
     "search_codes",
     "batch_size",
     "lineage",
@@ -158,6 +159,7 @@ def _retired(con: duckdb.DuckDBPyConnection, path: Path, version: ModelVersion) 
 def _drop(con: duckdb.DuckDBPyConnection, version: ModelVersion) -> None:
     for held in vector_lists(version):
         con.execute(f"DROP TABLE {table_of(held)}")
+        undo_log.drop_list(con, table_of(held))
     for table in _OF_VERSION:
         con.execute(f"DELETE FROM {table} WHERE model_version_id = ?", [version.id])
     con.execute("DELETE FROM model_version WHERE id = ?", [version.id])

@@ -1,20 +1,18 @@
 """Draw a small picture of a source, or of a place in it; runs in the parser's child process.
 
 Owns how each kind of content is made visible: a picture as it is, a film by the frame of a moment,
-a PDF by a page, sound by its wave. A file is opened by its path and must still be the one that the
-parent looked at. Every function yields one encoded picture.
+a PDF by a page, sound by its wave. A file arrives open, because the child may open none of its
+own. Every function yields one encoded picture.
 """
 
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from crossmodal.errors import Refused
-from crossmodal.files.local import open_regular
+from crossmodal.previews.content import bytes_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,27 +22,17 @@ if TYPE_CHECKING:
 
     from crossmodal.chunking.documents.pdf.render import Fractions
 
-MAX_FILE_BYTES = 512_000_000
 _JPEG_QUALITY = 82
 _MAX_WAVE_S = 60.0
 _WAVE_BARS = 64
 _WAVE_COLOUR = "#8b8b95"
 
 
-@dataclass(frozen=True, slots=True)
-class LocalFile:
-    """Name a file by its resolved path, and what it has to be: its device, inode and size."""
-
-    path: str
-    device: int
-    inode: int
-    size_bytes: int
+Opened = bytes | BinaryIO
+"""A source's content, or the file that holds it, open for reading."""
 
 
-Content = LocalFile | bytes
-
-
-def draw_picture(content: Content, side_px: int) -> Iterator[bytes]:
+def draw_picture(content: Opened, side_px: int) -> Iterator[bytes]:
     """Yield a whole image within a square of ``side_px``, as JPEG."""
     from crossmodal.pictures.decode import ImageLimits, decode
 
@@ -52,7 +40,7 @@ def draw_picture(content: Content, side_px: int) -> Iterator[bytes]:
     yield jpeg(decode(bytes_of(content), ImageLimits(min_side=2 * side_px)).image, side_px)
 
 
-def draw_query(content: Content, side_px: int) -> Iterator[tuple[int, int, bytes]]:
+def draw_query(content: Opened, side_px: int) -> Iterator[tuple[int, int, bytes]]:
     """Yield width, height and RGB pixels of a whole image within a square of ``side_px``."""
     from PIL import Image
 
@@ -63,7 +51,7 @@ def draw_query(content: Content, side_px: int) -> Iterator[tuple[int, int, bytes
     yield image.width, image.height, image.convert("RGB").tobytes()
 
 
-def draw_frame(content: Content, at_s: float, side_px: int) -> Iterator[bytes]:
+def draw_frame(content: Opened, at_s: float, side_px: int) -> Iterator[bytes]:
     """Yield the frame that a film shows at a moment, as JPEG."""
     from PIL import Image
 
@@ -72,13 +60,13 @@ def draw_frame(content: Content, at_s: float, side_px: int) -> Iterator[bytes]:
     from crossmodal.chunking.video.film import film_of
     from crossmodal.chunking.video.picture import picture_of
 
-    with _opened(content) as file, _container(file, VIDEO_CONTAINERS) as container:
+    with _container(_stream(content), VIDEO_CONTAINERS) as container:
         film = film_of(container, ChunkRules(), side_px)
         frame = _frame_at(container, film.stream, film.start_s + at_s, film.fps)
         yield jpeg(Image.fromarray(picture_of(frame, film.pixel_shape, side_px)), side_px)
 
 
-def draw_page(content: Content, page: int, box: Fractions | None, side_px: int) -> Iterator[bytes]:
+def draw_page(content: Opened, page: int, box: Fractions | None, side_px: int) -> Iterator[bytes]:
     """Yield a page of a PDF, from 1, or the part of it that ``box`` tells in shares, as JPEG."""
     import pypdfium2
 
@@ -98,7 +86,7 @@ def draw_page(content: Content, page: int, box: Fractions | None, side_px: int) 
     yield jpeg(image, side_px)
 
 
-def draw_wave(content: Content, start_s: float, end_s: float, side_px: int) -> Iterator[bytes]:
+def draw_wave(content: Opened, start_s: float, end_s: float, side_px: int) -> Iterator[bytes]:
     """Yield the loudness of a stretch of sound as bars on nothing, as PNG."""
     from PIL import Image, ImageDraw
 
@@ -126,36 +114,11 @@ def jpeg(image: Image.Image, side_px: int) -> bytes:
     return buffer.getvalue()
 
 
-def _opened(content: Content) -> io.BufferedIOBase:
-    """Open the content; a file that is no longer the one that was looked at is refused."""
-    if isinstance(content, bytes):
-        return io.BytesIO(content)
-    try:
-        file = open_regular(content.path)
-    except OSError as error:
-        raise Refused("missing", f"the file cannot be opened: {error.strerror}") from error
-    found = os.fstat(file.fileno())
-    wanted = (content.device, content.inode, content.size_bytes)
-    if (found.st_dev, found.st_ino, found.st_size) != wanted:
-        file.close()
-        raise Refused("changed", "the file was replaced while it was looked at", transient=True)
-    return io.BufferedReader(file, 1 << 18)
+def _stream(content: Opened) -> BinaryIO:
+    return io.BytesIO(content) if isinstance(content, bytes) else content
 
 
-def bytes_of(content: Content) -> bytes:
-    """Return the whole content.
-
-    Raises:
-        Refused: It cannot be read, is too large, or is no longer the file that was looked at.
-    """
-    with _opened(content) as file:
-        data = file.read(MAX_FILE_BYTES + 1)
-    if len(data) > MAX_FILE_BYTES:
-        raise Refused("too_large", f"more than {MAX_FILE_BYTES:,} bytes, which is the limit")
-    return data
-
-
-def _container(file: io.BufferedIOBase, containers: str) -> InputContainer:
+def _container(file: BinaryIO, containers: str) -> InputContainer:
     """Open a container as indexing does, but without reading it whole."""
     import av
 
@@ -200,7 +163,7 @@ def _frame_at(container: InputContainer, stream: Any, at_s: float, fps: float) -
     return shown
 
 
-def _loudness(content: Content, start_s: float, end_s: float) -> npt.NDArray[np.float32]:
+def _loudness(content: Opened, start_s: float, end_s: float) -> npt.NDArray[np.float32]:
     """Return (_WAVE_BARS,) float32 root mean squares, the loudest 1."""
     import av
     import numpy as np
@@ -208,7 +171,7 @@ def _loudness(content: Content, start_s: float, end_s: float) -> npt.NDArray[np.
     from crossmodal.chunking.av_container import AUDIO_CONTAINERS
 
     sums, counts = np.zeros(_WAVE_BARS), np.full(_WAVE_BARS, 1e-9)
-    with _opened(content) as file, _container(file, AUDIO_CONTAINERS) as container:
+    with _container(_stream(content), AUDIO_CONTAINERS) as container:
         if not container.streams.audio:
             raise Refused("no_content", "the file holds no sound")
         container.seek(max(0, int(start_s * 1e6)))

@@ -1,8 +1,9 @@
 """Run as the child process: serve the requests that arrive on stdin, one after the other.
 
-Owns the limits that a process can only set on itself: memory, core dumps, dying with its parent,
-and silence. Knows no parser; the request says which function is imported. Started as
-``python -m crossmodal.sandbox.child PARENT_PID``, and ends when its stdin does.
+Owns the limits that a process can only set on itself: walls, processor time, memory, core dumps,
+dying with its parent, and silence. Knows no parser; the request says which function is imported.
+Started as ``python -m crossmodal.sandbox.child PARENT_PID FILES_FD PACKAGES``, and ends when its
+stdin does.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from crossmodal.errors import Refused
-from crossmodal.sandbox.protocol import LENGTH, Reply, Request, pack
+from crossmodal.sandbox.protocol import REQUEST_HEAD, OpenFile, Reply, Request, pack_reply
+from crossmodal.sandbox.walls import close_in
 
 _PR_SET_PDEATHSIG = 1
+_FILES_A_REQUEST = 4
 _NO_MEMORY_WORDS = ("failed to map segment", "cannot allocate memory")
 
 
@@ -34,9 +37,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to answer
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     _die_with(int(sys.argv[1]))
+    close_in([folder for folder in sys.argv[3].split(os.pathsep) if folder])
     try:
-        while header := requests.read(LENGTH.size):
-            request = pickle.loads(requests.read(*LENGTH.unpack(header)))
+        while header := requests.read(REQUEST_HEAD.size):
+            request = pickle.loads(requests.read(*REQUEST_HEAD.unpack(header)))
             _serve(request, replies)
             del request
     except (BrokenPipeError, EOFError, pickle.UnpicklingError):
@@ -75,8 +79,12 @@ def _serve(request: Request, replies: BinaryIO) -> None:
         _send(replies, Reply.NO_TARGET, f"{request.module}.{request.function}: {error}")
         return
     try:
-        with _memory_limit(request.max_memory_bytes):
-            for item in function(*request.args):
+        with (
+            _opened(request.args) as args,
+            _memory_limit(request.max_memory_bytes),
+            _processor_limit(request.max_seconds),
+        ):
+            for item in function(*args):
                 _send(replies, Reply.ITEM, item)
     except BrokenPipeError:
         raise
@@ -84,6 +92,28 @@ def _serve(request: Request, replies: BinaryIO) -> None:
         _send(replies, *_outcome(error))
     else:
         _send(replies, Reply.DONE, _memory_bytes(resident=True))
+
+
+@contextmanager
+def _opened(args: tuple[Any, ...]) -> Iterator[list[Any]]:
+    """Give the function the files that came beside the request, open for reading."""
+    wanted = sum(isinstance(arg, OpenFile) for arg in args)
+    files = _receive(wanted) if wanted else []
+    try:
+        yield [files[arg.number] if isinstance(arg, OpenFile) else arg for arg in args]
+    finally:
+        for file in files:
+            file.close()
+
+
+def _receive(wanted: int) -> list[BinaryIO]:
+    import socket
+
+    with socket.socket(fileno=os.dup(int(sys.argv[2]))) as channel:
+        _, descriptors, _, _ = socket.recv_fds(channel, 1, _FILES_A_REQUEST)
+    if len(descriptors) != wanted:
+        raise OSError(f"{len(descriptors)} files came where {wanted} were sent")
+    return [os.fdopen(descriptor, "rb", 1 << 18) for descriptor in descriptors]
 
 
 def _find(request: Request) -> Callable[..., Iterator[Any]]:
@@ -95,9 +125,19 @@ def _find(request: Request) -> Callable[..., Iterator[Any]]:
 
 
 def _send(replies: BinaryIO, reply: Reply, payload: object) -> None:
-    for part in pack((reply, payload)):
+    for part in pack_reply(reply, payload):
         replies.write(part)
     replies.flush()
+
+
+@contextmanager
+def _processor_limit(max_seconds: float) -> Iterator[None]:
+    """End this process by a signal once all its threads together have worked for so long."""
+    signal.setitimer(signal.ITIMER_PROF, max_seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 @contextmanager

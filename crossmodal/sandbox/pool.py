@@ -9,6 +9,7 @@ holds threads, a model and an engine. POSIX only.
 from __future__ import annotations
 
 import atexit
+import io
 import os
 import queue
 import sys
@@ -19,7 +20,7 @@ from typing import Any, TypeVar
 
 from crossmodal.errors import Refused
 from crossmodal.sandbox.process import Allowance, Child, out_of_memory
-from crossmodal.sandbox.protocol import Reply, Request
+from crossmodal.sandbox.protocol import OpenFile, Reply, Request
 
 T = TypeVar("T")
 
@@ -29,20 +30,28 @@ _MAX_IDLE_BYTES = 500_000_000
 
 
 def run_in_child(
-    function: Callable[..., Iterator[T]], *args: Any, max_seconds: float, max_memory_bytes: int
+    function: Callable[..., Iterator[T]],
+    *args: Any,
+    yields: tuple[Any, ...],
+    max_seconds: float,
+    max_memory_bytes: int,
 ) -> Generator[T]:
     """Yield what a generator function yields in a child process, as it comes.
 
-    The function travels by its name, arguments and items as pickles. The child waits when about a
-    megabyte has not been taken yet; only time that the caller spends waiting for the child counts
-    towards ``max_seconds``. Thread-safe; an iterator that is closed or dropped early ends its
-    child.
+    The function travels by its name, arguments as a pickle, items as plain data. The child has
+    no secrets, reads no files but libraries, and can neither write, nor start programs, nor reach
+    the network, as far as the system has such walls (``walls``). It waits when about a megabyte
+    has not been taken yet; only time that the caller spends waiting for the child counts.
+    Thread-safe; an iterator that is closed or dropped early ends its child.
 
     Args:
         function: One that stands at the top of a module. That module should import heavy
             libraries only inside its functions: the caller imports it too.
-        args: What the function is called with.
-        max_seconds: How long the caller may wait for the child in all.
+        args: What the function is called with; a file open for reading arrives as such.
+        yields: The shapes that items may have: data classes, ``bytes``, tuples and arrays as type
+            hints; ``Any`` stands for plain JSON.
+        max_seconds: How long the child may work, in seconds of the processor; the caller waits
+            five times as long.
         max_memory_bytes: How much the child's address space may grow by.
 
     Raises:
@@ -53,8 +62,22 @@ def run_in_child(
         ImportError: The child did not find the function.
     """
     module, name = _importable(function)
-    request = Request(module, name, args, max_memory_bytes)
-    return _answers(request, Allowance(max_seconds, max_memory_bytes))
+    sent, files = _without_files(args)
+    request = Request(module, name, sent, max_seconds, max_memory_bytes)
+    return _answers(request, files, yields, Allowance(max_seconds, max_memory_bytes))
+
+
+def _without_files(args: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[int]]:
+    """Put what stands for them in the place of open files, and return their descriptors."""
+    files: list[int] = []
+    sent: list[Any] = []
+    for arg in args:
+        if isinstance(arg, io.FileIO | io.BufferedReader):
+            files.append(arg.fileno())
+            sent.append(OpenFile(len(files) - 1))
+        else:
+            sent.append(arg)
+    return tuple(sent), files
 
 
 def _importable(function: Callable[..., object]) -> tuple[str, str]:
@@ -73,15 +96,24 @@ def _importable(function: Callable[..., object]) -> tuple[str, str]:
     return module, name
 
 
-def _answers(request: Request, allowance: Allowance) -> Generator[Any]:
-    child = _POOL.take()
+def _packages(module: str) -> tuple[str, ...]:
+    """Return the folders of this package and of the one that a module is in."""
+    names = dict.fromkeys(("crossmodal", module.partition(".")[0]))
+    found = (getattr(sys.modules.get(name), "__path__", ()) for name in names)
+    return tuple(os.path.abspath(folder) for folders in found for folder in folders)
+
+
+def _answers(
+    request: Request, files: list[int], yields: tuple[Any, ...], allowance: Allowance
+) -> Generator[Any]:
+    child = _POOL.take(_packages(request.module))
     reusable = False
     try:
-        child.send(request, allowance)
-        reply, payload = child.receive(allowance)
+        child.send(request, files, allowance)
+        reply, payload = child.receive(yields, allowance)
         while reply is Reply.ITEM:
             yield payload
-            reply, payload = child.receive(allowance)
+            reply, payload = child.receive(yields, allowance)
         reusable = _is_reusable(child, reply, payload)
     finally:
         _POOL.put(child, reusable=reusable)
@@ -112,19 +144,25 @@ class _ChildPool:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._idle: list[Child] = []
-        self._orders: queue.SimpleQueue[Future[Child]] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[tuple[Future[Child], tuple[str, ...]]] = queue.SimpleQueue()
         self._starter: threading.Thread | None = None
 
-    def take(self) -> Child:
-        """Return an idle child, or a new one."""
+    def take(self, packages: tuple[str, ...]) -> Child:
+        """Return an idle child that may read some packages, or a new one."""
         while True:
-            with self._lock:
-                child = self._idle.pop() if self._idle else None
+            child = self._pop(packages)
             if child is None:
-                return self._start()
+                return self._start(packages)
             if child.is_alive():
                 return child
             child.kill()
+
+    def _pop(self, packages: tuple[str, ...]) -> Child | None:
+        with self._lock:
+            fitting = [child for child in self._idle if child.packages == packages]
+            if fitting:
+                self._idle.remove(fitting[-1])
+            return fitting[-1] if fitting else None
 
     def put(self, child: Child, *, reusable: bool) -> None:
         """Keep a child for later or end it."""
@@ -141,7 +179,7 @@ class _ChildPool:
         for child in idle:
             child.kill()
 
-    def _start(self) -> Child:
+    def _start(self, packages: tuple[str, ...]) -> Child:
         """Start a child from a thread that never ends.
 
         The kernel takes the end of the thread that started a child for the end of its parent.
@@ -153,7 +191,7 @@ class _ChildPool:
                     target=self._fill_orders, name="child-starter", daemon=True
                 )
                 self._starter.start()
-        self._orders.put(order)
+        self._orders.put((order, packages))
         try:
             return order.result()
         except BaseException:
@@ -162,9 +200,9 @@ class _ChildPool:
 
     def _fill_orders(self) -> None:
         while True:
-            order = self._orders.get()
+            order, packages = self._orders.get()
             try:
-                order.set_result(Child())
+                order.set_result(Child(packages))
             except BaseException as error:
                 order.set_exception(error)
             del order

@@ -9,28 +9,42 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import pickle
 import resource
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from crossmodal.errors import Refused
-from crossmodal.sandbox.protocol import LENGTH, Reply, Request, pack
+from crossmodal.sandbox.plain import Unexpected
+from crossmodal.sandbox.protocol import (
+    REPLY_HEAD,
+    Reply,
+    Request,
+    num_bytes_after,
+    pack_request,
+    unpack_reply,
+)
 
 _COMMAND = (sys.executable, "-P", "-W", "ignore", "-m", "crossmodal.sandbox.child")
 _PIPE_BYTES = 1 << 20
 _AHEAD_BYTES = 1 << 16
 _LONGEST_WAIT_MS = 2**31 - 1
+# A machine that is busy with other work gives a parser a part of its time.
+_WAIT_PER_SECOND = 5
+# Of the parent's environment: where libraries lie, the language, the time zone. No secrets.
+_PASSED_ON = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL", "TZ")
 # Parsing is one thread's work; arenas and BLAS threads would eat the limit on address space.
 _ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "2",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONIOENCODING": "utf-8",
 }
 
@@ -40,29 +54,44 @@ class Allowance:
     """Hold what is left of a request's limits; only time spent waiting for the child is taken."""
 
     max_seconds: float
+    """Of the processor; the parent waits several times as long."""
     max_memory_bytes: int
     left_s: float = 0.0
 
     def __post_init__(self) -> None:
-        self.left_s = self.max_seconds
+        self.left_s = self.max_seconds * _WAIT_PER_SECOND
+
+    def used_up(self) -> Refused:
+        """Return the refusal of a source that takes too long."""
+        message = f"parsing took longer than {self.max_seconds:g} s and was stopped"
+        return Refused("timed_out", message, transient=True)
 
 
 class Child:
-    """Run parsers in one separate Python process; used by one thread at a time."""
+    """Run parsers in one separate Python process; used by one thread at a time.
 
-    def __init__(self) -> None:
+    Args:
+        packages: Folders of the packages whose functions it may be asked to run.
+    """
+
+    def __init__(self, packages: tuple[str, ...]) -> None:
+        self.packages = packages
         paths = [path or os.getcwd() for path in sys.path]
+        passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        self._files, far = socket.socketpair()
         # Until exec, a child counts as holding what its parent holds; so does its largest size.
         self._size_at_birth = _largest_bytes(resource.getrusage(resource.RUSAGE_SELF))
         # -P: a folder called tasks where the user happens to stand is not ours to import.
         self._process = subprocess.Popen(
-            [*_COMMAND, str(os.getpid())],
+            [*_COMMAND, str(os.getpid()), str(far.fileno()), os.pathsep.join(packages)],
+            pass_fds=[far.fileno()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=os.environ | _ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(paths)},
+            env=passed_on | _ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(paths)},
             bufsize=0,
         )
+        far.close()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._requests, self._replies = self._process.stdin, self._process.stdout
@@ -81,14 +110,22 @@ class Child:
         """Return whether the process still runs."""
         return self._process.poll() is None
 
-    def send(self, request: Request, allowance: Allowance) -> None:
+    def send(self, request: Request, files: Sequence[int], allowance: Allowance) -> None:
         """Send a request; its replies must be received to the end before the next.
+
+        Args:
+            request: What is to run.
+            files: Descriptors of the open files that its ``OpenFile`` arguments number.
+            allowance: What it may take.
 
         Raises:
             Refused: The child died or did not read it in time.
         """
         self.num_requests += 1
-        for part in pack(request):
+        if files:
+            with contextlib.suppress(BrokenPipeError):  # told of below
+                socket.send_fds(self._files, [b"f"], files)
+        for part in pack_request(request):
             rest = memoryview(part)
             while rest:
                 self._wait(self._requests.fileno(), select.POLLOUT, allowance)
@@ -99,23 +136,27 @@ class Child:
                 except BrokenPipeError:
                     raise self._death(allowance) from None
 
-    def receive(self, allowance: Allowance) -> tuple[Reply, Any]:
-        """Return the next reply and what it holds.
+    def receive(self, shapes: Sequence[Any], allowance: Allowance) -> tuple[Reply, Any]:
+        """Return the next reply and what it holds, an item as one of the shapes.
 
         Raises:
-            Refused: The child died, took too long or sent more than it may hold.
+            Refused: The child died, took too long, sent more than it may hold or what it may not.
         """
-        (num_bytes,) = LENGTH.unpack(self._read(LENGTH.size, allowance))
+        head = bytes(self._read(REPLY_HEAD.size, allowance))
+        num_bytes = num_bytes_after(head)
         if num_bytes > allowance.max_memory_bytes:
             raise out_of_memory(allowance)
-        reply: tuple[Reply, Any] = pickle.loads(self._read(num_bytes, allowance))
-        return reply
+        try:
+            return unpack_reply(head, self._read(num_bytes, allowance), shapes)
+        except Unexpected as error:
+            message = f"its process answered what no parser says: {error}"
+            raise Refused("parser_crashed", message) from error
 
     def kill(self) -> None:
         """End the process at once, reap it and close the pipes; may be called again."""
         self._process.kill()
         self._reap()
-        for pipe in (self._requests, self._replies):
+        for pipe in (self._requests, self._replies, self._files):
             with contextlib.suppress(OSError):
                 pipe.close()
 
@@ -152,13 +193,13 @@ class Child:
         ready = poll.poll(min(max(0.0, allowance.left_s) * 1000, _LONGEST_WAIT_MS))
         allowance.left_s -= time.monotonic() - started
         if not ready or allowance.left_s <= 0:
-            raise Refused(
-                "timed_out", f"parsing took longer than {allowance.max_seconds:g} s and was stopped"
-            )
+            raise allowance.used_up()
 
     def _death(self, allowance: Allowance) -> Refused:
         """Say what a child died of that closed its pipe; what it held at most tells of memory."""
         most_bytes = self._reap()
+        if self._process.returncode == -signal.SIGPROF:
+            return allowance.used_up()
         if most_bytes > max(self._size_at_birth, allowance.max_memory_bytes * 0.8):
             return out_of_memory(allowance)
         code = self._process.returncode

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 _SNIPPET_CHARS = 160
+_RECORD_CHARS = 60
 
 
 def place_of(meta: dict[str, Any]) -> str:
@@ -16,6 +17,8 @@ def place_of(meta: dict[str, Any]) -> str:
         parts.append(f"page {meta['page']}")
     if "start_s" in meta:
         parts.append(f"at {clock(meta['start_s'])}")
+    if "record" in meta:
+        parts.append(f"record {snippet(str(meta['record']), _RECORD_CHARS)}")
     if "matched_row" in meta:
         parts.append(f"row {meta['matched_row']}")
     elif "rows" in meta:

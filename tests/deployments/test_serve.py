@@ -14,6 +14,8 @@ import psutil
 import pytest
 
 from tests.api import Api
+from tests.drawn import draw_pictures
+from tests.logs import while_it_goes
 from tests.shell import CROSSMODAL
 from tests.waiting import PATIENCE_S, end, eventually, free_port
 
@@ -105,6 +107,17 @@ def test_ctrl_c_amid_a_run_cancels_it_and_leaves_no_process(served: Served) -> N
     served.end(signal.SIGINT)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", served.port)) != 0
+
+
+def test_log_of_a_run_can_be_read_while_it_goes(served: Served, pictures: Path) -> None:
+    draw_pictures(pictures, 120)
+    served.wait_until_up()
+    run = served.trigger("index/photos", shard_size=1, batch_size=1)
+    text = while_it_goes(served.api, run, "shard 2 of 120: 1 sources, 1 chunks embedded")
+    assert "discover: 120 files found" in text
+    assert "plan: 120 files to embed (120 added)" in text
+    assert "embedding with tiny-clip@" in text
+    assert "batch size 1" in text
 
 
 def test_taken_port_is_said_at_once(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def test_every_stage_says_in_the_log_what_it_found(
     assert "plan: 13 files to embed (13 added)" in text
     assert "embedding with tiny-clip@" in text
     assert "batch size 4" in text
+    assert "shard 1 of 1: 13 sources, 12 chunks embedded, refused: 1 truncated in" in text
     assert "refused: 1 truncated" in text
     assert "verify: no problem found" in text
 

@@ -14,7 +14,7 @@ from tests.process.watching import ledger_rows, wait_for_vectors
 from tests.shell import Shell
 from tests.waiting import PATIENCE_S
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 ALBUMS = ("2022", "2023", "2024")
 NUM_IN_ALBUM = 40

@@ -13,7 +13,7 @@ from tests.process.watching import ledger_rows
 from tests.shell import Shell
 from tests.waiting import PATIENCE_S
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 
 def test_two_index_runs_at_once_both_finish_and_lose_nothing(

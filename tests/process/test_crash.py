@@ -15,7 +15,7 @@ from tests.drawn import draw_pictures
 from tests.process.watching import ledger_rows, wait_for_vectors
 from tests.shell import Shell
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 NUM_PICTURES = 240
 SHARD_SIZE = 8

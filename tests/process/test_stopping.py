@@ -15,7 +15,7 @@ from tests.process.watching import ledger_rows, wait_for_vectors
 from tests.shell import Shell
 from tests.waiting import PATIENCE_S
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 NUM_PICTURES = 300
 SHARD_SIZE = 8

@@ -8,7 +8,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 _HELD: list[bytes] = []
@@ -23,8 +22,8 @@ def pids(number: int = 1) -> Iterator[int]:
         yield os.getpid()
 
 
-def modules() -> Iterator[set[str]]:
-    yield set(sys.modules)
+def modules() -> Iterator[list[str]]:
+    yield sorted(sys.modules)
 
 
 def loop() -> Iterator[int]:
@@ -103,13 +102,11 @@ def talk(text: str) -> Iterator[str]:
     yield repr(sys.stdin.read())
 
 
-def unpicklable() -> Iterator[Any]:
+def no_plain_data() -> Iterator[Any]:
     yield lambda: None
 
 
-def count_made(number: int, item_bytes: int, log: str) -> Iterator[bytes]:
-    """Append a byte to a file for every item that is made."""
+def stamped(number: int, item_bytes: int) -> Iterator[tuple[float, bytes]]:
+    """Yield items with the moment at which each was made."""
     for _ in range(number):
-        with Path(log).open("ab") as stream:
-            stream.write(b".")
-        yield bytes(item_bytes)
+        yield time.monotonic(), bytes(item_bytes)

@@ -255,6 +255,12 @@ def test_passing_failure_is_retried_three_times_in_all(world: World) -> None:
     assert actions == [{"a.png": "added"}, {"a.png": "retry"}, {"a.png": "retry"}, {}]
 
 
+def test_what_took_too_long_is_tried_again_once(world: World) -> None:
+    world.put("a.png", "BAD TIME")
+    actions = [world.run().actions for _ in range(3)]
+    assert actions == [{"a.png": "added"}, {"a.png": "retry"}, {}]
+
+
 def test_copy_of_refused_content_is_quarantined_without_a_forward_pass(world: World) -> None:
     world.put("a.png", "BAD")
     world.run()

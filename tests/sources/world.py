@@ -153,6 +153,8 @@ class World:
                 came_of_it = REFUSED | {"stage": "decode", "reason": "truncated"}
             if text.startswith(b"BAD LINE"):
                 came_of_it = REFUSED | {"stage": "read", "reason": "read_error", "transient": True}
+            if text.startswith(b"BAD TIME"):
+                came_of_it = REFUSED | {"stage": "decode", "reason": "timed_out", "transient": True}
             chunk = build.vector_row(row, build.unit(1, 0), chunker=self.chunkers["image/*"])
             rows.append(chunk | came_of_it)
         return rows

@@ -36,6 +36,7 @@ def cut(source: Source, rules: ChunkRules, tools: CutTools) -> Iterator[Piece | 
         source.data,
         rules,
         tools.sample_rate_hz,
+        yields=(Piece, Flaw),
         max_seconds=rules.max_seconds,
         max_memory_bytes=rules.max_memory_bytes,
     ):

@@ -16,3 +16,5 @@ class Block:
     position: dict[str, Any] = field(default_factory=dict)
     """Where it stands, as in ``Piece.position``; equal keys of merged blocks are joined."""
     facts: dict[str, Any] = field(default_factory=dict)
+    apart: bool = False
+    """Whether it shares no passage with the block before it: a record among records."""

@@ -68,17 +68,20 @@ class Stretch:
 
 
 def stretches(blocks: Iterable[Block], *, apart: bool) -> Iterator[Stretch]:
-    """Collect blocks as they come; ``apart``: each section begins a stretch of its own."""
+    """Collect blocks as they come; ``apart``: each section begins a stretch of its own.
+
+    So does a block that stands apart by itself, and it shows its headings in full.
+    """
     stretch = Stretch()
     section: tuple[str, ...] = ()
     for block in blocks:
         if not block.text.strip():
             continue
-        opens = block.section != section
-        headings, num_shown = _headings(section, block)
+        opens = block.section != section or block.apart
+        headings, num_shown = _headings(() if block.apart else section, block)
         for part in _parts(block):
             full = stretch.num_chars + len(part.text) > _MAX_CHARS
-            if stretch.marks and (full or (apart and opens)):
+            if stretch.marks and (full or (opens and (apart or block.apart))):
                 yield stretch
                 stretch = Stretch()
             stretch.add(part, headings, num_shown, opens)

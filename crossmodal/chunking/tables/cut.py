@@ -66,6 +66,7 @@ def _parts(source: Source, rules: ChunkRules) -> Iterator[TableHead | RowGroup |
         tables,
         source.data,
         rules,
+        yields=(TableHead, RowGroup, Flaw),
         max_seconds=rules.max_seconds,
         max_memory_bytes=rules.max_memory_bytes,
     )

@@ -32,10 +32,9 @@ _MARKDOWN = ("text/markdown", "text/x-markdown")
 _HTML = ("text/html", "application/xhtml+xml")
 _RST = ("text/x-rst", "text/prs.fallenstein.rst", "text/restructured")
 _JSON = ("application/json", "application/ld+json", "application/geo+json")
-_JSON_LINES = ("application/jsonl", "application/x-ndjson", "application/x-jsonlines")
 _XML = ("application/xml", "text/xml", "application/rss+xml", "application/atom+xml")
 
-MEDIA_PATTERNS = (*_PLAIN, *_MARKDOWN, *_HTML, *_RST, *_JSON, *_JSON_LINES, *_XML)
+MEDIA_PATTERNS = (*_PLAIN, *_MARKDOWN, *_HTML, *_RST, *_JSON, *_XML)
 """Media types in lower case; ``*`` stands for anything. None of them is a table's or a film's."""
 
 _KIND_OF_TYPE = {
@@ -45,7 +44,6 @@ _KIND_OF_TYPE = {
         ("html", _HTML),
         ("rst", _RST),
         ("json", _JSON),
-        ("json_lines", _JSON_LINES),
         ("xml", _XML),
     )
     for media_type in media_types
@@ -63,12 +61,22 @@ def cut(source: Source, rules: ChunkRules, tools: CutTools) -> Iterator[Piece]:
     Raises:
         Refused: ``no_content``, ``binary``, or ``too_many_chunks`` beyond ``rules.max_chunks``.
     """
+    return cut_with(source, rules, tools, _parser(_kind(source)))
+
+
+def cut_with(
+    source: Source,
+    rules: ChunkRules,
+    tools: CutTools,
+    parse: Callable[[str], Structured | None] | None,
+) -> Iterator[Piece]:
+    """Yield the passages of a text in which a parser finds the blocks; without one it is plain."""
     from crossmodal.chunking.passages.passages import passages
     from crossmodal.chunking.text.encoding import decode_text
     from crossmodal.errors import Refused
 
     decoded = decode_text(source.data)
-    structured = _structured(decoded.text, _kind(source))
+    structured = (parse(decoded.text) if parse else None) or _plain(decoded.text)
     facts = {"encoding": decoded.encoding}
     if structured.title:
         facts["title"] = structured.title
@@ -85,12 +93,6 @@ def _kind(source: Source) -> str:
     """Return the structure to look for; a name tells apart what is plain text by its content."""
     by_type = _KIND_OF_TYPE.get(source.media_type.lower().partition(";")[0].strip())
     return by_type or _KIND_OF_SUFFIX.get(source.name.rpartition(".")[2].lower(), "plain")
-
-
-def _structured(text: str, kind: str) -> Structured:
-    parse = _parser(kind)
-    found = parse(text) if parse else None
-    return found or _plain(text)
 
 
 def _parser(kind: str) -> Callable[[str], Structured | None] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +17,8 @@ from crossmodal.chunking.passages.outline import Structured, line_starts
 
 _MAX_PATH_CHARS = 200
 _TITLES = ("title", "name")
+_KEYS = ("_id", "id", "key", "doc_id", "docid", "docno", "identifier", "uid", "uuid")
+_MAX_HEADING_CHARS = 300
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -35,14 +38,56 @@ def parse_json(text: str) -> Structured:
 
 def parse_json_lines(text: str) -> Structured:
     """Return one block a line, with its chars and its row; a bad line stays as it is."""
-    starts = line_starts(text)
-    blocks = []
-    for row, (begin, stop) in enumerate(pairwise(starts)):
+    return Structured([block for block, _ in _lines_of(text)])
+
+
+def _lines_of(text: str) -> Iterator[tuple[Block, str]]:
+    """Yield each line that is not blank as a block of readable lines, and as it is written."""
+    for row, (begin, stop) in enumerate(pairwise(line_starts(text))):
         line = text[begin:stop]
         if line.strip():
             position = {"rows": [row, row + 1], "chars": [begin, stop]}
-            blocks.append(Block(text=_readable(line), position=position))
+            yield Block(text=_readable(line), position=position), line
+
+
+def parse_records(text: str) -> Structured:
+    """Return one block a line that stands apart, under the key and the title of its record.
+
+    What a heading says is not said again below it, unless the record says nothing else.
+    """
+    blocks = []
+    for block, line in _lines_of(text):
+        key, title, rest = _named(line)
+        named = block if rest is None else replace(block, text=rest)
+        section = tuple(filter(None, (key, title)))
+        facts = {"record": key or title} if section else {}
+        blocks.append(replace(named, section=section, facts=facts, apart=True))
     return Structured(blocks)
+
+
+def _named(line: str) -> tuple[str, str, str | None]:
+    """Return a record's key, its title and the rest of it; the last is None to keep it whole."""
+    try:
+        record = _loads(line)
+    except (ValueError, RecursionError):
+        return "", "", None
+    if not isinstance(record, _Pairs):
+        return "", "", None
+    key, title = _member(record, _KEYS), _member(record, _TITLES)
+    rest = _Pairs(pair for pair in record if pair[0] not in (key[0], title[0]))
+    text = "\n".join(_lines(rest, ""))
+    return key[1], title[1], text if text.strip() else None
+
+
+def _member(record: _Pairs, names: tuple[str, ...]) -> tuple[str, str]:
+    """Return the first member of one of these names that can be a heading, or two blanks."""
+    members = {name.lower(): (name, value) for name, value in reversed(record)}
+    for name in names:
+        found, value = members.get(name, ("", None))
+        words = " ".join(str(value).split()) if isinstance(value, str | int) else ""
+        if words and not isinstance(value, bool) and len(words) <= _MAX_HEADING_CHARS:
+            return found, words
+    return "", ""
 
 
 def _loads(text: str) -> Any:

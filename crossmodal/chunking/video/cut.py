@@ -57,6 +57,7 @@ def _parts(source: Source, rules: ChunkRules, tools: CutTools) -> Iterator[Piece
         source.data,
         rules,
         tools.min_side,
+        yields=(Piece, Cue, Flaw),
         max_seconds=rules.max_seconds,
         max_memory_bytes=rules.max_memory_bytes,
     )

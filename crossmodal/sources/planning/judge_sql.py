@@ -54,7 +54,8 @@ Found by content alone, which is rarely any, it spares joining every path a seco
 HELD = """
 CREATE TEMP TABLE held AS
 SELECT content_hash, any_value(reason) AS reason, max(attempts) AS attempts,
-       $retry_failed OR (bool_or(transient) AND max(attempts) < $max_attempts) AS retry
+       $retry_failed OR (bool_or(transient) AND max(attempts) < $max_attempts
+           AND NOT (bool_or(reason = 'timed_out') AND max(attempts) > 1)) AS retry
 FROM quarantine
 WHERE content_hash IS NOT NULL AND part = ''
   AND (model_version_id IS NULL OR model_version_id = $model_version_id)

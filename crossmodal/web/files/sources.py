@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from crossmodal.errors import Refused
 from crossmodal.files.local import open_regular
 from crossmodal.files.read import is_remote
-from crossmodal.previews.draw import Content, LocalFile
+from crossmodal.previews.content import Content, LocalFile
 from crossmodal.sources.listing.patterns import GlobPattern, has_wildcard
 from crossmodal.web.files import remote
 from crossmodal.web.files.breaker import CircuitBreaker
