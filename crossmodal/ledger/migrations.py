@@ -361,6 +361,14 @@ def m025_health(con: duckdb.DuckDBPyConnection) -> None:
             PRIMARY KEY (run_id, model_version_id, modality))""")
 
 
+def m026_aliases(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for names that people give to model versions and move."""
+    con.execute("""
+        CREATE TABLE model_alias (
+            name VARCHAR PRIMARY KEY, model_version_id INTEGER NOT NULL, why VARCHAR NOT NULL,
+            set_at TIMESTAMPTZ NOT NULL)""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -387,6 +395,7 @@ STEPS: tuple[Step, ...] = (
     m023_undo,
     m024_judgements,
     m025_health,
+    m026_aliases,
 )
 LATEST = len(STEPS)
 
