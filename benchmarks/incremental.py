@@ -23,7 +23,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crossmodal.chunking.registry import fingerprints, in_charge
+from crossmodal.chunking.registry import in_charge
 from crossmodal.chunking.rules import ChunkRules
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import model_versions
@@ -77,7 +77,7 @@ def make_files(folder: Path, num_files: int) -> None:
 
 def fill(path: Path, manifest: Path) -> Lineup:
     """Write a ledger in which every source of a manifest is embedded; return its line-up."""
-    chunker = fingerprints(ChunkRules(), lineup())["image/*"]
+    chunker = in_charge(ChunkRules(), lineup())["image/*"].fingerprint
     with Collection(str(path)).write() as con:
         registered = model_versions.register_lineup(con, lineup())
         table = model_versions.table_of(registered.lists[0])

@@ -12,6 +12,7 @@ allowed and what to do next.
     │   ├── CollectionMissing      there is none at that path
     │   ├── CollectionEmpty        it holds no vector yet
     │   ├── NoSuchChunk            it holds no such chunk, or no vector of it
+    │   ├── UndoRefused            a run cannot be undone, or not yet
     │   ├── SqlError               a query in SQL cannot be answered, or would write
     │   ├── CollectionBusy         its lock was not free in time (transient)
     │   ├── CollectionUnreadable   not DuckDB, damaged, or no permission
@@ -19,6 +20,7 @@ allowed and what to do next.
     ├── ModelError             the encoder
     │   ├── ModelUnavailable       neither a directory, nor cached, nor reachable
     │   ├── ModelUnsupported       loads, but is no image-text model of a known shape
+    │   ├── RerankFailed           a reranker gave no scores for some pairs
     │   └── ModelMismatch          its space is not the one that was asked for
     │       └── BlindModels            a picture asks, and no model sees pictures
 
@@ -76,6 +78,10 @@ class NoSuchChunk(CollectionError):
     """The collection holds no chunk of that number, or no vector of it."""
 
 
+class UndoRefused(CollectionError):
+    """A run cannot be undone: it is at work, not kept, or a later one touched the same."""
+
+
 class SqlError(CollectionError):
     """A query in SQL cannot be answered, or would write."""
 
@@ -102,6 +108,10 @@ class ModelUnavailable(ModelError):
 
 class ModelUnsupported(ModelError):
     """The model loads, but is no image-text model of a known shape."""
+
+
+class RerankFailed(ModelError):
+    """A reranker gave no scores for some pairs."""
 
 
 class ModelMismatch(ModelError):

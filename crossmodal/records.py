@@ -196,14 +196,16 @@ class Lineup:
         cls,
         joint: ModelVersion,
         text: ModelVersion | None = None,
-        audio: ModelVersion | None = None,
+        **others: ModelVersion | None,
     ) -> Lineup:
-        """Return the line-up of a joint model, which also reads texts unless ``text`` does."""
+        """Return the line-up of a joint model, which also reads texts unless ``text`` does.
+
+        ``others`` serve the modality that each is named by, where it is not None.
+        """
         serving = {"image": joint}
         if text or "text" in joint.encoders:
             serving["text"] = text or joint
-        if audio:
-            serving["audio"] = audio
+        serving |= {modality: version for modality, version in others.items() if version}
         return cls(serving=serving)
 
     @property
@@ -321,6 +323,8 @@ class Hit:
     """
     strength: Literal["strong", "likely", "weak", ""] = ""
     """strong, likely or weak, from the merit; empty without one."""
+    rerank_score: float | None = None
+    """What the reranker gave it, which compares within this answer only; None where none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,5 +346,7 @@ class Plan:
     """PLAN_SCHEMA rows of every source that is not plainly unchanged."""
     summary: PlanSummary
     batches: tuple[Batch, ...]
+    chunkers: tuple[str, ...] = ()
+    """Fingerprints of all chunkers in charge, also of those of unchanged sources."""
     folders: tuple[str, ...] = ()
     """What was looked through: what was unreadable there before and is not now has mended."""

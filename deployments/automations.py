@@ -44,20 +44,32 @@ _LAST_WORDS = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", 
 _FAILED_MESSAGE = """{
   "event": {{ event.event | tojson }},
   "collection": {{ event.payload.collection | tojson }},
+  "message": {{ (event.payload.message or none) | tojson }},
   "url": {{ (event.payload.url or none) | tojson }},
   "run": {{ event.payload | tojson }}
 }"""
 _RUN_MESSAGE = """{
   "event": {{ event.event | tojson }},
+  "collection": {{ flow_run.parameters.collection | tojson }},
+  "message": {{ (flow_run.name ~ SAID) | tojson }},
+  "url": {{ flow_run | ui_url | tojson }},
   "flow_run": {{ flow_run.name | tojson }},
-  "flow_run_id": "{{ flow_run.id }}",
-  "url": {{ flow_run | ui_url | tojson }}
+  "flow_run_id": "{{ flow_run.id }}"
 }"""
-_OTHER_MESSAGE = """{
+_POOL_MESSAGE = """{
   "event": {{ event.event | tojson }},
-  "resource": {{ event.resource.id | tojson }},
+  "collection": null,
+  "message": {{ ("no worker asks for runs of " ~ event.resource.name) | tojson }},
+  "url": {{ work_pool | ui_url | tojson }},
   "name": {{ event.resource.name | tojson }}
 }"""
+_STALE_MESSAGE = """{
+  "event": {{ event.event | tojson }},
+  "collection": {{ event.payload.collection | tojson }},
+  "message": "no run has succeeded for FRESH_H hours; the link is to the last that did",
+  "url": {{ (event.payload.url or none) | tojson }},
+  "name": {{ event.resource.name | tojson }}
+}""".replace("FRESH_H", str(FRESH_H))
 
 
 def crash_silent_runs(silence: timedelta = SILENCE) -> Automation:
@@ -135,31 +147,37 @@ def _told() -> list[_Told]:
             "crashed runs",
             "Tells of a run that was killed or lost.",
             _each({"prefect.flow-run.Crashed"}, _FLOW_RUNS, _OURS),
-            _RUN_MESSAGE,
+            _said_of_run('" crashed: " ~ (flow_run.state.message or "nobody knows why")'),
             "{{ flow_run.name }} crashed: {{ flow_run | ui_url }}",
         ),
         _Told(
             "late runs",
             "Tells of a scheduled run that did not start in time.",
             _each({"prefect.flow-run.Late"}, _FLOW_RUNS, _OURS),
-            _RUN_MESSAGE,
+            _said_of_run('" is late; is a worker running?"'),
             "{{ flow_run.name }} is late; is a worker running? {{ flow_run | ui_url }}",
         ),
         _Told(
             "pools without a worker",
             "Tells of a work pool that no worker asks for runs any more.",
             _each({"prefect.work-pool.not-ready"}, pools),
-            _OTHER_MESSAGE,
-            "no worker serves {{ event.resource.name }}",
+            _POOL_MESSAGE,
+            "no worker asks for runs of {{ event.resource.name }}: {{ work_pool | ui_url }}",
         ),
         _Told(
             "stale collections",
             f"Tells of a collection that no run has brought up to date for {FRESH_H} hours.",
             _missed({"crossmodal.run.completed"}, _COLLECTIONS, timedelta(hours=FRESH_H)),
-            _OTHER_MESSAGE,
-            f"no run has succeeded for {FRESH_H} hours: {{{{ event.resource.id }}}}",
+            _STALE_MESSAGE,
+            f"no run has succeeded for {FRESH_H} hours: {{{{ event.payload.collection }}}} "
+            "{{ event.payload.url or '' }}",
         ),
     ]
+
+
+def _said_of_run(words: str) -> str:
+    """Return a run's message with what a template of Prefect's says of it."""
+    return _RUN_MESSAGE.replace("SAID", words)
 
 
 def _channel(where: str) -> Callable[[_Told], CallWebhook | SendNotification]:

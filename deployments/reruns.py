@@ -21,7 +21,7 @@ TAG = "rerun"
 MAX_RERUNS = 3
 GRACE = timedelta(seconds=60)
 """Longer than a cancelled run looks crashed."""
-START = timedelta(minutes=30)
+START = timedelta(minutes=20)
 """A container may have to be fetched before its run begins."""
 
 _FLOW_RUNS = ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]})
@@ -46,7 +46,7 @@ def rerun_crashed(grace: timedelta = GRACE, start: timedelta = START) -> list[Au
     """
     attempts = [_CREATED, *(_rerun(number) for number in range(1, MAX_RERUNS + 1))]
     return [
-        _crash_unstarted(start),
+        _lose_unstarted(start),
         _lose_crashed(grace),
         *(_run_again(before, after) for before, after in pairwise(attempts)),
     ]
@@ -56,36 +56,33 @@ def _rerun(number: int) -> str:
     return f"Rerun {number} of {MAX_RERUNS}"
 
 
-def _crash_unstarted(start: timedelta) -> Automation:
+def _lose_unstarted(start: timedelta) -> Automation:
+    # A server that has just started misses events, so the heartbeats of a live run count too.
+    signs = _events({*_BEGUN, *_ELSEWHERE}) | {"prefect.flow-run.heartbeat"}
     return Automation(
-        name="crossmodal: crash runs that do not start",
+        name="crossmodal: give up runs that do not start",
         description="A worker that could not reach the server cannot say that a run died.",
-        trigger=_silence({"Pending", "Submitting"}, {*_BEGUN, *_ELSEWHERE}, start),
-        actions=[
-            ChangeFlowRunState(
-                state=StateType.CRASHED,
-                name="Crashed",
-                message="its process never began",
-                force=False,
-            )
-        ],
+        trigger=_silence({"Pending", "Submitting"}, signs, start),
+        actions=[_lost("its process never began")],
     )
 
 
 def _lose_crashed(grace: timedelta) -> Automation:
-    others = {*_BEGUN, *_ELSEWHERE, "Pending"} - {"Crashed"}
+    others = _events({*_BEGUN, *_ELSEWHERE, "Pending"} - {"Crashed"})
     return Automation(
-        name="crossmodal: give up waiting for crashed runs",
+        name="crossmodal: give up crashed runs",
         description="A crashed run that nobody cancels or runs again is lost.",
         trigger=_silence({"Crashed"}, others, grace),
-        actions=[
-            ChangeFlowRunState(
-                state=StateType.CRASHED,
-                name=_LOST,
-                message=f"it crashed; it is run again up to {MAX_RERUNS} times",
-                force=True,  # Prefect takes no second crash of a run otherwise
-            )
-        ],
+        actions=[_lost("it crashed")],
+    )
+
+
+def _lost(why: str) -> ChangeFlowRunState:
+    return ChangeFlowRunState(
+        state=StateType.CRASHED,
+        name=_LOST,
+        message=f"{why}; it is run again up to {MAX_RERUNS} times",
+        force=True,  # Prefect takes no second crash of a run otherwise
     )
 
 
@@ -118,7 +115,7 @@ def _silence(after: set[str], expect: set[str], within: timedelta) -> EventTrigg
     """Fire where a run stays in a state for so long."""
     return EventTrigger(
         after=_events(after),
-        expect=_events(expect),
+        expect=expect,
         match=_FLOW_RUNS,
         match_related=_OURS,
         for_each={"prefect.resource.id"},

@@ -7,9 +7,9 @@ from typing import Any
 
 from prefect.artifacts import create_markdown_artifact
 
-from crossmodal.chunking.registry import fingerprints
 from crossmodal.chunking.rules import ChunkRules
 from crossmodal.ledger.backfill_records import Backfill
+from crossmodal.recognition.ocr import require_engine
 from crossmodal.records import Lineup, Plan
 from crossmodal.runs.run import Run
 from crossmodal.sources.listing.listing import Listing
@@ -35,6 +35,8 @@ def _planned(plan: Plan) -> str:
 def choose_rules(run: Run, asked: ChunkRules, named: Names[str]) -> Cutting:
     """Return how sources are cut: by what is named, else as the collection remembers it."""
     found = settle_rules(run.collection, asked, named)
+    if found.rules.ocr:
+        require_engine()
     run.notes += found.notes
     if run.options.record:
         remember(run.collection, found)
@@ -68,17 +70,11 @@ def preview(run: Run, plan: Plan, lineup: Lineup) -> dict[str, Any]:
 
 @stage("divide")
 def divide(
-    run: Run,
-    plan: Plan,
-    selected: selection.Selected,
-    lineup: Lineup,
-    rules: PlanRules,
-    cutting: Cutting,
+    run: Run, plan: Plan, selected: selection.Selected, lineup: Lineup, rules: PlanRules
 ) -> Backfill:
     """Divide the plan into the partitions of a backfill, and enter it into the ledger."""
     with run.recorder.span("divide") as span:
-        chunkers = tuple(fingerprints(cutting.rules, lineup).values())
-        backfill = partitioning.divide(run, plan, selected, lineup, chunkers, rules.shard_size)
+        backfill = partitioning.divide(run, plan, selected, lineup, rules.shard_size)
         span.num_items = len(backfill.counts)
     return backfill
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 DECODE_REVISION = 1
 """Raised when the same bytes would decode to other pixels; part of every preprocessing."""
 
+OCR_REVISION = "PP-OCRv6-small/1"
+"""Changed when the text in the same picture would be read differently."""
+
 _TEXT_RULES = ("text_chunker", "chunk_tokens", "overlap_tokens")
 
 
@@ -42,6 +45,8 @@ class Chunker:
     """Fields of ChunkRules that change its chunks."""
     has_passages: bool = True
     """Whether its passages are measured in the tokens of the encoder that serves texts."""
+    has_pictures: bool = False
+    """Whether text in its pictures is read where that is asked for."""
 
     def load(self) -> ModuleType:
         """Return its module; what is heavy in there waits for the first cut."""
@@ -60,7 +65,11 @@ class Chunker:
         """Return what goes into the ledger beside every chunk: ``whole_image/1``."""
         version = f"{self.name}/{self.load().REVISION}"
         followed = {name: asdict(rules)[name] for name in self.rules}
-        if self.has_passages and "text" in lineup.serving:
+        serves_texts = "text" in lineup.serving
+        reads = rules.ocr and self.has_pictures and serves_texts
+        if reads:
+            followed |= {name: asdict(rules)[name] for name in _TEXT_RULES} | {"ocr": OCR_REVISION}
+        if (self.has_passages or reads) and serves_texts:
             followed["measure"] = lineup.serving["text"].preprocessing
         if not followed:
             return version
@@ -70,18 +79,19 @@ class Chunker:
 
 # In order of precedence: the first whose pattern fits a media type is in charge of it.
 _CHUNKERS = (
-    Chunker("whole_image", "image", "images", has_passages=False),
+    Chunker("whole_image", "image", "images", has_passages=False, has_pictures=True),
     Chunker("video", "image", "video.cut", ("frames", "frame_interval_s", *_TEXT_RULES)),
     Chunker(
         "audio", "audio", "audio.cut", ("audio_window_s", "audio_overlap_s"), has_passages=False
     ),
     Chunker("subtitle", "text", "subtitles.cut", _TEXT_RULES),
-    Chunker("table", "text", "tables.cut", ("rows_per_chunk", *_TEXT_RULES)),
+    Chunker("table", "text", "tables.cut", ("rows_per_chunk", *_TEXT_RULES), has_pictures=True),
     Chunker(
         "document",
         "text",
         "documents.cut",
         ("page_images", "figures", "caption_weight", *_TEXT_RULES),
+        has_pictures=True,
     ),
     Chunker("records", "text", "text.records", _TEXT_RULES),
     Chunker("text", "text", "text.cut", _TEXT_RULES),
@@ -103,18 +113,12 @@ def chunker_of(fingerprint: str) -> Chunker:
     return _BY_NAME[fingerprint.partition("/")[0]]
 
 
-def chunker_for(media_type: str, lineup: Lineup) -> Chunker | None:
-    """Return the chunker of a media type, or None where its sources are skipped."""
-    for chunker in _active(lineup):
-        patterns = chunker.load().MEDIA_PATTERNS
-        if any(fnmatchcase(media_type.lower(), pattern) for pattern in patterns):
+def reader_of(media_type: str) -> Chunker | None:
+    """Return the chunker that reads a media type, whichever models serve; None where none does."""
+    for chunker in _CHUNKERS:
+        if any(fnmatchcase(media_type, pattern) for pattern in chunker.load().MEDIA_PATTERNS):
             return chunker
     return None
-
-
-def fingerprints(rules: ChunkRules, lineup: Lineup) -> dict[str, str]:
-    """Return the fingerprint of the chunker in charge by media pattern, the first to fit first."""
-    return {pattern: found.fingerprint for pattern, found in in_charge(rules, lineup).items()}
 
 
 def in_charge(rules: ChunkRules, lineup: Lineup) -> dict[str, InCharge]:

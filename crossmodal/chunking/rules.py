@@ -24,6 +24,7 @@ REMEMBERED = (
     "frame_interval_s",
     "audio_window_s",
     "rows_per_chunk",
+    "ocr",
 )
 """The rules that a collection keeps, in the order in which forms show them."""
 
@@ -51,6 +52,8 @@ class ChunkRules:
     audio_window_s: float = 10.0
     audio_overlap_s: float = 2.0
     rows_per_chunk: int = 20
+    ocr: bool = False
+    """Read the text in pictures, scanned pages and figures, and search it like other passages."""
     max_pages: int = 2000
     max_chunks: int = 20_000
     """Of one source; more is refused as ``too_many_chunks``."""

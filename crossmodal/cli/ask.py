@@ -14,6 +14,7 @@ from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOpt
 from crossmodal.cli.printing import print_json, print_tables
 
 if TYPE_CHECKING:
+    from crossmodal.search.answer import Answer
     from crossmodal.search.options import QueryOptions
 
 
@@ -34,6 +35,9 @@ def search(
         typer.Option(help="A .txt, .csv or .jsonl file of queries; answers come as JSON lines."),
     ] = None,
     contact_sheet: Annotated[Path | None, typer.Option(help="Write a PNG of the hits.")] = None,
+    only_paths: Annotated[
+        bool, typer.Option("--files", "-f", help="Print the paths of the hits and no more.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find what TEXTS or pictures mean."""
@@ -58,6 +62,13 @@ def search(
     if as_json:
         print_json([a.to_dict() for a in answers])
         return
+    if only_paths:
+        typer.echo("\n".join(dict.fromkeys(hit.uri for a in answers for hit in a.hits)))
+        return
+    _show(answers, contact_sheet)
+
+
+def _show(answers: list[Answer], contact_sheet: Path | None) -> None:
     print_tables([a.to_text_table() for a in answers])
     for notice in dict.fromkeys(notice for a in answers for notice in a.notices):
         typer.echo(f"note: {notice}", err=True)
@@ -106,8 +117,17 @@ def backfills(
     )
 
 
-def status(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOption = False) -> None:
+def status(
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    health: Annotated[
+        bool, typer.Option("--health", help="How sound the latest vectors are, instead.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Say what the collection holds, by model version, and how the last runs went."""
+    if health:
+        _show_health(collection, as_json=as_json)
+        return
     from crossmodal.ledger.collection import Collection
     from crossmodal.ledger.read.status import status as read_status
     from crossmodal.sandbox.walls import walls
@@ -121,6 +141,21 @@ def status(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOptio
         return
     print_tables(status_tables(found))
     typer.echo(f"Files are parsed in a process of their own: {walls().sentence()}.")
+
+
+def _show_health(path: str, *, as_json: bool) -> None:
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.ledger.write.health import latest_health
+    from crossmodal.ledger.write.model_versions import all_versions
+    from crossmodal.views.health import findings_table, health_table
+
+    with Collection(path).read() as con:
+        rows = latest_health(con, num_runs=12)
+        labels = {version.id or 0: version.label for version in all_versions(con)}
+    if as_json:
+        print_json(rows)
+        return
+    print_tables([health_table(rows, labels), findings_table(rows, labels)])
 
 
 def quarantine(

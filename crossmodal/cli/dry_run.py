@@ -27,13 +27,16 @@ def refuse_early(params: EmbedParams) -> None:
     """Refuse what the run could only fail at.
 
     Raises:
-        PathError, CollectionError, ModelError
+        PathError, CollectionError, ModelError, ExtraMissing
     """
     from crossmodal.ledger.collection import Collection
+    from crossmodal.recognition.ocr import require_engine
     from crossmodal.sources.planning import early
 
     collection = Collection(params.collection)
     early.refuse_unknown_paths(collection, params.paths, params.list_options())
+    if params.ocr:
+        require_engine()
     _refuse_unknown_models(collection, params.lineup_spec())
 
 
@@ -43,8 +46,9 @@ def _refuse_unknown_models(collection: Collection, spec: LineupSpec) -> None:
     from crossmodal.models.options import ModelSpec, for_passages, with_defaults
 
     wanted = spec if collection.exists else with_defaults(spec)
-    text = wanted.text and ModelSpec(for_passages(wanted.text.name), wanted.text.revision)
-    for named in filter(None, (wanted.joint, text, wanted.audio)):
+    for modality, model in wanted.named.items():
+        name = for_passages(model.name) if modality == "text" else model.name
+        named = ModelSpec(name, model.revision)
         model_files.describe(model_files.resolve(named), "float32", "")
 
 
@@ -62,7 +66,6 @@ def preview_index(params: IndexParams) -> dict[str, Any]:
 
 def preview_backfill(params: BackfillParams) -> dict[str, Any]:
     """Return what is due in each partition: plain values, and ``text`` for people."""
-    from crossmodal.chunking.registry import fingerprints
     from crossmodal.sources.partitions import divide, selection
     from crossmodal.sources.planning.temp_tables import reading
 
@@ -73,8 +76,7 @@ def preview_backfill(params: BackfillParams) -> dict[str, Any]:
         lineup = _lineup(run, params)
         cutting = _cutting(run, params)
         plan = _planned(run, params, chosen.listing, lineup, cutting)
-        cut_by = tuple(fingerprints(cutting.rules, lineup).values())
-        backfill = divide.divide(run, plan, chosen, lineup, cut_by, params.shard_size)
+        backfill = divide.divide(run, plan, chosen, lineup, params.shard_size)
         shown = divide.preview(run, backfill, lineup)
         del shown["markdown"]
         return shown

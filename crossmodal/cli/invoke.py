@@ -5,8 +5,8 @@ Shared by the commands that run a flow; knows none of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
@@ -40,11 +40,18 @@ def checked(model: type[Params], given: dict[str, Any]) -> Params:
 
 def run_flow(load: Callable[[], Any], params: BaseModel, *, as_json: bool) -> None:
     """Run the flow that ``load`` imports and print its report; see ``show_outcome``."""
+    with ready_flow(load) as flow:
+        given = params.model_dump(mode="json", exclude=getattr(params, "left_open", None))
+        show_outcome(flow(**given, return_state=True), as_json=as_json)
+
+
+@contextmanager
+def ready_flow(load: Callable[[], Any]) -> Iterator[Any]:
+    """Yield the flow that ``load`` imports, with a server to run on, for as many runs as wanted."""
     with early_server() as server, stopped_promptly(server.kill if server else _nothing):
         flow = load()
         with server.used() if server else nullcontext():
-            given = params.model_dump(mode="json", exclude=getattr(params, "left_open", None))
-            show_outcome(flow(**given, return_state=True), as_json=as_json)
+            yield flow
 
 
 def _nothing() -> None:
@@ -53,7 +60,7 @@ def _nothing() -> None:
 
 def show_outcome(state: Any, *, as_json: bool) -> None:
     """Print a flow run's report; exit code 1 where the run did not keep its promise."""
-    report = _outcome(state)
+    report = outcome(state)
     if as_json:
         print_json(report)
     else:
@@ -70,7 +77,7 @@ def show_preview(preview: dict[str, Any], *, as_json: bool) -> None:
         typer.echo(preview["text"])
 
 
-def _outcome(state: Any) -> dict[str, Any]:
+def outcome(state: Any) -> dict[str, Any]:
     """Return the run's report, also of a run that ended Failed; re-raise anything else."""
     from crossmodal.errors import RunError
 

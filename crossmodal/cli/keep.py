@@ -11,11 +11,18 @@ from crossmodal.cli.printing import print_json
 
 
 def verify(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOption = False) -> None:
-    """Read every block of the collection and check it; exit code 1 where something is wrong."""
+    """Read every block of the collection and its search cache; exit code 1 for anything wrong."""
+    from dataclasses import replace
+
     from crossmodal.ledger.collection import Collection
     from crossmodal.ledger.read.verify_all import verify_all
+    from crossmodal.vectors.ann.verify import verify_cache
 
     found = verify_all(Collection(collection))
+    if not found.problems:
+        cache = verify_cache(Collection(collection))
+        read = f"{cache.num_bytes:,} bytes in {cache.num_files} files of its search cache"
+        found = replace(found, cache=read, problems=cache.problems)
     if as_json:
         print_json(found)
     else:

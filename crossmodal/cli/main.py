@@ -13,6 +13,7 @@ import atexit
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
 import typer
 
@@ -20,13 +21,19 @@ from crossmodal.cli import agents, ask, create, keep, models, moderate, project,
 from crossmodal.cli.drawn import drawn
 from crossmodal.cli.evaluate import evaluate
 from crossmodal.cli.export import export
+from crossmodal.cli.judgements import judgements
 from crossmodal.cli.quiet import quieten
 from crossmodal.cli.recommend import recommend
+from crossmodal.cli.reranker import reranker
 from crossmodal.cli.serve import deploy, serve
+from crossmodal.cli.undo import undo
+from crossmodal.cli.watch import watch
 from crossmodal.cli.web import ui
 
+_HELP = "Keep a DuckDB file of embeddings in step with your files, and search it by meaning."
 _COMMANDS: tuple[Callable[..., None], ...] = (
     run.index,
+    watch,
     ask.search,
     recommend,
     create.pair,
@@ -37,6 +44,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     ask.quarantine,
     run.backfill,
     ask.backfills,
+    undo,
     run.finetune,
     run.promote,
     models.rollback,
@@ -44,6 +52,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     models.compare,
     models.gc,
     models.pin,
+    models.alias,
     evaluate,
     moderate.moderate,
     ask.profile,
@@ -63,7 +72,7 @@ def main() -> None:
     from crossmodal.errors import CrossmodalError
 
     project.put_first()
-    app = make_app(sys.argv[1:])
+    app = make_app([*sys.argv[1:], *_words_to_complete()])
     quieten()
     atexit.register(_mute)  # registered first, so it runs after everybody else's farewell
     try:
@@ -80,16 +89,42 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
     """
     app = typer.Typer(
         name="crossmodal",
-        help="Keep a DuckDB file of embeddings in step with your files, and search it by meaning.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
     )
+    app.callback(help=_HELP)(_with_version)
     for command in _COMMANDS:
         app.command()(drawn(command, arguments))
     app.add_typer(moderate.review)
+    app.add_typer(judgements)
     app.add_typer(space.space)
+    app.add_typer(reranker)
     return app
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"crossmodal {version('crossmodal')}")
+        raise typer.Exit
+
+
+def _with_version(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Say which version this is.", callback=_say_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Take what belongs to no command."""
+
+
+def _words_to_complete() -> list[str]:
+    """Return what stands on the command line that a shell wants to complete; most often nothing."""
+    given = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS") or ""
+    return given.split() if "_CROSSMODAL_COMPLETE" in os.environ else []
 
 
 def command_names() -> list[str]:

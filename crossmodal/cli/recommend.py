@@ -3,44 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from crossmodal.cli.options import (
-    DEFAULT_COLLECTION,
-    CollectionOption,
-    DeviceOption,
-    JsonOption,
-    ModelOption,
-)
+from crossmodal.cli.drawn import form_command
+from crossmodal.cli.invoke import checked
+from crossmodal.cli.options import JsonOption
 from crossmodal.cli.printing import print_json, print_tables
 
-_EXAMPLE = "A chunk id, an indexed path, a picture or a text; repeatable."
 
-
+@form_command("flows.params.recommend:RecommendParams")
 def recommend(
-    like: Annotated[list[str] | None, typer.Option(help=_EXAMPLE)] = None,
-    dislike: Annotated[list[str] | None, typer.Option(help=_EXAMPLE)] = None,
-    collection: CollectionOption = DEFAULT_COLLECTION,
-    strategy: Annotated[str, typer.Option(help="best, sum or average.")] = "best",
-    diversity: Annotated[
-        float, typer.Option(min=0, max=1, help="From 0, what fits best, to 1, what differs.")
-    ] = 0.0,
-    session: Annotated[
-        bool, typer.Option(help="Likes are in the order of time; each counts half the next.")
-    ] = False,
-    profile: Annotated[str | None, typer.Option(help="Begin with a stored taste.")] = None,
-    save: Annotated[str | None, typer.Option(help="Store this taste by name.")] = None,
-    k: Annotated[int, typer.Option("--k", "-k", min=1, max=1000, help="How many.")] = 10,
-    where: Annotated[
-        list[str] | None, typer.Option(help="As for search, such as path=*.jpg; repeatable.")
-    ] = None,
-    modality: Annotated[
-        list[str] | None, typer.Option(help="Only image, text or audio; repeatable.")
-    ] = None,
-    model: ModelOption = None,
-    device: DeviceOption = "auto",
+    given: dict[str, Any],
     contact_sheet: Annotated[
         Path | None, typer.Option(help="Write a PNG of what is found.")
     ] = None,
@@ -54,24 +29,9 @@ def recommend(
     as_json: JsonOption = False,
 ) -> None:
     """Find what somebody with these likes and dislikes would like; without any, a varied sample."""
-    from crossmodal.recommendation.options import RecommendOptions
-    from crossmodal.recommendation.scoring import strategy_named
+    from flows.params.recommend import RecommendParams
 
-    options = RecommendOptions(
-        collection=collection,
-        likes=like or [],
-        dislikes=dislike or [],
-        strategy=strategy_named(strategy),
-        diversity=diversity,
-        session=session,
-        profile=profile,
-        save=save,
-        k=k,
-        where=where or [],
-        modalities=tuple(modality or []),
-        model=model,
-        device=device,
-    )
+    options = checked(RecommendParams, given).recommend_options()
     if events:
         from crossmodal.recommendation.offline import evaluate
 

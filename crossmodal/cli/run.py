@@ -48,7 +48,7 @@ def finetune(given: dict[str, Any], as_json: JsonOption = False) -> None:
     run_flow(_finetune_flow, checked(FinetuneParams, given), as_json=as_json)
 
 
-@form_command("flows.params.asking:PromoteParams")
+@form_command("flows.params.asking:PromoteParams", without=("ask", "patience_h"))
 def promote(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Let searches use model versions that were built beside the live ones."""
     from flows.params.asking import PromoteParams

@@ -29,6 +29,13 @@ def ui(
         str | None, typer.Option("--model", "-m", help="Search this version, not the live one.")
     ] = None,
     device: DeviceOption = "auto",
+    rerank: Annotated[
+        str,
+        typer.Option(help="Reranker of the first 50 hits, or off; default: the collection's."),
+    ] = "",
+    rerank_deadline_ms: Annotated[
+        int, typer.Option(min=1, max=60_000, help="If it takes longer the hits stay as they are.")
+    ] = 3000,
     max_upload_bytes: Annotated[
         int, typer.Option(min=1000, help="Larger pictures to search by are refused.")
     ] = 20_000_000,
@@ -44,6 +51,8 @@ def ui(
         collection=collection,
         model=model,
         device=device,
+        rerank=rerank,
+        rerank_deadline_ms=rerank_deadline_ms,
         host=host,
         port=port,
         token=token or None,

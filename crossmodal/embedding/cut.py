@@ -14,10 +14,11 @@ from typing import Any
 
 from crossmodal.chunking.pieces import CutTools, Flaw, Piece, Source
 from crossmodal.chunking.registry import chunker_of
-from crossmodal.embedding.items import Item
 from crossmodal.embedding.modalities import HANDLING
 from crossmodal.embedding.modalities.row import Preparing
 from crossmodal.embedding.options import EmbedOptions
+from crossmodal.embedding.rows import CutChunk, ReadSource, Refusal, chunk_name
+from crossmodal.embedding.written import with_written
 from crossmodal.encoders.lineup_encoders import Encoders
 from crossmodal.errors import Refused
 from crossmodal.records import SECTION_SEPARATOR
@@ -30,22 +31,22 @@ class Cutter:
     encoders: Encoders
     options: EmbedOptions
 
-    def cut(self, item: Item, data: bytes) -> list[Item]:
-        """Return the source's chunks in reading order, or the source as refused.
+    def cut(self, source: ReadSource, data: bytes) -> list[CutChunk | Refusal]:
+        """Return the source's chunks in reading order, or why it was refused.
 
-        Parts that could not be used come as refused items.
+        Parts that could not be used come as refusals among them.
         """
         try:
-            chunks = list(self._chunks(item, data))
+            rows = list(self._chunks(source, data))
         except Refused as refusal:
-            return [item.refused("decode", refusal)]
+            return [source.refused("decode", refusal)]
         except MemoryError:
             message = "cutting it needs more memory than there is"
-            return [item.refused("decode", Refused("out_of_memory", message))]
-        return [
-            replace(chunk, size_bytes=0 if i else item.size_bytes, last=i == len(chunks) - 1)
-            for i, chunk in enumerate(chunks)
-        ]
+            return [source.refused("decode", Refused("out_of_memory", message))]
+        rows = [replace(row, last=i == len(rows) - 1) for i, row in enumerate(rows)]
+        if isinstance(rows[0], CutChunk):
+            rows[0] = replace(rows[0], size_bytes=source.size_bytes)
+        return rows
 
     @cached_property
     def _tools(self) -> CutTools:
@@ -55,37 +56,42 @@ class Cutter:
     def _preparing(self) -> Preparing:
         return Preparing(self.encoders, self.options)
 
-    def _chunks(self, item: Item, data: bytes) -> Iterator[Item]:
-        rules, chunker = self.options.chunk_rules, chunker_of(item.chunker)
-        source = Source(item.uri, item.media_type, data)
+    def _chunks(self, read: ReadSource, data: bytes) -> Iterator[CutChunk | Refusal]:
+        rules, chunker = self.options.chunk_rules, chunker_of(read.chunker)
+        source = Source(read.uri, read.media_type, data)
         ordinal = 0
-        for piece in chunker.cut(source, rules, self._tools):
+        pieces = chunker.cut(source, rules, self._tools)
+        if rules.ocr and "text" in self.encoders.lineup.serving:
+            pieces = with_written(pieces, rules, self._tools)
+        for piece in pieces:
             if isinstance(piece, Flaw):
-                yield item.refused("decode", Refused(piece.reason, piece.detail), piece.part)
+                yield read.refused("decode", Refused(piece.reason, piece.detail), piece.part)
                 continue
             if ordinal == rules.max_chunks:
                 limit = f"it gives more than {rules.max_chunks:,} chunks, which is the limit"
                 raise Refused("too_many_chunks", limit)
-            yield self._prepared(item, piece, ordinal)
+            yield self._prepared(read, piece, ordinal)
             ordinal += 1
         if not ordinal:
             raise Refused("no_content", "there is nothing in it to search for")
 
-    def _prepared(self, item: Item, piece: Piece, ordinal: int) -> Item:
-        chunk = replace(
-            item,
+    def _prepared(self, source: ReadSource, piece: Piece, ordinal: int) -> CutChunk | Refusal:
+        facts: dict[str, Any] = {}
+        try:
+            payload = HANDLING[piece.modality].payload(piece, self._preparing, facts)
+        except Refused as refusal:
+            return source.refused("decode", refusal, chunk_name(piece.kind, ordinal))
+        return CutChunk(
+            uri=source.uri,
+            content_hash=source.content_hash,
+            chunker=source.chunker,
             ordinal=ordinal,
             kind=piece.kind,
             modality=piece.modality,
             parent=piece.parent,
             section=SECTION_SEPARATOR.join(piece.section),
             text=piece.text,
+            meta=json.dumps({**piece.position, **piece.facts, **facts}),
+            payload=payload,
             caption=piece.caption,
         )
-        facts: dict[str, Any] = {}
-        try:
-            payload = HANDLING[piece.modality].payload(piece, self._preparing, facts)
-        except Refused as refusal:
-            return chunk.refused("decode", refusal, chunk.name)
-        meta = json.dumps({**piece.position, **piece.facts, **facts})
-        return replace(chunk, payload=payload, meta=meta)

@@ -6,10 +6,10 @@ Refuses to time, to part or to order the batches; how a modality is encoded stan
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from crossmodal.embedding.items import Item
 from crossmodal.embedding.modalities import HANDLING
+from crossmodal.embedding.rows import CutChunk, EmbeddedChunk, Refusal
 from crossmodal.encoders.lineup_encoders import Encoders
 from crossmodal.errors import Refused
 
@@ -22,19 +22,18 @@ class ChunkEncoding:
     caption_weight: float = 0.0
     """Share of a caption in its picture's vector: early fusion in the joint space."""
 
-    def encode(self, modality: str, items: list[Item]) -> list[Item]:
-        """Return items of one modality with their vectors as payloads."""
+    def encode(self, modality: str, chunks: list[CutChunk]) -> list[EmbeddedChunk | Refusal]:
+        """Return chunks of one modality with their vectors."""
         handling = HANDLING[modality]
-        encoded = handling.encode(self.encoders, items, self.caption_weight)
+        encoded = handling.encode(self.encoders, chunks, self.caption_weight)
         dim = self.encoders.lineup.serving[modality].dim
-        assert encoded.vectors.shape == (len(items), dim)
-        shorts = handling.second_vectors(self.encoders, items)
-        done = []
-        for row, item in enumerate(items):
+        assert encoded.vectors.shape == (len(chunks), dim)
+        joint = handling.second_vectors(self.encoders, chunks)
+        done: list[EmbeddedChunk | Refusal] = []
+        for row, chunk in enumerate(chunks):
             if failure := encoded.failed.get(row):
                 refusal = Refused(failure.reason, failure.detail)
-                done.append(item.refused("embed", refusal, item.name))
+                done.append(chunk.refused("embed", refusal, chunk.name))
             else:
-                payload = encoded.vectors[row].tobytes()
-                done.append(replace(item, payload=payload, short_payload=shorts.get(row)))
+                done.append(chunk.embedded(encoded.vectors[row].tobytes(), joint.get(row)))
         return done

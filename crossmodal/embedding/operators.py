@@ -9,16 +9,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from crossmodal.embedding.batch_size import batch_rule
 from crossmodal.embedding.cut import Cutter
 from crossmodal.embedding.encode import ChunkEncoding
-from crossmodal.embedding.items import Item
 from crossmodal.embedding.options import EmbedOptions
+from crossmodal.embedding.rows import (
+    CutChunk,
+    EmbeddedChunk,
+    PlannedSource,
+    ReadSource,
+    Refusal,
+    alive,
+)
 from crossmodal.encoders.forward import choose_device, num_passes, on_one_core
 from crossmodal.encoders.lineup_encoders import Encoders
 from crossmodal.errors import Refused
@@ -72,38 +79,37 @@ class ShardOperators:
         many = num_sources // (_BATCHES_EACH * max(2, num_passes(self._device)))
         return min(self.batch_rows, max(self._rule, many))
 
-    def read(self, items: list[Item]) -> list[Item]:
+    def read(self, sources: list[PlannedSource]) -> list[ReadSource | Refusal]:
         """Read the files; remote ones side by side."""
-        with self._timed("read", items):
-            if not any(is_remote(item.uri) for item in items):
-                return [self._read_one(item) for item in items]
+        with self._timed("read", sources):
+            if not any(is_remote(source.uri) for source in sources):
+                return [self._read_one(source) for source in sources]
             with ThreadPoolExecutor(_NUM_DOWNLOADS) as pool:
-                return list(pool.map(self._read_one, items))
+                return list(pool.map(self._read_one, sources))
 
-    def decode(self, items: list[Item]) -> list[list[Item]]:
+    def decode(self, sources: list[ReadSource | Refusal]) -> list[list[CutChunk | Refusal]]:
         """Cut each source into chunks that the encoders take."""
-        with on_one_core(), self._timed("decode", _alive(items)):
-            return [[item] if item.reason else self._decode_one(item) for item in items]
+        with on_one_core(), self._timed("decode", alive(sources)):
+            return [[row] if isinstance(row, Refusal) else self._decode_one(row) for row in sources]
 
-    def forward(self, items: list[Item]) -> list[Item]:
+    def forward(self, rows: list[CutChunk | Refusal]) -> list[EmbeddedChunk | Refusal]:
         """Turn chunks into vectors, running as many batches in parallel as the device can."""
-        rows = [row for row, item in enumerate(items) if not item.reason]
-        done = list(items)
-        if rows:
-            alive = [items[row] for row in rows]
+        chunks = alive(rows)
+        embedded: dict[int, EmbeddedChunk | Refusal] = {}
+        if chunks:
             # Waiting for the turn is not the model's work, so the clock starts inside.
-            with self._turns, on_one_core(), self._timed("forward", alive):
-                for modality, part in self._passes(alive):
-                    encoded = self.encoding.encode(modality, [alive[place] for place in part])
-                    for place, item in zip(part, encoded, strict=True):
-                        done[rows[place]] = item
-        self.progress(sum(item.last for item in items))
-        return done
+            with self._turns, on_one_core(), self._timed("forward", chunks):
+                for modality, places in self._passes(chunks):
+                    done = self.encoding.encode(modality, [chunks[place] for place in places])
+                    embedded |= zip(places, done, strict=True)
+        self.progress(sum(row.last for row in rows))
+        in_order = iter([embedded[place] for place in range(len(chunks))])
+        return [row if isinstance(row, Refusal) else next(in_order) for row in rows]
 
-    def _passes(self, items: list[Item]) -> Iterator[tuple[str, list[int]]]:
-        """Yield, for each forward pass, its modality and the indices of its items."""
-        for modality in sorted({item.modality for item in items}):
-            places = [place for place, item in enumerate(items) if item.modality == modality]
+    def _passes(self, chunks: list[CutChunk]) -> Iterator[tuple[str, list[int]]]:
+        """Yield, for each forward pass, its modality and the indices of its chunks."""
+        for modality in sorted({chunk.modality for chunk in chunks}):
+            places = [place for place, chunk in enumerate(chunks) if chunk.modality == modality]
             size = self._pass_rows(modality)
             yield from ((modality, places[i : i + size]) for i in range(0, len(places), size))
 
@@ -116,30 +122,28 @@ class ShardOperators:
     def _rule(self) -> int:
         return batch_rule(self._device, self.options.batch_size)
 
-    def _read_one(self, item: Item) -> Item:
-        if item.size_bytes > self.options.max_file_bytes:
-            limit = f"{item.size_bytes:,} bytes; the limit is {self.options.max_file_bytes:,}"
-            return item.refused("read", Refused("too_large", limit))
-        if item.size_bytes > LARGE_FILE_BYTES:
-            return item
+    def _read_one(self, source: PlannedSource) -> ReadSource | Refusal:
+        if source.size_bytes > self.options.max_file_bytes:
+            limit = f"{source.size_bytes:,} bytes; the limit is {self.options.max_file_bytes:,}"
+            return source.refused("read", Refused("too_large", limit))
         try:
-            return replace(item, payload=self._bytes_of(item))
+            data = None if source.size_bytes > LARGE_FILE_BYTES else self._bytes_of(source)
         except Refused as refusal:
-            return item.refused("read", refusal)
+            return source.refused("read", refusal)
+        return source.read(data)
 
-    def _decode_one(self, item: Item) -> list[Item]:
+    def _decode_one(self, source: ReadSource) -> list[CutChunk | Refusal]:
         try:
-            data = self._bytes_of(item) if item.payload is None else item.payload
+            data = self._bytes_of(source) if source.data is None else source.data
         except Refused as refusal:
-            return [item.refused("read", refusal)]
-        return self.cutter.cut(replace(item, payload=None), data)
+            return [source.refused("read", refusal)]
+        return self.cutter.cut(source, data)
 
-    def _bytes_of(self, item: Item) -> bytes:
-        return read_source(item.uri, self.options.max_file_bytes, item.content_hash)
+    def _bytes_of(self, source: PlannedSource) -> bytes:
+        return read_source(source.uri, self.options.max_file_bytes, source.content_hash)
 
     @contextmanager
-    def _timed(self, operator: str, items: Iterable[Item]) -> Iterator[None]:
-        counted = list(items)
+    def _timed(self, operator: str, rows: Sequence[PlannedSource | CutChunk]) -> Iterator[None]:
         started_s, clock = time.time(), time.perf_counter()
         yield
         self.record(
@@ -149,11 +153,7 @@ class ShardOperators:
                 worker=threading.current_thread().name,
                 started_s=started_s,
                 wall_s=time.perf_counter() - clock,
-                num_items=len(counted),
-                num_bytes=sum(item.size_bytes for item in counted),
+                num_items=len(rows),
+                num_bytes=sum(row.size_bytes for row in rows),
             )
         )
-
-
-def _alive(items: Iterable[Item]) -> list[Item]:
-    return [item for item in items if not item.reason]

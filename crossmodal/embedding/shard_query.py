@@ -18,15 +18,31 @@ from weakref import WeakValueDictionary
 import numpy as np
 import pyarrow as pa
 
-from crossmodal.embedding.item_columns import to_columns
-from crossmodal.embedding.items import ITEM_TYPE, PLANNED_COLUMNS, Item, from_arrow
 from crossmodal.embedding.operators import ShardOperators
 from crossmodal.embedding.options import EmbedOptions
 from crossmodal.embedding.ray.client import run_on_ray
+from crossmodal.embedding.rows import (
+    STATES,
+    EmbeddedChunk,
+    PlannedSource,
+    Refusal,
+    alive,
+    arrow_type,
+    from_arrow,
+    nested_to_arrow,
+    planned_sources,
+    to_arrow,
+)
 from crossmodal.records import CHUNK_SCHEMA, Lineup, Span, VectorList, vector_schema
 
 if TYPE_CHECKING:
     from crossmodal.encoders.lineup_encoders import Encoders
+
+_ABSENT: dict[str, Any] = {
+    **{"ordinal": 0, "kind": "", "modality": "", "section": "", "text": "", "meta": "{}"},
+    **{"part": ""},
+}
+"""What stands in a column of CHUNK_SCHEMA that the row of a refusal, or of a chunk, lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +77,24 @@ def embed_shard(
     ``record`` and ``progress`` are called from several threads; progress counts sources that are
     through.
     """
-    items: list[Item] = []
-    if planned.num_rows and options.runner == "ray":
-        items = run_on_ray(_to_items(planned), encoders, options, record)
-        progress(planned.num_rows)
-    elif planned.num_rows:
-        items = _ShardQuery(ShardOperators(encoders, options, record, progress)).run(planned)
-    by_source = [list(group) for _, group in itertools.groupby(items, key=lambda item: item.uri)]
+    sources, rows = planned_sources(planned), list[EmbeddedChunk | Refusal]()
+    if sources and options.runner == "ray":
+        rows = run_on_ray(sources, encoders, options, record)
+        progress(len(sources))
+    elif sources:
+        rows = _ShardQuery(ShardOperators(encoders, options, record, progress)).run(sources)
+    by_source = [list(group) for _, group in itertools.groupby(rows, key=lambda row: row.uri)]
     uris = [group[0].uri for group in by_source]
     assert uris == planned["uri"].to_pylist(), "sources were lost or moved"
-    settled = [item for group in by_source for item in _whole_or_parts(group)]
+    settled = [row for group in by_source for row in _whole_or_parts(group)]
     return _to_tables(settled, encoders.lineup)
 
 
-def _whole_or_parts(items: list[Item]) -> list[Item]:
-    """Return a source's items; where none has a vector the source is refused as a whole."""
-    if all(item.reason for item in items):
-        return [replace(items[0], part="")]
-    return items
+def _whole_or_parts(rows: list[EmbeddedChunk | Refusal]) -> list[EmbeddedChunk | Refusal]:
+    """Return a source's rows; where none has a vector the source is refused as a whole."""
+    if isinstance(rows[0], Refusal) and not alive(rows):
+        return [replace(rows[0], part="")]
+    return rows
 
 
 class _ShardQuery:
@@ -96,38 +112,41 @@ class _ShardQuery:
     def __reduce__(self) -> tuple[Any, ...]:
         return _find_open, (self._key,)
 
-    def run(self, planned: pa.Table) -> list[Item]:
+    def run(self, sources: list[PlannedSource]) -> list[EmbeddedChunk | Refusal]:
         """Run the query and return what became of each source."""
         daft = _import_daft()
         # The larger batches start at the model: a batch of pixels is small, one of files is not.
-        decode_rows = self._operators.decode_rows(planned.num_rows)
-        forward_rows = self._operators.forward_rows(planned.num_rows)
-        items = pa.table({"item": to_columns(_to_items(planned))})
-        frame = daft.from_arrow(items).into_batches(decode_rows)
-        frame = frame.with_column("item", self._operator(daft, "read", ITEM_TYPE)(frame["item"]))
-        decode = self._operator(daft, "decode", pa.large_list(ITEM_TYPE))
-        frame = frame.with_column("item", decode(frame["item"])).explode("item")
-        frame = frame.into_batches(forward_rows)
-        frame = frame.with_column("item", self._operator(daft, "forward", ITEM_TYPE)(frame["item"]))
-        return from_arrow(frame.to_arrow()["item"])
+        decode_rows = self._operators.decode_rows(len(sources))
+        forward_rows = self._operators.forward_rows(len(sources))
+        frame = daft.from_arrow(pa.table({"row": to_arrow(sources, PlannedSource)}))
+        frame = frame.into_batches(decode_rows)
+        frame = frame.with_column("row", self._operator(daft, "read")(frame["row"]))
+        frame = frame.with_column("row", self._operator(daft, "decode")(frame["row"]))
+        frame = frame.explode("row").into_batches(forward_rows)
+        frame = frame.with_column("row", self._operator(daft, "forward")(frame["row"]))
+        parts = frame.to_arrow()["row"].chunks
+        return [row for part in parts for row in from_arrow(part, EmbeddedChunk)]
 
-    def apply(self, operator: str, rows: pa.Array) -> pa.Array:
+    def apply(self, operator: str, rows: pa.StructArray) -> pa.Array:
         """Run an operator over one batch of rows."""
-        items = from_arrow(rows)
-        done = getattr(self._operators, operator)(items)
+        takes, gives = STATES[operator]
+        given = from_arrow(rows, takes)
+        done = getattr(self._operators, operator)(given)
         # Daft would silently repeat a single row for all.
-        assert len(done) == len(items), f"{operator} gave {len(done)} rows for {len(items)}"
-        return _nested(done) if operator == "decode" else to_columns(done)
+        assert len(done) == len(given), f"{operator} gave {len(done)} rows for {len(given)}"
+        return nested_to_arrow(done, gives) if operator == "decode" else to_arrow(done, gives)
 
-    def _operator(self, daft: Any, name: str, returns: pa.DataType) -> Any:
+    def _operator(self, daft: Any, name: str) -> Any:
         query = self
 
-        def run(item: Any) -> Any:
-            return daft.Series.from_arrow(query.apply(name, item.to_arrow()))
+        def run(row: Any) -> Any:
+            return daft.Series.from_arrow(query.apply(name, row.to_arrow()))
 
         run.__name__ = name
-        run.__annotations__ = {"item": daft.Series}
-        return daft.func.batch(return_dtype=daft.DataType.from_arrow_type(returns))(run)
+        run.__annotations__ = {"row": daft.Series}
+        gives = arrow_type(STATES[name][1])
+        returned = pa.large_list(gives) if name == "decode" else gives
+        return daft.func.batch(return_dtype=daft.DataType.from_arrow_type(returned))(run)
 
 
 _OPEN: WeakValueDictionary[str, _ShardQuery] = WeakValueDictionary()
@@ -145,37 +164,28 @@ def _import_daft() -> Any:
     return daft
 
 
-def _nested(groups: list[list[Item]]) -> pa.Array:
-    offsets = pa.array(np.cumsum([0, *map(len, groups)]), pa.int64())
-    flat = to_columns([item for group in groups for item in group])
-    return pa.LargeListArray.from_arrays(offsets, flat)
+def _to_tables(rows: list[EmbeddedChunk | Refusal], lineup: Lineup) -> EmbeddedShard:
+    columns = {
+        name: [getattr(row, name, _ABSENT.get(name)) for row in rows] for name in CHUNK_SCHEMA.names
+    }
+    return EmbeddedShard(pa.table(columns).cast(CHUNK_SCHEMA), dict(_vectors(alive(rows), lineup)))
 
 
-def _to_items(planned: pa.Table) -> list[Item]:
-    return [Item(**row) for row in planned.select(PLANNED_COLUMNS).to_pylist()]
-
-
-def _to_tables(items: list[Item], lineup: Lineup) -> EmbeddedShard:
-    columns = {name: [getattr(item, name) for item in items] for name in CHUNK_SCHEMA.names}
-    alive = [item for item in items if not item.reason]
-    return EmbeddedShard(pa.table(columns).cast(CHUNK_SCHEMA), dict(_vectors(alive, lineup)))
-
-
-def _vectors(alive: list[Item], lineup: Lineup) -> Iterator[tuple[VectorList, pa.Table]]:
+def _vectors(chunks: list[EmbeddedChunk], lineup: Lineup) -> Iterator[tuple[VectorList, pa.Table]]:
     for vectors in lineup.lists:
-        rows = [(item, item.payload) for item in alive if item.modality == vectors.modality]
+        rows = [(chunk, chunk.vector) for chunk in chunks if chunk.modality == vectors.modality]
         yield vectors, _vector_table(rows, vectors.version.dim)
     if lineup.short_texts:
-        rows = [(item, item.short_payload) for item in alive if item.short_payload]
+        rows = [(chunk, chunk.joint_vector) for chunk in chunks if chunk.joint_vector]
         yield lineup.short_texts, _vector_table(rows, lineup.joint.dim)
 
 
-def _vector_table(rows: list[tuple[Item, bytes | None]], dim: int) -> pa.Table:
-    flat = np.frombuffer(b"".join(payload or b"" for _, payload in rows), np.float32)
+def _vector_table(rows: list[tuple[EmbeddedChunk, bytes]], dim: int) -> pa.Table:
+    flat = np.frombuffer(b"".join(vector for _, vector in rows), np.float32)
     columns = {
-        "content_hash": [item.content_hash for item, _ in rows],
-        "chunker": [item.chunker for item, _ in rows],
-        "ordinal": [item.ordinal for item, _ in rows],
+        "content_hash": [chunk.content_hash for chunk, _ in rows],
+        "chunker": [chunk.chunker for chunk, _ in rows],
+        "ordinal": [chunk.ordinal for chunk, _ in rows],
         "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat), dim),
     }
     return pa.table(columns, schema=vector_schema(dim))

@@ -1,7 +1,8 @@
-"""Work through shards: read the plan's rows, embed them, commit; one transaction a shard.
+"""Work through shards: read the plan's rows, embed them, commit; one transaction a portion.
 
-Between two shards nothing is held but the model, so a crash or a cancel costs at most the shard
-in flight. What another run committed meanwhile is left out before the forward pass.
+A portion is a shard, or as much of a slow one as a minute is enough for. Between two portions
+nothing is held but the model, so a crash or a cancel costs at most the one in flight. What another
+run committed meanwhile is left out before the forward pass.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from crossmodal.embedding.portions import Portions
 from crossmodal.embedding.probes import Probes, hubs_of
 from crossmodal.ledger.read.pending import still_pending
 from crossmodal.ledger.words.postings import words_of_cut
@@ -55,14 +57,18 @@ def embed_batch(work: ShardWork, batch: Batch) -> int:
     if batch.first == 0:
         work.progress.start(shards.metadata.num_rows, "embedding")
     num_embedded = 0
+    portions = Portions()
     for i in range(batch.first, batch.stop):
-        work.between_shards()
-        started_s = time.monotonic()
-        planned = shards.read_row_group(i)
-        embedded = _embed_one(work, planned)
-        told = _told(planned, embedded) + f" in {time.monotonic() - started_s:.1f} s"
-        work.tell(f"shard {i + 1} of {shards.num_row_groups}: {told}")
-        num_embedded += embedded.num_vectors if embedded else 0
+        shard = shards.read_row_group(i)
+        for portion, name in portions.of(shard, f"shard {i + 1} of {shards.num_row_groups}"):
+            work.between_shards()
+            started_s = time.monotonic()
+            embedded = _embed_one(work, portion)
+            took_s = time.monotonic() - started_s
+            work.tell(f"{name}: {_told(portion, embedded)} in {took_s:.1f} s")
+            if embedded is not None:
+                portions.took(portion, took_s)
+                num_embedded += embedded.num_vectors
     return num_embedded
 
 

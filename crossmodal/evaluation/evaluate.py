@@ -79,7 +79,12 @@ def evaluate(spec: EvaluateSpec, tick: Tick = lambda num: None) -> Evaluated:
         set_name=given.name,
         set_path=str(given.path),
         set_digest=given.digest,
-        settings={"model": spec.query.model, "where": spec.query.where, "depth": spec.query.k},
+        settings={
+            "model": spec.query.model,
+            "where": spec.query.where,
+            "depth": spec.query.k,
+            "rerank": spec.query.rerank,
+        },
         problems=given.problems.listed(),
         overlap=seen,
         pairs=[outcome.result for outcome in done],

@@ -40,6 +40,8 @@ class Hit:
     """What hits of all modalities are ranked by; None where that is not known."""
     strength: str
     """strong, likely or weak, from the merit; empty without one."""
+    rerank_score: float | None
+    """What a reranker gave it, which compares within one answer only; None where none did."""
     place: str
     """Where in its source, such as ``page 3`` or ``at 0:12``; empty for the whole of it."""
     text: str
@@ -72,6 +74,8 @@ class Hits(Sequence[Hit]):
     """Whether any hit is likely or strong; None where nobody can tell."""
     verdict: str = ""
     """What is said above the hits: that nothing stands out, or nothing."""
+    reranked_by: str = ""
+    """Label of the reranker that ordered the first hits; empty where none did."""
     notices: tuple[str, ...] = ()
     """What a person should know of how the hits were found."""
     has_more: bool = False
@@ -151,6 +155,7 @@ def hits_of(answer: Answer) -> Hits:
         model=answer.model,
         stands_out=answer.stands_out,
         verdict=answer.verdict,
+        reranked_by=answer.reranked_by,
         notices=tuple(answer.notices),
         has_more=answer.has_more,
     )
@@ -169,6 +174,7 @@ def _schema() -> pa.Schema:
         "rank": pa.int32(),
         "score": pa.float64(),
         "merit": pa.float64(),
+        "rerank_score": pa.float64(),
         "chunk_id": pa.int64(),
         "size_bytes": pa.int64(),
         "modified": pa.timestamp("us", tz="UTC"),

@@ -16,7 +16,6 @@ from crossmodal.errors import Refused
 from crossmodal.files.read import is_remote, read_source
 from crossmodal.previews.preview import Subject, can_show, preview
 from crossmodal.previews.thumbnail import MAX_FILE_BYTES
-from crossmodal.records import Lineup
 from crossmodal.views.human import printable
 from crossmodal.views.places import snippet
 
@@ -31,8 +30,7 @@ _READERS = 4
 _TEXT_CHARS = 240
 _HEADER = ("", "", "score", "strength", "path", "place", "text")
 _PNG = b"\x89PNG"
-# Pictures within office documents would need the models that the document was cut for.
-_NO_MODELS = Lineup(serving={})
+# Not pictures within office documents: for each of them the document would be cut again.
 _DIRECT = ("image/", "video/", "audio/", "application/pdf")
 
 
@@ -63,7 +61,7 @@ def picture_of(hit: Hit) -> bytes | None:
         kind=hit.kind, media_type=hit.media_type, uri=hit.path, text=hit.text, meta=hit.meta
     )
     try:
-        return preview(subject, _content(hit.path), _NO_MODELS, _SIDE_PX)
+        return preview(subject, _content(hit.path), _SIDE_PX)
     except (Refused, OSError):
         return None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from crossmodal.ledger.collection import Collection
     from crossmodal.ledger.read.status import Status
+    from crossmodal.ledger.write.undo import Undone
     from crossmodal.models.catalogue import Entry
     from crossmodal.search.options import QueryOptions
     from crossmodal.search.service import Query, SearchService
@@ -74,6 +75,7 @@ class OpenCollection:
         k: int = 10,
         where: Words = (),
         modalities: Words = (),
+        rerank: str = "",
     ) -> Hits: ...
     @overload
     def search(
@@ -84,6 +86,7 @@ class OpenCollection:
         k: int = 10,
         where: Words = (),
         modalities: Words = (),
+        rerank: str = "",
     ) -> list[Hits]: ...
     def search(
         self,
@@ -93,6 +96,7 @@ class OpenCollection:
         k: int = 10,
         where: Words = (),
         modalities: Words = (),
+        rerank: str = "",
     ) -> Hits | list[Hits]:
         """Return what means a text or is like a picture, one hit a source, best first.
 
@@ -102,13 +106,16 @@ class OpenCollection:
             k: how many hits, 1 to 1000.
             where: conditions that all must hold, such as ``"path=*.jpg"`` or ``"size>100kB"``.
             modalities: only chunks of these: image, text, audio; empty for all.
+            rerank: directory or hub id of a model that orders the first 50 hits anew, or ``"off"``;
+                empty for what the collection keeps.
 
         Raises:
             FilterError, ParametersError: the question cannot be understood.
             PathError: the picture cannot be used.
             CollectionMissing, CollectionEmpty, ModelMismatch: before a model is loaded.
+            ModelUnavailable, ModelUnsupported: what is named is no reranker.
         """
-        options = self._options(k, where, modalities)
+        options = replace(self._options(k, where, modalities), rerank=rerank)
         if text is None or isinstance(text, str):
             query = _query(text, image)
             return hits_of(_explained(lambda: self._service().ask(query, options)))
@@ -159,6 +166,21 @@ class OpenCollection:
 
         given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
         return run_index(self.path, [os.fspath(path) for path in given], options)
+
+    def undo(self, run: str) -> Undone:
+        """Put the collection back as it was before a run; nothing is embedded.
+
+        Args:
+            run: its id, or the beginning of it. The undoing has an id too: undo that, and the run
+                holds again.
+
+        Raises:
+            UndoRefused: it is not kept, was undone, or a later run touched the same sources.
+            CollectionError: there is no such run, or more than one.
+        """
+        from crossmodal.runs.undo_run import undo_run
+
+        return undo_run(self._collection(), run)
 
     def status(self) -> Status:
         """Return what the collection holds, by model version, and how the last runs went."""

@@ -315,6 +315,60 @@ def m022_words(con: duckdb.DuckDBPyConnection) -> None:
         CREATE TABLE source_words (uri VARCHAR PRIMARY KEY, terms BIGINT[] NOT NULL)""")
 
 
+def m023_undo(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for what runs wrote over, so that a run can be undone.
+
+    A step that later adds a column to source, chunk or quarantine adds it here too.
+    """
+    con.execute("""
+        CREATE SEQUENCE undo_seq;
+        CREATE TABLE undo_run (
+            run_id VARCHAR PRIMARY KEY, seq BIGINT NOT NULL, undoes VARCHAR, undone_by VARCHAR,
+            num_bytes BIGINT);
+        CREATE TABLE undo_source AS
+            SELECT '' AS undo_run, 0::BIGINT AS undo_seq, true AS existed, '' AS content_after,
+            * FROM source LIMIT 0;
+        CREATE TABLE undo_chunk AS
+            SELECT '' AS undo_run, 0::BIGINT AS undo_seq, true AS existed, * FROM chunk LIMIT 0;
+        CREATE TABLE undo_quarantine AS
+            SELECT '' AS undo_run, 0::BIGINT AS undo_seq, true AS existed, *
+            FROM quarantine LIMIT 0;
+        CREATE TABLE undo_calibration AS
+            SELECT '' AS undo_run, '' AS revision, * FROM calibration LIMIT 0;
+        CREATE TABLE undo_vector (
+            undo_run VARCHAR, undo_seq BIGINT, existed BOOLEAN, list VARCHAR, chunk_id BIGINT,
+            run_id VARCHAR, v FLOAT[], hub FLOAT)""")
+
+
+def m024_judgements(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for what people say of hits; only ever added to, the latest word counts."""
+    con.execute("""
+        CREATE SEQUENCE judgement_id;
+        CREATE TABLE judgement (
+            id BIGINT PRIMARY KEY DEFAULT nextval('judgement_id'), query_kind VARCHAR NOT NULL,
+            query VARCHAR NOT NULL, chunk_id BIGINT NOT NULL, uri VARCHAR NOT NULL,
+            fits BOOLEAN, model VARCHAR NOT NULL, rank INTEGER NOT NULL, who VARCHAR NOT NULL,
+            judged_at TIMESTAMPTZ NOT NULL)""")
+
+
+def m025_health(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the memory of how sound the vectors of each run were."""
+    con.execute("""
+        CREATE TABLE health (
+            run_id VARCHAR NOT NULL, model_version_id INTEGER NOT NULL, modality VARCHAR NOT NULL,
+            measures VARCHAR NOT NULL, findings VARCHAR[] NOT NULL,
+            measured_at TIMESTAMPTZ NOT NULL,
+            PRIMARY KEY (run_id, model_version_id, modality))""")
+
+
+def m026_aliases(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for names that people give to model versions and move."""
+    con.execute("""
+        CREATE TABLE model_alias (
+            name VARCHAR PRIMARY KEY, model_version_id INTEGER NOT NULL, why VARCHAR NOT NULL,
+            set_at TIMESTAMPTZ NOT NULL)""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -338,6 +392,10 @@ STEPS: tuple[Step, ...] = (
     m020_maps,
     m021_spaces,
     m022_words,
+    m023_undo,
+    m024_judgements,
+    m025_health,
+    m026_aliases,
 )
 LATEST = len(STEPS)
 

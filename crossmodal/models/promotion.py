@@ -7,7 +7,7 @@ a process is killed exactly one line-up is live.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import duckdb
 
@@ -15,6 +15,7 @@ from crossmodal.errors import CollectionEmpty, ModelMismatch
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.stored_vectors import num_vectors
 from crossmodal.ledger.write import model_versions
+from crossmodal.modalities import OTHERS
 from crossmodal.models import promotion_log
 from crossmodal.models.options import for_passages
 from crossmodal.records import Lineup, ModelVersion
@@ -32,6 +33,8 @@ class Promotion:
     after: dict[str, str]
     vectors: dict[str, int]
     """Vectors by modality under the new line-up."""
+    vectors_before: dict[str, int] = field(default_factory=dict)
+    """Under the line-up so far, where it was asked what would change."""
 
 
 def promote(
@@ -41,7 +44,7 @@ def promote(
     allow_partial: bool = False,
     why: str = "",
 ) -> Promotion:
-    """Make the named versions live: by modality (image, text, audio) a name, number or label.
+    """Make the named versions live: by modality a name, number or label.
 
     A joint model that is named takes the texts over from the former joint model. What is live
     already stays so, and nothing is logged.
@@ -50,23 +53,21 @@ def promote(
         CollectionEmpty: there is no live line-up yet.
         ModelMismatch: a version is unknown, cannot serve its modality, or holds too little.
     """
-    live = model_versions.live(con)
-    if live is None:
-        raise CollectionEmpty("there is nothing to replace yet: run `crossmodal index PATH...`")
-    found = {modality: _find(con, spec, modality) for modality, spec in named.items()}
-    text = live.serving.get("text")
-    lineup = Lineup.of(
-        found.get("image", live.joint),
-        found.get("text", None if text == live.joint else text),
-        found.get("audio", live.serving.get("audio")),
-    )
-    counts = {vectors.modality: num_vectors(con, vectors) for vectors in lineup.lists}
-    if not allow_partial:
-        _refuse_less(con, live, lineup, counts)
+    live, lineup, counts = _proposed(con, named, allow_partial=allow_partial)
     if lineup != live:
         model_versions.set_live(con, lineup)
         promotion_log.log(con, promotion_log.PROMOTE, (live, lineup), why)
     return Promotion(_labels(live), _labels(lineup), counts)
+
+
+def proposed_in(
+    collection: Collection, named: dict[str, str], *, allow_partial: bool = False
+) -> Promotion:
+    """Say what a promotion would change, and change nothing; raises as ``promote`` does."""
+    with collection.read() as con:
+        live, lineup, counts = _proposed(con, named, allow_partial=allow_partial)
+        before = {vectors.modality: num_vectors(con, vectors) for vectors in live.lists}
+    return Promotion(_labels(live), _labels(lineup), counts, before)
 
 
 def promote_in(
@@ -115,6 +116,26 @@ def rollback_in(collection: Collection, why: str = "") -> Promotion:
         pass
     with collection.write() as con:
         return rollback(con, why)
+
+
+def _proposed(
+    con: duckdb.DuckDBPyConnection, named: dict[str, str], *, allow_partial: bool
+) -> tuple[Lineup, Lineup, dict[str, int]]:
+    """Return the live line-up, the one that is wanted, and its vectors by modality."""
+    live = model_versions.live(con)
+    if live is None:
+        raise CollectionEmpty("there is nothing to replace yet: run `crossmodal index PATH...`")
+    found = {modality: _find(con, spec, modality) for modality, spec in named.items()}
+    text = live.serving.get("text")
+    lineup = Lineup.of(
+        found.get("image", live.joint),
+        found.get("text", None if text == live.joint else text),
+        **{m: found.get(m, live.serving.get(m)) for m in OTHERS},
+    )
+    counts = {vectors.modality: num_vectors(con, vectors) for vectors in lineup.lists}
+    if not allow_partial:
+        _refuse_less(con, live, lineup, counts)
+    return live, lineup, counts
 
 
 def _find(con: duckdb.DuckDBPyConnection, spec: str, modality: str) -> ModelVersion:

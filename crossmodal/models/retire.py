@@ -1,8 +1,8 @@
 """Collect model versions that nobody needs any more, and free what their vectors take.
 
-Owns which versions are kept: those that are live, pinned, that a rollback would go back to, that
-a run works with, that a kept space is derived from, and the newest few. Refuses to guess:
-what would go is told first, with its bytes, and nothing goes unless it is asked for.
+Owns which versions are kept: those that are live, pinned, that have an alias, that a rollback would
+go back to, that a run works with, that a kept space is derived from, and the newest few. Refuses to
+guess: what would go is told first, with its bytes, and nothing goes unless it is asked for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from crossmodal.errors import ModelMismatch
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.stored_vectors import num_vectors
 from crossmodal.ledger.sql import first_row
-from crossmodal.ledger.write import model_versions
+from crossmodal.ledger.write import model_versions, undo_log
 from crossmodal.ledger.write.model_versions import table_of, vector_lists
 from crossmodal.models import promotion_log
 from crossmodal.models.lineage import lineage_of
@@ -30,12 +30,14 @@ _ROW_BYTES = 16
 _OF_VERSION = (
     "probe",
     "calibration",
+    "health",
     "search_codes",
     "batch_size",
     "lineage",
     "space",
     "training_item",
     "pinned_version",
+    "model_alias",
 )
 
 
@@ -127,6 +129,9 @@ def _needed(
         _numbers(con, "SELECT model_version_id FROM run WHERE state = 'running'"),
         "a run works with it",
     )
+    reasons |= dict.fromkeys(
+        _numbers(con, "SELECT model_version_id FROM model_alias"), "has an alias"
+    )
     reasons |= dict.fromkeys(_numbers(con, "SELECT model_version_id FROM pinned_version"), "pinned")
     reasons |= dict.fromkeys(before.before.values() if before else (), "live before")
     reasons |= dict.fromkeys((v.id or 0 for v in live.versions) if live else (), "live")
@@ -158,6 +163,7 @@ def _retired(con: duckdb.DuckDBPyConnection, path: Path, version: ModelVersion) 
 def _drop(con: duckdb.DuckDBPyConnection, version: ModelVersion) -> None:
     for held in vector_lists(version):
         con.execute(f"DROP TABLE {table_of(held)}")
+        undo_log.drop_list(con, table_of(held))
     for table in _OF_VERSION:
         con.execute(f"DELETE FROM {table} WHERE model_version_id = ?", [version.id])
     con.execute("DELETE FROM model_version WHERE id = ?", [version.id])

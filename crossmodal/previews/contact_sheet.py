@@ -6,6 +6,7 @@ says why, so that the sheet always has as many tiles as there were hits.
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
 import unicodedata
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossmodal.errors import PathError
+from crossmodal.previews.content import content_of
+from crossmodal.previews.preview import Subject, preview
 from crossmodal.previews.thumbnail import thumbnail
 from crossmodal.records import Hit
 from crossmodal.views.places import place_of
@@ -115,7 +118,7 @@ def _tile(hit: Hit) -> Image.Image:
     if hit.modality == "text":
         return _words(hit.text)
     try:
-        picture = thumbnail(hit.uri, _TILE)
+        picture = _picture(hit)
     except Refused as refused:
         tile = Image.new("RGB", _TILE, _GREY)
         middle = (_TILE[0] / 2, _TILE[1] / 2)
@@ -125,6 +128,21 @@ def _tile(hit: Hit) -> Image.Image:
     tile = Image.new("RGB", _TILE, _PANEL)
     tile.paste(picture, ((_TILE[0] - picture.width) // 2, (_TILE[1] - picture.height) // 2))
     return tile
+
+
+def _picture(hit: Hit) -> Image.Image:
+    """Return what was embedded, within a tile: the picture, frame, page, figure, slide or wave."""
+    from PIL import Image
+
+    if hit.media_type.startswith("image/"):
+        return thumbnail(hit.uri, _TILE)
+    subject = Subject(
+        kind=hit.kind, media_type=hit.media_type, uri=hit.uri, text=hit.text, meta=hit.meta
+    )
+    shown = preview(subject, content_of(hit.uri), max(_TILE))
+    picture = Image.open(io.BytesIO(shown), formats=("JPEG", "PNG")).convert("RGB")
+    picture.thumbnail(_TILE)
+    return picture
 
 
 def _words(text: str) -> Image.Image:

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from crossmodal.errors import Refused
 from crossmodal.files.local import open_regular
+from crossmodal.files.read import is_remote, read_source
 
 MAX_FILE_BYTES = 512_000_000
 
@@ -28,6 +29,22 @@ class LocalFile:
 
 
 Content = LocalFile | bytes
+
+
+def content_of(uri: str) -> Content:
+    """Return a source as something that can be shown: the local file as it is now, or the bytes.
+
+    Raises:
+        Refused: It cannot be read.
+    """
+    if is_remote(uri):
+        return read_source(uri, MAX_FILE_BYTES)
+    path = os.path.realpath(uri)
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        raise Refused("missing", f"the file cannot be opened: {error.strerror}") from error
+    return LocalFile(path, found.st_dev, found.st_ino, found.st_size)
 
 
 @contextmanager

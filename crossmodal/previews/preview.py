@@ -15,7 +15,6 @@ from crossmodal.errors import Refused
 from crossmodal.previews import draw
 from crossmodal.previews.content import Content, bytes_of, opened
 from crossmodal.previews.draw import jpeg
-from crossmodal.records import Lineup
 from crossmodal.sandbox.pool import run_in_child
 
 if TYPE_CHECKING:
@@ -39,6 +38,8 @@ class Subject:
     media_type: str
     """Of ``content``, which of subtitles may be the film beside them."""
     uri: str
+    chunker: str = ""
+    """The fingerprint of what cut it; empty for hits, which do not carry it."""
     text: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
 
@@ -50,7 +51,7 @@ def can_show(kind: str, media_type: str, meta: dict[str, Any]) -> bool:
     return kind in _IN_DOCUMENTS or (media_type == _PDF and "page" in meta)
 
 
-def preview(subject: Subject, content: Content, lineup: Lineup, side_px: int) -> bytes:
+def preview(subject: Subject, content: Content, side_px: int) -> bytes:
     """Return the preview within a square of ``side_px``, as JPEG or, of sound, PNG.
 
     Raises:
@@ -72,7 +73,7 @@ def preview(subject: Subject, content: Content, lineup: Lineup, side_px: int) ->
         part = tuple(box) if box and len(box) == _NUM_SIDES else None
         return _drawn(draw.draw_page, content, int(meta["page"]), part, side_px)
     if kind in _IN_DOCUMENTS:
-        return _figure(subject, content, lineup, side_px)
+        return _figure(subject, content, side_px)
     raise Refused("no_preview", f"a {kind} of {subject.media_type} is not shown as a picture")
 
 
@@ -108,9 +109,9 @@ def _from_child(yields: tuple[Any, ...], function: Callable[..., Iterator[Any]],
     return only
 
 
-def _figure(subject: Subject, content: Content, lineup: Lineup, side_px: int) -> bytes:
+def _figure(subject: Subject, content: Content, side_px: int) -> bytes:
     """Cut the document again and return the picture that stands where the chunk does."""
-    with closing(_pieces(subject, content, lineup, side_px)) as pieces:
+    with closing(_pieces(subject, content, side_px)) as pieces:
         for piece in pieces:
             same_place = piece.position.items() <= subject.meta.items()
             if piece.kind == subject.kind and piece.text == subject.text and same_place:
@@ -118,12 +119,12 @@ def _figure(subject: Subject, content: Content, lineup: Lineup, side_px: int) ->
     raise Refused("missing", "the document no longer holds this picture")
 
 
-def _pieces(subject: Subject, content: Content, lineup: Lineup, side_px: int) -> Generator[Any]:
+def _pieces(subject: Subject, content: Content, side_px: int) -> Generator[Any]:
     from crossmodal.chunking.pieces import CutTools, Piece, Source
-    from crossmodal.chunking.registry import chunker_for
+    from crossmodal.chunking.registry import chunker_of, reader_of
     from crossmodal.chunking.rules import ChunkRules
 
-    chunker = chunker_for(subject.media_type, lineup)
+    chunker = chunker_of(subject.chunker) if subject.chunker else reader_of(subject.media_type)
     if chunker is None:
         raise Refused("no_preview", f"nothing here reads {subject.media_type}")
     data = _document_bytes(content)

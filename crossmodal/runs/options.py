@@ -15,3 +15,5 @@ class RunOptions:
     """Show no progress."""
     flow_run_id: str | None = None
     """Prefect's id for the run, so that people find one from the other."""
+    keep_undo: str = ""
+    """How much is kept for undoing runs from now on: runs, or a size. Empty: as before."""

@@ -8,6 +8,7 @@ beside its working folder.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 import time
@@ -20,12 +21,15 @@ from typing import Any
 from crossmodal.errors import CrossmodalError
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.explain import explain_os
-from crossmodal.ledger.write import runs, shard_writer
+from crossmodal.ledger.write import runs, shard_writer, undo_log
 from crossmodal.records import Lineup
+from crossmodal.runs import otel
 from crossmodal.runs.code_version import code_version
 from crossmodal.runs.options import RunOptions
 from crossmodal.runs.progress import Progress, make_progress
 from crossmodal.runs.recorder import Recorder
+
+_LOG = logging.getLogger(__name__)
 
 
 class Run:
@@ -105,6 +109,8 @@ def _start(run: Run, params: dict[str, Any]) -> None:
     )
     with run.collection.write() as con:
         interrupted = runs.start_run(con, start)
+        if run.options.keep_undo:
+            undo_log.set_keep_undo(con, run.options.keep_undo)
     for run_id in interrupted:
         _remove_folder(run.workdir.with_name(run_id))
 
@@ -114,7 +120,19 @@ def _finish(run: Run, state: str, message: str) -> None:
         return
     run.flush_spans()
     with run.collection.write() as con:
+        undo_log.settle(con, run.id)
         runs.finish_run(con, run.id, state, run.counts, message)
+    if otel.endpoint():
+        _send(run)
+
+
+def _send(run: Run) -> None:
+    """Send the run's trace; what goes wrong with that is told, and is no failure of the run."""
+    with run.collection.read() as con:
+        record, spans = runs.run(con, run.id), runs.spans(con, run.id)
+    problem = otel.send_run(record, spans)
+    if problem:
+        _LOG.warning("%s", problem)
 
 
 def _make_folder(run: Run) -> None:

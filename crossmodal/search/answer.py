@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from crossmodal.ledger.read.surroundings import Surroundings
     from crossmodal.records import Hit
 
-_HEADER = ("", "score", "strength", "path", "words", "size")
-_OPTIONAL = ("strength", "words")
+_HEADER = ("", "score", "rerank", "strength", "path", "words", "size")
+_OPTIONAL = ("rerank", "strength", "words")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ class Answer:
     """By chunk id, what stands beside a hit and what it is a part of; where it was asked for."""
     plays: dict[str, SourceRow] = field(default_factory=dict)
     """By source, the film or sound that these subtitles or this transcript belong to."""
+    reranked_by: str = ""
+    """Label of the reranker that ordered the first hits; empty where none did."""
     notices: list[str] = field(default_factory=list)
     """What a person should know of how the hits were found."""
 
@@ -55,6 +57,7 @@ class Answer:
             (
                 str(hit.rank),
                 f"{hit.score:.3f}",
+                "" if hit.rerank_score is None else f"{hit.rerank_score:.2f}",
                 hit.strength,
                 self._place(hit),
                 self._words(hit),

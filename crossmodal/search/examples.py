@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import duckdb
 
 Floats = npt.NDArray[np.float32]
-Given = str | int | npt.NDArray[np.float32]
 
 MAX_CHUNKS = 500
 """Chunks of a source whose mean stands for it; a longer one is stood for by its first."""
@@ -67,6 +66,10 @@ class Unread:
     is_picture: bool
 
 
+Given = str | int | npt.NDArray[np.float32] | Unread
+"""A chunk id, path, URL or text, a bare vector, or what is already known to be unread."""
+
+
 def chunks_of(con: duckdb.DuckDBPyConnection, examples: Iterable[Example]) -> set[int]:
     """Return the ids of every chunk of the examples' contents: what must not come back."""
     hashes = sorted({each.content_hash for each in examples if each.content_hash})
@@ -83,6 +86,8 @@ def look_up(
         PathError: there is no chunk of this number, no such file, or no vector of it.
         ModelMismatch: a vector is of no space of the collection.
     """
+    if isinstance(given, Unread):
+        return given
     if isinstance(given, np.ndarray):
         return _of_vector(lists, given)
     text = str(given).strip()

@@ -193,7 +193,7 @@ def _hits_among(
 
 def window_of(options: QueryOptions) -> int:
     """Return how many of a list's nearest are ordered by merit among themselves."""
-    return max(_MIN_WINDOW, _WIDENING * options.k)
+    return options.window or max(_MIN_WINDOW, _WIDENING * options.k)
 
 
 def page_of(

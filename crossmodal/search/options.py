@@ -27,3 +27,9 @@ class QueryOptions:
     """Hide hits that are weaker than this: strong, likely or weak; None hides none."""
     mode: Literal["hybrid", "vector", "words"] = "hybrid"
     """Whether vectors and words count together, or only one of them; words load no model."""
+    rerank: str = ""
+    """Directory or hub id of a reranker, or off; empty for what the collection remembers."""
+    rerank_deadline_ms: int = 10_000
+    """A reranker that takes longer changes nothing; 0: it may take as long as it likes."""
+    window: int = 0
+    """How many of a list's nearest are ordered by merit among themselves; 0: what suits k."""

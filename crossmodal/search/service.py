@@ -36,6 +36,7 @@ from crossmodal.search.many import merged_many
 from crossmodal.search.merge import Beside, Page, merged, words_page
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.parts import Part, combine, parts_of, title_of
+from crossmodal.search.reranking import Asker, second_stage
 from crossmodal.search.similar import vectors_of
 from crossmodal.search.words import refuse_wordless, unquoted, words_of
 from crossmodal.vectors.ann.cache import CodesFolder
@@ -105,15 +106,21 @@ class SearchService:
         return (self._memory.get(query_id) if self._memory else None) or {}
 
     def ask(self, query: Query, options: QueryOptions) -> Answer:
-        """Return the page of hits that the options ask for.
-
-        Searches within one read where the query is remembered; encodes it outside of any.
+        """Return the page of hits that the options ask for, reranked where they ask for that.
 
         Raises:
             FilterError: a condition cannot be understood.
             CollectionMissing, CollectionEmpty, ModelMismatch, NoSuchChunk: before a model loads.
             PathError, Refused: the picture cannot be used.
+            ModelUnavailable, ModelUnsupported: what is named is no reranker.
         """
+        if query.chunk_id is not None:  # rerankers read texts and pictures
+            return self._ask(query, options)
+        stage = second_stage(self.collection, options)
+        return stage.finish(self._ask(query, stage.first), _asker(query))
+
+    def _ask(self, query: Query, options: QueryOptions) -> Answer:
+        """Search within one read where the query is remembered; encode it outside of any."""
         search = _Search(self.collection, options)
         if options.mode == "words":
             return search.by_words([query])[0]
@@ -136,6 +143,11 @@ class SearchService:
 
         Raises as ``ask`` does, before the first answer where it can.
         """
+        stage = second_stage(self.collection, options)
+        for query, found in zip(queries, self._ask_many(queries, stage.first), strict=True):
+            yield found if query.chunk_id is not None else stage.finish(found, _asker(query))
+
+    def _ask_many(self, queries: Sequence[Query], options: QueryOptions) -> Iterator[Answer]:
         search = _Search(self.collection, options)
         if options.mode == "words":
             yield from search.by_words(queries)
@@ -328,6 +340,10 @@ def answer_sum(
 def codes_beside(collection: Path) -> CodesFolder:
     """Return the codes of a collection, kept open across the searches of this process."""
     return CodesFolder(collection)
+
+
+def _asker(query: Query) -> Asker:
+    return Asker(text=query.text, picture=query.picture, key=query.key)
 
 
 def _vectors_of_chunk(

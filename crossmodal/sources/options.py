@@ -20,6 +20,10 @@ class ListOptions:
 
     Made for the collection file, whose lock, log and working folders lie beside it.
     """
+    patterns: tuple[str, ...] = ()
+    """What is left out, as in a .gitignore, from each folder that was given."""
+    heed_ignore_files: bool = True
+    """Leave out what .gitignore and .crossmodalignore files name."""
     batch_rows: int = 65_536
     """Rows held in memory before they go to the manifest."""
 

@@ -20,6 +20,7 @@ from crossmodal.ledger.sql import one_number, registered
 from crossmodal.ledger.write import calibrations, model_versions
 from crossmodal.ledger.write.model_versions import table_of, vector_lists
 from crossmodal.ledger.write.shard_writer import collect_orphans
+from crossmodal.ledger.write.undo_log import noted
 from crossmodal.records import ModelVersion, VectorList
 from crossmodal.vectors.affine import Floats, apply, unpack
 from crossmodal.vectors.ann.reading import vector_blocks
@@ -108,9 +109,10 @@ def _fill_list(collection: Collection, held: VectorList, run_id: str, tick: Tick
         num_gone = one_number(con, f"SELECT count(*) {gone}")
         probes = calibrations.probes_of(con, held.version, REVISION)
     if num_gone:
-        with collection.write() as con:
+        with collection.write() as con, noted(con, run_id) as undo:
+            undo.vectors(names["own"], _GONE.format(**names))
             con.execute(f"DELETE {gone}")
-            collect_orphans(con)  # the vector may have been all that kept its chunk
+            collect_orphans(con, undo)  # the vector may have been all that kept its chunk
     for start in range(0, len(missing), _TURN_ROWS):
         turn = missing[start : start + _TURN_ROWS]
         _fill_turn(collection, held, (int(turn[0]), int(turn[-1])), run_id, probes)

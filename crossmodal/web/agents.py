@@ -23,7 +23,7 @@ from crossmodal.modalities import Modality
 from crossmodal.search.answer import Answer
 from crossmodal.search.words import Mode
 from crossmodal.web import settings as bounds
-from crossmodal.web.api.chunks import details, known_and_lineup
+from crossmodal.web.api.chunks import details, existing_chunk
 from crossmodal.web.api.errors import ApiError, explain
 from crossmodal.web.api.parameters import Condition
 from crossmodal.web.api.schemas import ChunkDetails, CollectionStatus, SearchAnswer, Strength
@@ -114,8 +114,8 @@ def _tools(state: ServedCollection) -> tuple[Callable[..., object], ...]:
 
     def show(chunk_id: ChunkId, side: Side = 640) -> Image:
         """Return a picture of a chunk: the image, the frame, the page, the figure, the wave."""
-        known, lineup = known_and_lineup(state, chunk_id)
-        encoded = state.previews.get(known, lineup, side)
+        known = existing_chunk(state, chunk_id)
+        encoded = state.previews.get(known, side)
         return Image(data=encoded, format=type_of(encoded).removeprefix("image/"))
 
     def status() -> CollectionStatus:

@@ -6,13 +6,14 @@ it was encoded for, so that a new model version makes a new query.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from crossmodal.errors import BlindModels, NoSuchChunk, Refused
 from crossmodal.ledger.collection import Collection
 from crossmodal.search.answer import Answer
 from crossmodal.search.lists import QueryVectors
 from crossmodal.search.options import QueryOptions
+from crossmodal.search.reranking import OFF
 from crossmodal.search.service import Query, SearchService
 from crossmodal.search.words import Mode
 from crossmodal.web.api.errors import ApiError
@@ -34,6 +35,8 @@ class Ask:
     group: bool = True
     min_strength: str | None = None
     mode: Mode = "hybrid"
+    rerank: bool = True
+    """Whether the reranker, if there is one, may order the first hits."""
 
 
 class Searcher:
@@ -51,6 +54,12 @@ class Searcher:
     def by_text(self, text: str, ask: Ask) -> Answer:
         """Return the chunks that a text means."""
         return self._service.ask(Query(text=text), self._options(ask))
+
+    def by_texts(self, texts: list[str], ask: Ask) -> list[Answer]:
+        """Return an answer for each text, in a few passes over each list; none is reranked."""
+        queries = [Query(text=text) for text in texts]
+        options = replace(self._options(ask), rerank=OFF)
+        return list(self._service.ask_many(queries, options))
 
     def by_picture(self, data: bytes, ask: Ask) -> Answer:
         """Return the chunks that a picture resembles.
@@ -102,4 +111,6 @@ class Searcher:
             group=ask.group,
             min_strength=ask.min_strength,
             mode=ask.mode,
+            rerank=self._settings.rerank if ask.rerank else OFF,
+            rerank_deadline_ms=self._settings.rerank_deadline_ms,
         )

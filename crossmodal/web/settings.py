@@ -9,6 +9,10 @@ from crossmodal.errors import CrossmodalError
 
 MAX_QUERY_CHARS = 2000
 MAX_K = 100
+MAX_BATCH_QUERIES = 256
+MAX_BATCH_HITS = 5000
+"""Hits that one batch may ask for in all."""
+MAX_BATCH_BYTES = 1_000_000
 MAX_OFFSET = 10_000
 MAX_CONDITIONS = 10
 MAX_CONDITION_CHARS = 500
@@ -29,6 +33,9 @@ class UiSettings:
     collection: str
     model: str | None = None
     device: str = "auto"
+    rerank: str = ""
+    """Directory or hub id of a reranker, or off; empty for what the collection keeps."""
+    rerank_deadline_ms: int = 3000
     host: str = "127.0.0.1"
     port: int = 8400
     token: str | None = field(default=None, repr=False)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
+from crossmodal.modalities import MODEL_FIELDS, Modality
 from crossmodal.search.options import QueryOptions
 from flows.params.base import CollectionParams, FlowParams
 from flows.params.forms import Condition, OnCommandLine, OptionalPlace, Text
@@ -51,9 +52,7 @@ class SearchParams(FlowParams):
         "date>=2024-01-31 or size>100kB.",
     )
 
-    modalities: Annotated[
-        list[Literal["image", "text", "audio"]], OnCommandLine(("--modality",))
-    ] = Field(
+    modalities: Annotated[list[Modality], OnCommandLine(("--modality",))] = Field(
         default_factory=list,
         title="Modalities",
         description="Only pictures, only words or only sounds. Empty: all.",
@@ -83,6 +82,21 @@ class SearchParams(FlowParams):
         "quotes is looked for as it is.",
     )
 
+    rerank: Text = Field(
+        default="",
+        title="Reranker",
+        description="Directory or hub id of a model that orders the first 50 hits anew. Empty: "
+        "what the collection remembers; off: none.",
+    )
+    rerank_deadline_ms: int = Field(
+        default=10_000,
+        title="Reranker's deadline (ms)",
+        description="If it takes longer the hits stay as they are, and the answer says so. 0: "
+        "no deadline.",
+        ge=0,
+        le=3_600_000,
+    )
+
     @model_validator(mode="after")
     def _one_question(self) -> Self:
         if bool(self.text) == bool(self.image):
@@ -108,6 +122,8 @@ class SearchParams(FlowParams):
             expand=self.expand,
             min_strength=self.min_strength,
             mode=self.mode,
+            rerank=self.rerank,
+            rerank_deadline_ms=self.rerank_deadline_ms,
         )
 
 
@@ -141,6 +157,19 @@ class PromoteParams(CollectionParams):
         "version, by a point of recall@10 at most.",
     )
     why: Text = Field(default="", title="Why", description="What the log says of the change.")
+    ask: bool = Field(
+        default=False,
+        title="Ask a person",
+        description="Show the figures and wait on the run's page until somebody decides.",
+    )
+    patience_h: float = Field(
+        default=24.0,
+        title="Patience (hours)",
+        description="How long to wait for the decision; after it the run ends Failed and nothing "
+        "has changed.",
+        gt=0,
+        le=24 * 14,
+    )
 
     @model_validator(mode="after")
     def _something_named(self) -> Self:
@@ -151,7 +180,7 @@ class PromoteParams(CollectionParams):
     @property
     def named(self) -> dict[str, str]:
         """Return what is to serve which modality."""
-        given = {"image": self.model, "text": self.text_model, "audio": self.audio_model}
+        given = {modality: getattr(self, name) for modality, name in MODEL_FIELDS.items()}
         return {modality: spec for modality, spec in given.items() if spec}
 
     @property

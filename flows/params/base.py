@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from crossmodal.chunking.rules import ChunkRules
 from crossmodal.embedding.options import EmbedOptions
+from crossmodal.modalities import MODEL_FIELDS, OTHERS
 from crossmodal.models.options import DEFAULT_MODEL, DEFAULT_TEXT_MODEL, LineupSpec, ModelSpec
 from crossmodal.runs.options import RunOptions
 from crossmodal.sources.options import ListOptions, PlanRules
@@ -115,6 +116,16 @@ class EmbedParams(FlowParams, ChunkParams):
         title="Include hidden files",
         description="Index files and folders whose name begins with a dot.",
     )
+    exclude: list[str] = Field(
+        default_factory=list,
+        title="Exclude",
+        description="What to leave out, as in a .gitignore: *.tmp, drafts/, /old/*.jpg.",
+    )
+    ignore_files: bool = Field(
+        default=True,
+        title="Heed ignore files",
+        description="Leave out what .gitignore and .crossmodalignore files name.",
+    )
     min_coverage: float = Field(
         default=0.95,
         title="Coverage gate",
@@ -153,20 +164,33 @@ class EmbedParams(FlowParams, ChunkParams):
         le=65_536,
     )
 
+    keep_undo: Annotated[Text, RUNNING] = Field(
+        default="",
+        title="Keep for undo",
+        description="How many runs `crossmodal undo` can take back from now on, or what they may "
+        "take, such as 500MB; 0 keeps nothing. Empty: as before, 5 runs at first.",
+        pattern=r"(?i)^\s*(\d{1,9}\s*([kmgt]b)?)?\s*$",
+    )
+
     def run_options(self) -> RunOptions:
         """Return how the run is recorded."""
-        return RunOptions(record=not self.dry_run)
+        return RunOptions(record=not self.dry_run, keep_undo=self.keep_undo.strip())
 
     def list_options(self) -> ListOptions:
         """Return what discovery looks at."""
-        return ListOptions(include_hidden=self.include_hidden)
+        return ListOptions(
+            include_hidden=self.include_hidden,
+            patterns=tuple(self.exclude),
+            heed_ignore_files=self.ignore_files,
+        )
 
     def lineup_spec(self) -> LineupSpec:
         """Return the models asked for; what is left open is the collection's own."""
+        named = {modality: getattr(self, name) for modality, name in MODEL_FIELDS.items()}
         return LineupSpec(
             joint=ModelSpec(self.model, self.revision or None) if self.model else None,
             text=ModelSpec(self.text_model) if self.text_model else None,
-            audio=ModelSpec(self.audio_model) if self.audio_model else None,
+            others={name: ModelSpec(named[name]) for name in OTHERS if named[name]},
         )
 
     @property
@@ -188,6 +212,7 @@ class EmbedParams(FlowParams, ChunkParams):
             audio_window_s=self.audio_window_s,
             audio_overlap_s=min(ChunkRules().audio_overlap_s, self.audio_window_s / 5),
             rows_per_chunk=self.rows_per_chunk,
+            ocr=self.ocr,
             max_megapixels=self.max_megapixels,
         )
 

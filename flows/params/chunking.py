@@ -81,3 +81,8 @@ class ChunkParams(BaseModel):
         ge=1,
         le=10_000,
     )
+    ocr: Annotated[bool, CUTTING] = Field(
+        default=_RULES.ocr,
+        title="Text in pictures",
+        description="Read the text in pictures, scanned pages and figures; needs crossmodal[ocr].",
+    )

@@ -61,6 +61,12 @@ class EvaluateParams(FlowParams):
         title="Mode",
         description="How texts are searched for: meaning and words, only meaning, only words.",
     )
+    rerank: Text = Field(
+        default="",
+        title="Reranker",
+        description="Directory or hub id of a model that orders the first 50 hits anew. Empty: "
+        "what the collection remembers; off: none.",
+    )
     allow_overlap: bool = Field(
         default=False,
         title="Allow overlap",
@@ -84,6 +90,8 @@ class EvaluateParams(FlowParams):
             k=self.depth,
             mode=self.mode,
             where=self.where,
+            rerank=self.rerank,
+            rerank_deadline_ms=0,
         )
         given = EvaluateSpec(
             set_path=self.set_path,

@@ -14,6 +14,7 @@ from crossmodal.chunking.rules import REMEMBERED
 from crossmodal.errors import FilterError, PathError
 from crossmodal.files.secrets import PATTERN, refuse_secrets
 from crossmodal.ledger.read.filters import condition_pattern, parse_where
+from crossmodal.modalities import MODEL_FIELDS
 
 _FIRST = (
     "set_path",
@@ -22,18 +23,20 @@ _FIRST = (
     "paths",
     "policies",
     "collection",
-    "model",
-    "text_model",
-    "audio_model",
+    *MODEL_FIELDS.values(),
 )
 _LAST = (
     "dry_run",
     "min_coverage",
+    "exclude",
+    "ignore_files",
     "include_hidden",
     "device",
     "revision",
     "dtype",
     *REMEMBERED,
+    "rerank",
+    "rerank_deadline_ms",
     "runner",
     "batch_size",
     "shard_size",

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from crossmodal.modalities import Modality
 from crossmodal.recommendation.options import RecommendOptions
 from flows.params.base import FlowParams
-from flows.params.forms import Condition, Text
+from flows.params.forms import Condition, OnCommandLine, Text
 
 
 class RecommendParams(FlowParams):
     """Find what somebody with these likes and dislikes would like."""
 
-    likes: list[str] = Field(
+    likes: Annotated[list[str], OnCommandLine(("--like",))] = Field(
         default_factory=list,
         title="Likes",
         description="Chunk ids, indexed paths, pictures or texts. Without any: a varied sample.",
     )
-    dislikes: list[str] = Field(
+    dislikes: Annotated[list[str], OnCommandLine(("--dislike",))] = Field(
         default_factory=list,
         title="Dislikes",
         description="What the answer should keep away from; named like the likes.",
@@ -34,13 +35,15 @@ class RecommendParams(FlowParams):
         title="Save as",
         description="Name to store all of these likes and dislikes under.",
     )
-    k: int = Field(default=10, title="How many", description="Chunks to find.", ge=1, le=1000)
+    k: Annotated[int, OnCommandLine(("--k", "-k"))] = Field(
+        default=10, title="How many", description="Chunks to find.", ge=1, le=1000
+    )
     where: list[Condition] = Field(
         default_factory=list,
         title="Filters",
         description="Conditions that all must hold, such as path=*.jpg or date>=2024-01-31.",
     )
-    modalities: list[Literal["image", "text", "audio"]] = Field(
+    modalities: Annotated[list[Modality], OnCommandLine(("--modality",))] = Field(
         default_factory=list,
         title="Modalities",
         description="Only pictures, only words or only sounds. Empty: all.",

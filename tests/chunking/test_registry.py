@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from crossmodal.chunking.registry import chunker_for, fingerprints
+from crossmodal.chunking.registry import in_charge
 from crossmodal.chunking.rules import ChunkRules
 from crossmodal.records import Lineup
-from tests.ledger.build import version
+from tests.ledger.build import find_chunker, version
 
 EARLIER = {
     "audio": "audio/1/8b9bcb76059e",
@@ -29,6 +29,10 @@ SENTENCES = replace(version("sentences"), encoders={"text": "sentence"}, preproc
 CLAP = replace(version("clap"), encoders={"audio": "audio", "text": "text"})
 
 
+def fingerprints(rules: ChunkRules, lineup: Lineup) -> dict[str, str]:
+    return {pattern: found.fingerprint for pattern, found in in_charge(rules, lineup).items()}
+
+
 def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
     """Return the chunkers whose fingerprint differs."""
     return {new.partition("/")[0] for key, new in after.items() if before.get(key) != new}
@@ -38,7 +42,6 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
     ("media_type", "name"),
     [
         ("image/png", "whole_image"),
-        ("IMAGE/JPEG", "whole_image"),
         ("video/mp4", "video"),
         ("application/x-subrip", "subtitle"),
         ("application/jsonl", "records"),
@@ -49,19 +52,19 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
     ],
 )
 def test_each_media_type_has_its_chunker(media_type: str, name: str) -> None:
-    chunker = chunker_for(media_type, JOINT)
+    chunker = find_chunker(media_type, JOINT)
     assert chunker is not None
-    assert chunker.name == name
+    assert chunker.fingerprint.split("/")[0] == name
 
 
 @pytest.mark.parametrize("media_type", ["application/octet-stream", "images/png", ""])
 def test_other_types_have_no_chunker(media_type: str) -> None:
-    assert chunker_for(media_type, JOINT) is None
+    assert find_chunker(media_type, JOINT) is None
 
 
 def test_sounds_are_cut_only_where_an_encoder_hears_them() -> None:
-    assert chunker_for("audio/mpeg", JOINT) is None
-    assert chunker_for("audio/mpeg", Lineup.of(version(), audio=CLAP)) is not None
+    assert find_chunker("audio/mpeg", JOINT) is None
+    assert find_chunker("audio/mpeg", Lineup.of(version(), audio=CLAP)) is not None
 
 
 def test_a_rule_changes_the_fingerprint_of_the_chunkers_that_follow_it_and_no_other() -> None:
@@ -72,6 +75,15 @@ def test_a_rule_changes_the_fingerprint_of_the_chunkers_that_follow_it_and_no_ot
     assert changed(before, pages) == {"document"}
     limits = fingerprints(replace(RULES, max_seconds=9, max_pages=5), JOINT)
     assert changed(before, limits) == set()
+
+
+def test_reading_text_in_pictures_cuts_anew_what_has_pictures_if_anything_serves_texts() -> None:
+    lineup = Lineup.of(version(), SENTENCES)
+    before = fingerprints(RULES, lineup)
+    reading = replace(RULES, ocr=True)
+    assert changed(before, fingerprints(reading, lineup)) == {"whole_image", "table", "document"}
+    blind = replace(version(), encoders={"image": "vision"})
+    assert fingerprints(reading, Lineup.of(blind)) == fingerprints(RULES, Lineup.of(blind))
 
 
 def test_another_encoder_for_passages_cuts_anew_what_has_passages() -> None:

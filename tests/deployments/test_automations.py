@@ -2,55 +2,43 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import suppress
 from pathlib import Path
-from queue import Empty, Queue
-from threading import Thread
+from queue import Empty
 from typing import Any
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import State, StateType
 from prefect.events import Event, Resource
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    temporary_settings,
+)
 
+from crossmodal.errors import CrossmodalError
 from deployments.deploy import deploy, put_automations
 from deployments.target import Target
+from flows.index import index
+from flows.search import search
+from flows.status import report_status
+from tests.alerts import Posts, listening, wait_for
 from tests.api import Api
 from tests.shell import Shell
 from tests.waiting import PATIENCE_S, eventually
 
 pytestmark = pytest.mark.process
-Posts = Queue[dict[str, Any]]
 
 
-@contextmanager
-def listening() -> Iterator[tuple[str, Posts]]:
-    """Yield the URL of an HTTP server and the JSON bodies that are posted to it."""
-    posts: Posts = Queue()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            posts.put(json.loads(body))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/alerts", posts
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+@pytest.fixture
+def quick_flows(prefect_server: str) -> Iterator[None]:
+    """Let flows that are called here report to the server, without the second of a heartbeat."""
+    quick = {PREFECT_API_URL: prefect_server, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    with temporary_settings(quick):
+        yield
 
 
 @pytest.fixture
@@ -92,16 +80,6 @@ def provoke(act: Callable[[], object], posts: Posts, event: str) -> dict[str, An
     return eventually(posted, PATIENCE_S, f"a post of {event}")
 
 
-def wait_for(posts: Posts, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        with suppress(Empty):
-            post = posts.get(timeout=1)
-            if wanted(post):
-                return post
-    pytest.fail("nothing of the kind was posted")
-
-
 def test_run_below_its_coverage_gate_posts_its_numbers(
     posts: Posts, shell: Callable[..., Shell], pictures: Path, tiny_clip: Path
 ) -> None:
@@ -113,7 +91,39 @@ def test_run_below_its_coverage_gate_posts_its_numbers(
     assert post["event"] == "crossmodal.run.failed"
     assert post["run"]["num_embedded"] == 12
     assert post["run"]["coverage"] == pytest.approx(12 / 20)
-    assert "12 of 20" in post["run"]["message"]
+    assert "12 of 20" in post["message"]
+
+
+def told(posts: Posts, flow: str, collection: Path) -> dict[str, Any]:
+    """Return what is posted of a flow that failed without a run in the ledger."""
+    post = wait_for(posts, lambda post: post.get("collection") == str(collection))
+    assert post["event"] == "crossmodal.run.failed"
+    assert post["run"]["flow"] == flow
+    assert post["run"]["flow_run_id"]
+    return post
+
+
+def test_run_that_fails_before_it_opens_is_posted(
+    posts: Posts, tmp_path: Path, quick_flows: None
+) -> None:
+    collection = tmp_path / "no folder" / "a.duckdb"
+    collection.parent.write_text("a file")
+    with pytest.raises(CrossmodalError) as failed:
+        index(collection=str(collection), paths=[str(tmp_path)])
+    assert str(failed.value) in told(posts, "index", collection)["message"]
+
+
+def test_search_and_status_of_no_collection_are_posted(
+    posts: Posts, tmp_path: Path, quick_flows: None
+) -> None:
+    for flow, call in (
+        ("search", lambda c: search(collection=c, text="a duck")),
+        ("status-report", lambda c: report_status(collection=c)),
+    ):
+        collection = tmp_path / f"{flow}.duckdb"
+        with pytest.raises(CrossmodalError) as failed:
+            call(str(collection))
+        assert str(failed.value) in told(posts, flow, collection)["message"]
 
 
 def test_crashed_run_posts_its_name_and_id(
@@ -128,5 +138,7 @@ def test_crashed_run_posts_its_name_and_id(
         posts,
         "prefect.flow-run.Crashed",
     )
+    assert post["collection"] == target.collection
+    assert post["message"] == "lost crashed: nobody knows why"
     assert post["flow_run"] == "lost"
     assert post["flow_run_id"] == str(run.id)

@@ -28,6 +28,7 @@ FLOWS = (
     "search",
     "evaluate",
     "finetune",
+    "promote",
     "recommend",
     "status-report",
 )

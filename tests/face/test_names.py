@@ -19,13 +19,15 @@ NAMES = {
     "read_vectors",
 }
 OPEN_COLLECTION = {"device", "index", "model", "models", "path", "search", "similar", "sql"}
-OPEN_COLLECTION |= {"status"}
+OPEN_COLLECTION |= {"status", "undo"}
 HIT = {
     *("rank", "path", "score", "merit", "strength", "place", "text", "section", "chunk_id"),
     *("kind", "modality", "media_type", "size_bytes", "modified", "num_copies", "meta"),
+    "rerank_score",
 }
 HITS = {
     *("query", "found", "model", "stands_out", "verdict", "notices", "has_more"),
+    "reranked_by",
     *("count", "index", "to_arrow", "to_daft", "to_text_table", "to_pandas"),
 }
 VECTORS = {"table", "modality", "model", "dim", "to_arrow", "to_daft", "to_numpy", "to_pandas"}

@@ -9,8 +9,10 @@ import pytest
 
 from crossmodal.errors import CoverageTooLow, DeletionWithheld, PathError
 from crossmodal.ledger.collection import Collection
+from crossmodal.runs.undo_run import undo_run
 from flows.index import index
-from tests.drawn import draw_pictures
+from tests.drawn import draw_picture, draw_pictures
+from tests.ledger.undo_world import digest
 
 pytestmark = pytest.mark.usefixtures("prefect")
 
@@ -187,3 +189,30 @@ def test_more_pictures_than_one_shard_are_committed_shard_by_shard(
     draw_pictures(folder, 30)
     run_index(collection, folder, model=str(tiny_clip), shard_size=4)
     assert scalar(collection, "SELECT count(*) FROM span WHERE stage='embed' AND operator=''") == 8
+
+
+def test_undone_run_leaves_the_collection_as_before_and_what_is_found(
+    collection: Path, pictures: Path, tiny_clip: Path
+) -> None:
+    run_index(collection, pictures, model=str(tiny_clip))
+    with Collection(collection).read() as con:
+        before = digest(con)
+    first, second = sorted(pictures.iterdir())[:2]
+    first.unlink()
+    second.write_bytes(b"no picture any more")
+    for number in (201, 202, 203):
+        draw_picture(number).save(pictures / f"more_{number}.png")
+    report = run_index(collection, pictures, min_coverage=0.0)
+    undone = undo_run(Collection(collection), report["run_id"])
+    assert (undone.num_vectors_gone, undone.num_vectors_back) == (3, 2)
+    with Collection(collection).read() as con:
+        assert digest(con) == before
+    undo_run(Collection(collection), undone.run_id)
+    assert run_index(collection, pictures, min_coverage=0.0)["num_embedded"] == 0
+
+
+def test_what_is_kept_for_undo_is_chosen_in_the_form(
+    collection: Path, pictures: Path, tiny_clip: Path
+) -> None:
+    run_index(collection, pictures, model=str(tiny_clip), keep_undo="0")
+    assert scalar(collection, "SELECT count(*) FROM undo_run") == 0

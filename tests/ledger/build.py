@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from crossmodal.chunking.registry import chunker_for
+from crossmodal.chunking.registry import InCharge, chunker_of, in_charge
+from crossmodal.chunking.rules import ChunkRules
 from crossmodal.ledger.write import shard_writer
 from crossmodal.ledger.write.shard_writer import ShardCommit
 from crossmodal.records import (
@@ -41,10 +43,16 @@ def version(name: str = "tiny", dim: int = DIM) -> ModelVersion:
 def in_charge_of(media_type: str) -> dict[str, str | None]:
     """Return what a plan notes of the chunker of a media type, whatever the line-up."""
     clap = replace(version("clap"), encoders={"audio": "audio"})
-    chunker = chunker_for(media_type, Lineup.of(version(), audio=clap))
-    if chunker is None:
+    found = find_chunker(media_type, Lineup.of(version(), audio=clap))
+    if found is None:
         return {"chunker": None, "modality": None}
-    return {"chunker": f"{chunker.name}/1", "modality": chunker.modality}
+    return {"chunker": f"{chunker_of(found.fingerprint).name}/1", "modality": found.modality}
+
+
+def find_chunker(media_type: str, lineup: Lineup) -> InCharge | None:
+    """Return the chunker in charge under the usual rules, as a plan finds it."""
+    chunkers = in_charge(ChunkRules(), lineup).items()
+    return next((found for pattern, found in chunkers if fnmatchcase(media_type, pattern)), None)
 
 
 def content(text: str) -> str:

@@ -45,7 +45,10 @@ class Site:
         return os.environ | {
             "PREFECT_HOME": str(self.home),
             "PREFECT_API_URL": self.url,
+            "PREFECT_UI_URL": self.url.removesuffix("/api"),
             **LEASES,
+            "PREFECT_WORKER_HEARTBEAT_SECONDS": "5",
+            "PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS": "5",
             "PREFECT_WORKER_QUERY_SECONDS": "2",
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
             "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",

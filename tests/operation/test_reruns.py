@@ -19,7 +19,7 @@ from tests.waiting import PATIENCE_S, eventually
 pytestmark = pytest.mark.operation
 
 GRACE = timedelta(seconds=10)
-START = timedelta(seconds=20)
+START = timedelta(seconds=60)
 RENEWAL_S = 225
 """When a run renews its hold on a limit for the first time: three quarters of 300 s."""
 
@@ -54,7 +54,7 @@ def test_run_that_starts_while_the_server_is_away_completes_later(
         parameters=index_params(ledger, pictures, tiny_clip),
     )
     run = site.trigger(deployment)
-    eventually(lambda: run.state == "PENDING", PATIENCE_S, "a worker that takes the run", 0.05)
+    eventually(lambda: "Submitting" in states_of(site, run), PATIENCE_S, "a process", 0.05)
     site.stop_server()
     time.sleep(25)
     site.start_server()

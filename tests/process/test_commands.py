@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from tests.drawn import draw_pictures
-from tests.shell import Shell
+from tests.shell import CROSSMODAL, Shell
 
 pytestmark = pytest.mark.process
 
@@ -136,3 +139,26 @@ def test_dry_run_says_what_would_be_done_and_does_nothing(
     assert shown["num_to_embed"] == 3
     assert shown["eta_s"] > 0
     assert shell.json("status")["num_sources"] == before
+
+
+def test_only_paths_are_printed_for_other_programs(indexed: tuple[Shell, Path]) -> None:
+    shell, folder = indexed
+    shown = shell.run("search", "a circle", "-k", 3, "-f").stdout.splitlines()
+    assert len(shown) == 3
+    assert all(Path(line).parent == folder and Path(line).is_file() for line in shown)
+
+
+def test_version_is_said(indexed: tuple[Shell, Path]) -> None:
+    done = subprocess.run([CROSSMODAL, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"crossmodal {version('crossmodal')}\n"
+
+
+def test_shells_complete_commands_and_the_options_of_their_forms() -> None:
+    def completed(words: str) -> str:
+        environment = os.environ | {"_CROSSMODAL_COMPLETE": "complete_bash", "COMP_WORDS": words}
+        environment["COMP_CWORD"] = str(len(words.split()) - 1)
+        done = subprocess.run([CROSSMODAL], env=environment, capture_output=True, text=True)
+        return done.stdout
+
+    assert "backfills" in completed("crossmodal back")
+    assert "--exclude" in completed("crossmodal index --ex")

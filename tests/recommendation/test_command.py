@@ -9,10 +9,11 @@ import typer
 from typer.testing import CliRunner, Result
 
 from crossmodal.cli import create
+from crossmodal.cli.drawn import drawn
 from crossmodal.cli.recommend import recommend
 
 app = typer.Typer()
-for command in (recommend, create.pair, create.duplicates):
+for command in (drawn(recommend, ["recommend"]), create.pair, create.duplicates):
     app.command()(command)
 
 

@@ -15,9 +15,9 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from crossmodal.embedding.items import PLANNED_COLUMNS, Item
 from crossmodal.embedding.options import EmbedOptions
 from crossmodal.embedding.ray import query
+from crossmodal.embedding.rows import EmbeddedChunk, planned_sources
 from crossmodal.embedding.shard_query import EmbeddedShard, embed_shard
 from crossmodal.encoders import cache
 from crossmodal.encoders.lineup_encoders import Encoders
@@ -129,15 +129,14 @@ def test_node_loads_a_model_once_for_all_shards(
     monkeypatch.setattr(cache, "_load", lambda *of: loaded.append(of) or load(*of))
     for folder in ("first", "second"):
         shard = planned(draw_pictures(tmp_path / folder, 20))
-        columns = shard.select(PLANNED_COLUMNS).to_pylist()
         lineup = encoders(tiny_clip).lineup
-        request = query.Request([Item(**row) for row in columns], lineup, "cpu", ON_RAY)
-        rows = query._rows(request.items, [""] * len(columns))
+        request = query.Request(planned_sources(shard), lineup, "cpu", ON_RAY)
+        rows = query.planned_rows(request.sources)
         for operator in ("read", "decode", "forward"):
             rows = query.apply(pickle.loads(pickle.dumps(request)).settings, operator, rows)
             rows = rows.flatten() if operator == "decode" else rows
-        items, _ = query.read_rows(rows)
-        assert all(item.payload for item in items)
+        embedded, _ = query.read_rows(rows)
+        assert all(isinstance(row, EmbeddedChunk) for row in embedded)
     assert len(loaded) == 1
 
 

@@ -208,3 +208,29 @@ def test_no_path_is_an_error_rather_than_the_current_folder(
 ) -> None:
     with pytest.raises(PathError, match="folder, file, glob or URL"):
         list_sources(paths, tmp_path / "manifest", ListOptions())
+
+
+def test_excluded_patterns_leave_out_files_and_whole_folders(tree: Path) -> None:
+    listing = list_below(tree, patterns=("*.png", "/a.jpg"))
+    assert names(listing) == ["b.jpg"]
+    assert listing.num_ignored == 2
+    assert "2 files and folders" in listing.notes[0]
+    assert names(list_below(tree, patterns=("sub/",))) == ["a.jpg"]
+
+
+def test_ignore_files_hold_for_their_folder_and_the_deepest_decides(tree: Path) -> None:
+    (tree / ".gitignore").write_text("# no pictures\n*.jpg\n*.png\n")
+    (tree / "sub" / ".crossmodalignore").write_text("!b.jpg\n")
+    assert names(list_below(tree)) == ["b.jpg"]
+    assert names(list_below(tree, heed_ignore_files=False)) == ["a.jpg", "b.jpg", "c.png"]
+
+
+def test_ignore_file_that_is_none_hides_nothing(tree: Path) -> None:
+    (tree / ".gitignore").mkdir()
+    (tree / "sub" / ".gitignore").write_bytes(b"\xff\x00[[[\n\\")
+    assert list_below(tree).num_found == 3
+
+
+def test_pattern_that_is_none_is_refused_with_an_example(tree: Path) -> None:
+    with pytest.raises(PathError, match="gitignore"):
+        list_below(tree, patterns=("!",))

@@ -37,6 +37,8 @@ MEDIA_PATTERNS = tuple(_FORMATS)
 _MAX_WAITING_BYTES = 100_000_000
 _MAX_TEXT = 2000
 _LOOK_BACK = 200
+# Pages are drawn twice as large as this: 10-point type on A4 is then 20 pixels high.
+_READABLE_SIDE = 600
 
 
 def cut(source: Source, rules: ChunkRules, tools: CutTools) -> Iterator[Piece | Flaw]:
@@ -67,7 +69,7 @@ def _items(source: Source, rules: ChunkRules, tools: CutTools) -> Generator[Item
         page_images=rules.page_images,
         max_pages=rules.max_pages,
         max_megapixels=rules.max_megapixels,
-        min_side=tools.min_side,
+        min_side=_min_side(rules, tools),
     )
     return run_in_child(
         _parser(source.media_type),
@@ -77,6 +79,13 @@ def _items(source: Source, rules: ChunkRules, tools: CutTools) -> Generator[Item
         max_seconds=rules.max_seconds,
         max_memory_bytes=rules.max_memory_bytes,
     )
+
+
+def _min_side(rules: ChunkRules, tools: CutTools) -> int | None:
+    """Return how large pictures must be: for reading, half of what makes 10-point type legible."""
+    if tools.min_side is None or not rules.ocr:
+        return tools.min_side
+    return max(tools.min_side, _READABLE_SIDE)
 
 
 def _parser(media_type: str) -> Callable[[bytes, Wishes], Iterator[Item]]:

@@ -11,7 +11,7 @@ from crossmodal.embedding.modalities.row import Handling, OneShape, Preparing
 
 if TYPE_CHECKING:
     from crossmodal.chunking.pieces import Piece
-    from crossmodal.embedding.items import Item
+    from crossmodal.embedding.rows import CutChunk
     from crossmodal.encoders.encoder import Encoded, Encoder
     from crossmodal.encoders.lineup_encoders import Encoders
 
@@ -22,9 +22,9 @@ def payload(piece: Piece, preparing: Preparing, facts: dict[str, Any]) -> bytes:
     return piece.samples.astype(np.float32).tobytes()
 
 
-def encode(encoders: Encoders, items: list[Item], caption_weight: float) -> Encoded:
+def encode(encoders: Encoders, chunks: list[CutChunk], caption_weight: float) -> Encoded:
     """Return the vectors of windows."""
-    windows = [np.frombuffer(item.payload or b"", np.float32) for item in items]
+    windows = [np.frombuffer(chunk.payload, np.float32) for chunk in chunks]
     return encoders.of("audio").encode_audio(windows)
 
 

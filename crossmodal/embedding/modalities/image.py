@@ -14,7 +14,7 @@ from crossmodal.embedding.modalities.row import Handling, OneShape, Preparing
 
 if TYPE_CHECKING:
     from crossmodal.chunking.pieces import Piece
-    from crossmodal.embedding.items import Item
+    from crossmodal.embedding.rows import CutChunk
     from crossmodal.encoders.encoder import Encoded, Encoder
     from crossmodal.encoders.lineup_encoders import Encoders
 
@@ -41,14 +41,14 @@ def payload(piece: Piece, preparing: Preparing, facts: dict[str, Any]) -> bytes:
     return prepared.pixels
 
 
-def encode(encoders: Encoders, items: list[Item], caption_weight: float) -> Encoded:
+def encode(encoders: Encoders, chunks: list[CutChunk], caption_weight: float) -> Encoded:
     """Return the vectors of pictures, those with captions moved towards them."""
     encoder = encoders.of("image")
-    shape = (len(items), *encoder.image_size, 3)
-    pixels = np.frombuffer(b"".join(item.payload or b"" for item in items), np.uint8)
+    shape = (len(chunks), *encoder.image_size, 3)
+    pixels = np.frombuffer(b"".join(chunk.payload for chunk in chunks), np.uint8)
     encoded = encoder.encode_images(pixels.reshape(shape))
     if caption_weight > 0:
-        _mix_captions(encoder, items, encoded, caption_weight)
+        _mix_captions(encoder, chunks, encoded, caption_weight)
     return encoded
 
 
@@ -64,12 +64,14 @@ def random_pass(encoder: Encoder, num_items: int) -> Callable[[], object]:
     return lambda: encoder.encode_images(pixels)
 
 
-def _mix_captions(encoder: Encoder, items: list[Item], encoded: Encoded, weight: float) -> None:
+def _mix_captions(
+    encoder: Encoder, chunks: list[CutChunk], encoded: Encoded, weight: float
+) -> None:
     """Move the vectors of captioned pictures towards their captions, in place."""
-    rows = [r for r, item in enumerate(items) if item.caption and r not in encoded.failed]
+    rows = [r for r, chunk in enumerate(chunks) if chunk.caption and r not in encoded.failed]
     if not rows:
         return
-    words = encoder.encode_texts([items[row].caption for row in rows])
+    words = encoder.encode_texts([chunks[row].caption for row in rows])
     mixed = (1 - weight) * encoded.vectors[rows] + weight * words
     encoded.vectors[rows] = mixed / np.linalg.norm(mixed, axis=1, keepdims=True)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crossmodal.chunking.pieces import Piece
-    from crossmodal.embedding.items import Item
     from crossmodal.embedding.options import EmbedOptions
+    from crossmodal.embedding.rows import CutChunk
     from crossmodal.encoders.encoder import Encoded, Encoder
     from crossmodal.encoders.lineup_encoders import Encoders
 
@@ -32,7 +32,7 @@ class OneShape:
     """Return a forward pass over so many random items."""
 
 
-def _no_second_vectors(encoders: Encoders, items: list[Item]) -> dict[int, bytes]:
+def _no_second_vectors(encoders: Encoders, chunks: list[CutChunk]) -> dict[int, bytes]:
     return {}
 
 
@@ -42,9 +42,9 @@ class Handling:
 
     payload: Callable[[Piece, Preparing, dict[str, Any]], bytes]
     """Return what travels to the model, and add facts that came to light; may raise Refused."""
-    encode: Callable[[Encoders, list[Item], float], Encoded]
+    encode: Callable[[Encoders, list[CutChunk], float], Encoded]
     """Return the vectors of a batch; the last argument is the weight of captions."""
-    second_vectors: Callable[[Encoders, list[Item]], dict[int, bytes]] = _no_second_vectors
+    second_vectors: Callable[[Encoders, list[CutChunk]], dict[int, bytes]] = _no_second_vectors
     """Return by row the vectors that chunks also get in the joint space."""
     one_shape: OneShape | None = None
     """None where items differ in length, so that no batch size is right for all of them."""

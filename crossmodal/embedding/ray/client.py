@@ -23,9 +23,9 @@ from crossmodal.embedding.ray.query import Request, read_rows
 from crossmodal.errors import CrossmodalError
 
 if TYPE_CHECKING:
-    from crossmodal.embedding.items import Item
     from crossmodal.embedding.options import EmbedOptions
     from crossmodal.embedding.ray.driver import Answer
+    from crossmodal.embedding.rows import EmbeddedChunk, PlannedSource, Refusal
     from crossmodal.encoders.lineup_encoders import Encoders
     from crossmodal.records import Span
 
@@ -47,12 +47,12 @@ class ClusterLost(CrossmodalError, ConnectionError):
 
 
 def run_on_ray(
-    items: list[Item],
+    sources: list[PlannedSource],
     encoders: Encoders,
     options: EmbedOptions,
     record: Callable[[Span], None],
-) -> list[Item]:
-    """Return what became of the items, in their order; a lost node costs another attempt.
+) -> list[EmbeddedChunk | Refusal]:
+    """Return what became of the sources, in their order; a lost node costs another attempt.
 
     The cluster is the one that RAY_ADDRESS names, else one that is started on this machine.
 
@@ -64,7 +64,7 @@ def run_on_ray(
     if find_spec("ray") is None:
         message = "runner ray needs the extra of that name: pip install 'crossmodal[ray]'"
         raise CrossmodalError(message)
-    request = Request(items, encoders.lineup, encoders.device, options)
+    request = Request(sources, encoders.lineup, encoders.device, options)
     for attempt in range(_ATTEMPTS):
         try:
             rows = _ask(request)
@@ -76,8 +76,8 @@ def run_on_ray(
     done, spans = read_rows(rows)
     for span in spans:
         record(span)
-    place = {item.uri: number for number, item in enumerate(items)}
-    return sorted(done, key=lambda item: place[item.uri])
+    place = {source.uri: number for number, source in enumerate(sources)}
+    return sorted(done, key=lambda row: place[row.uri])
 
 
 class _Lost(Exception):

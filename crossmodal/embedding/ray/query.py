@@ -2,7 +2,7 @@
 
 Owns what travels there and back. A node gets the line-up and the options, never a model or an
 object of the driver: it builds its operators once, loads the encoders from its own disk or cache
-and keeps them from shard to shard. Items and the time that each operator took come back together.
+and keeps them from shard to shard. Rows and the time that each operator took come back together.
 Files must be reachable from every node under the same uri.
 """
 
@@ -13,6 +13,7 @@ import os
 import pickle
 import platform
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -20,17 +21,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from crossmodal.embedding.item_columns import to_columns
-from crossmodal.embedding.items import ITEM_TYPE, Item, from_arrow
 from crossmodal.embedding.operators import ShardOperators
+from crossmodal.embedding.rows import (
+    STATES,
+    EmbeddedChunk,
+    PlannedSource,
+    Refusal,
+    State,
+    arrow_type,
+    from_arrow,
+    to_arrow,
+)
 from crossmodal.encoders.lineup_encoders import Encoders
 from crossmodal.records import Lineup, Span
 
 if TYPE_CHECKING:
     from crossmodal.embedding.options import EmbedOptions
-
-ROW_TYPE = pa.struct([("item", ITEM_TYPE), ("spans", pa.large_string())])
-"""An item, and as lines of JSON the spans that ended with it."""
 
 _READ_ROWS = 8
 _BATCH_ROWS = 32
@@ -43,9 +49,9 @@ _CALL = threading.local()
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Ask for what becomes of the items of one shard."""
+    """Ask for what becomes of the sources of one shard."""
 
-    items: list[Item]
+    sources: list[PlannedSource]
     lineup: Lineup
     device: str
     options: EmbedOptions
@@ -57,56 +63,63 @@ class Request:
 
 
 def run(daft: Any, ray: Any, request: Request) -> pa.StructArray:
-    """Return rows of ROW_TYPE, in any order; Daft gives the parts of a lost worker to another."""
+    """Return what became of the sources, in any order, as ``read_rows`` takes it.
+
+    Daft gives the parts of a lost worker to another.
+    """
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     gpus = 0.0
     if request.device in ("auto", "cuda") and any(node.get("GPU") for node in nodes):
         gpus = _GPUS_PER_PART
     num_nodes = sum(bool(node.get("GPU" if gpus else "CPU")) for node in nodes)
-    parts = min(_PARTS_PER_NODE * num_nodes, -(-len(request.items) // _ROWS_PER_PART))
-    table = pa.table({"row": _rows(request.items, [""] * len(request.items))})
-    frame = daft.from_arrow(table).into_partitions(max(parts, 1))
+    parts = min(_PARTS_PER_NODE * num_nodes, -(-len(request.sources) // _ROWS_PER_PART))
+    frame = daft.from_arrow(pa.table({"row": planned_rows(request.sources)}))
+    frame = frame.into_partitions(max(parts, 1))
     settings, num_rows = request.settings, request.options.batch_size or _BATCH_ROWS
-    read = _operator(daft, settings, "read", ROW_TYPE, _READ_ROWS, 0)
+    read = _operator(daft, settings, "read", _READ_ROWS, 0)
     frame = frame.with_column("row", read(frame["row"]))
-    decode = _operator(daft, settings, "decode", pa.large_list(ROW_TYPE), _READ_ROWS, 0)
+    decode = _operator(daft, settings, "decode", _READ_ROWS, 0)
     frame = frame.with_column("row", decode(frame["row"])).explode("row")
-    forward = _operator(daft, settings, "forward", ROW_TYPE, num_rows, gpus)
+    forward = _operator(daft, settings, "forward", num_rows, gpus)
     rows: pa.StructArray = (
         frame.with_column("row", forward(frame["row"])).to_arrow()["row"].combine_chunks()
     )
     return rows
 
 
-def read_rows(rows: pa.StructArray) -> tuple[list[Item], list[Span]]:
-    """Return the items and the spans that rows of ROW_TYPE hold."""
+def planned_rows(sources: list[PlannedSource]) -> pa.StructArray:
+    """Return sources as the first operator takes them."""
+    return _with_spans(sources, PlannedSource, [""] * len(sources))
+
+
+def read_rows(rows: pa.StructArray) -> tuple[list[EmbeddedChunk | Refusal], list[Span]]:
+    """Return the rows and the spans that the last operator gave."""
     lines = (line for told in rows.field("spans").to_pylist() for line in told.splitlines())
-    return from_arrow(rows.field("item")), [Span(**json.loads(line)) for line in lines]
+    spans = [Span(**json.loads(line)) for line in lines]
+    return from_arrow(rows.field("row"), EmbeddedChunk), spans
 
 
-def apply(settings: bytes, operator: str, rows: pa.Array) -> pa.Array:
+def apply(settings: bytes, operator: str, rows: pa.StructArray) -> pa.Array:
     """Run an operator over one batch of rows, in whatever process this is."""
-    items, told = from_arrow(rows.field("item")), rows.field("spans").to_pylist()
+    takes, gives = STATES[operator]
+    given, told = from_arrow(rows.field("row"), takes), rows.field("spans").to_pylist()
     _CALL.spans = []
-    done = getattr(_operators(settings), operator)(items)
-    assert len(done) == len(items), f"{operator} gave {len(done)} rows for {len(items)}"
-    new = "".join(f"{json.dumps(asdict(span))}\n" for span in _CALL.spans)
-    told[0] += new
+    done = getattr(_operators(settings), operator)(given)
+    assert len(done) == len(given), f"{operator} gave {len(done)} rows for {len(given)}"
+    told[0] += "".join(f"{json.dumps(asdict(span))}\n" for span in _CALL.spans)
     if operator != "decode":
-        return _rows(done, told)
+        return _with_spans(done, gives, told)
     spread = [
         lines if row == 0 else ""
         for group, lines in zip(done, told, strict=True)
         for row in range(len(group))
     ]
     offsets = pa.array(np.cumsum([0, *map(len, done)]), pa.int64())
-    flat = _rows([item for group in done for item in group], spread)
+    flat = _with_spans([row for group in done for row in group], gives, spread)
     return pa.LargeListArray.from_arrays(offsets, flat)
 
 
-def _operator(
-    daft: Any, settings: bytes, name: str, returns: pa.DataType, num_rows: int, gpus: float
-) -> Any:
+def _operator(daft: Any, settings: bytes, name: str, num_rows: int, gpus: float) -> Any:
     def run(row: Any) -> Any:
         import daft
 
@@ -116,13 +129,21 @@ def _operator(
 
     run.__name__ = name
     run.__annotations__ = {"row": daft.Series}
-    returned = daft.DataType.from_arrow_type(returns)
+    gives = _type_with_spans(STATES[name][1])
+    returned = daft.DataType.from_arrow_type(pa.large_list(gives) if name == "decode" else gives)
     return daft.func.batch(return_dtype=returned, batch_size=num_rows, gpus=gpus)(run)
 
 
-def _rows(items: list[Item], spans: list[str]) -> pa.Array:
-    columns = [to_columns(items), pa.array(spans, pa.large_string())]
-    return pa.StructArray.from_arrays(columns, fields=list(ROW_TYPE))
+def _type_with_spans(state: type[State]) -> pa.StructType:
+    """Return the type of a row and, as lines of JSON, of the spans that ended with it."""
+    return pa.struct([("row", arrow_type(state)), ("spans", pa.large_string())])
+
+
+def _with_spans(
+    rows: Sequence[State | Refusal], state: type[State], spans: list[str]
+) -> pa.StructArray:
+    columns = [to_arrow(rows, state), pa.array(spans, pa.large_string())]
+    return pa.StructArray.from_arrays(columns, fields=list(_type_with_spans(state)))
 
 
 @lru_cache(maxsize=2)

@@ -46,11 +46,14 @@ class Verified:
     num_rows: int
     num_vectors: int
     problems: list[str]
+    cache: str = ""
+    """What was read of the search cache beside it, where somebody did."""
 
     def to_text(self) -> str:
         """Return the findings for a terminal."""
         read = f"{self.num_rows:,} rows of {self.num_tables} tables"
         said = f"{self.path}: read {read}, {self.num_vectors:,} vectors among them"
+        said += f", and {self.cache}" if self.cache else ""
         return "\n".join([said, *(self.problems or ["no problem found"])])
 
 

@@ -89,6 +89,12 @@ def put_shard_words(con: duckdb.DuckDBPyConnection, cut: pa.Table, words: pa.Tab
     _put(con, numbered, words, _OF_SHARD)
 
 
+def put_chunk_words(con: duckdb.DuckDBPyConnection, chunks: pa.Table) -> None:
+    """Write the words of chunks, rows of the table ``chunk``; those that have words keep them."""
+    words = words_of(chunks["section"].to_pylist(), chunks["text"].to_pylist())
+    _put(con, chunks.select(["chunk_id"]), words, _OF_CHUNK)
+
+
 def put_names(con: duckdb.DuckDBPyConnection, uris: Iterable[str]) -> None:
     """Write the words of file names; those that are known are left as they are."""
     rows = [{"uri": uri, "terms": [term_id(term) for term in name_terms(uri)]} for uri in uris]

@@ -1,4 +1,4 @@
-"""Keep what a collection remembers of how it is made, beside its models: the rules of cutting."""
+"""Keep what a collection remembers beside its models: rules of cutting, and its rerankers."""
 
 from __future__ import annotations
 
@@ -11,18 +11,37 @@ import duckdb
 from crossmodal.ledger.sql import first_row
 
 _CUTTING = "cutting_rules"
+_RERANKERS = "rerankers"
 
 
 def cutting_rules(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Return the rules that sources were last cut by; empty where no run has noted them yet."""
-    row = first_row(con, "SELECT value FROM collection_setting WHERE key = ?", [_CUTTING])
-    return dict(json.loads(row[0])) if row else {}
+    return _setting(con, _CUTTING)
 
 
 def remember_cutting_rules(con: duckdb.DuckDBPyConnection, rules: Mapping[str, Any]) -> None:
     """Note the rules that sources are cut by from now on."""
+    _remember(con, _CUTTING, rules)
+
+
+def rerankers(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Return by pair, such as text->passage, the reranker that won there and what showed it."""
+    return _setting(con, _RERANKERS)
+
+
+def remember_rerankers(con: duckdb.DuckDBPyConnection, kept: Mapping[str, Any]) -> None:
+    """Note which reranker orders the hits of which pair from now on."""
+    _remember(con, _RERANKERS, kept)
+
+
+def _setting(con: duckdb.DuckDBPyConnection, key: str) -> dict[str, Any]:
+    row = first_row(con, "SELECT value FROM collection_setting WHERE key = ?", [key])
+    return dict(json.loads(row[0])) if row else {}
+
+
+def _remember(con: duckdb.DuckDBPyConnection, key: str, value: Mapping[str, Any]) -> None:
     con.execute(
         "INSERT INTO collection_setting VALUES (?, ?) "
         "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        [_CUTTING, json.dumps(dict(rules))],
+        [key, json.dumps(dict(value))],
     )

@@ -6,7 +6,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from crossmodal.ledger.sql import one_number
-from crossmodal.ledger.write import quarantine, runs, shard_writer
+from crossmodal.ledger.write import quarantine, runs, shard_writer, undo_log
 from crossmodal.records import Lineup, Plan
 
 _REFUSED_BY_DISCOVERY = "SELECT count(*) FROM quarantine WHERE stage = 'discover'"
@@ -30,6 +30,7 @@ def settle_run(con: duckdb.DuckDBPyConnection, run_id: str, plan: Plan, lineup: 
     if lineup.id is not None:
         runs.set_run_model(con, run_id, lineup.id)
     shard_writer.apply_plan(con, planned, run_id, lineup if lineup.id is not None else None)
-    shard_writer.quarantine(con, run_id, plan.summary.rejected, None)
-    quarantine.clear_recovered(con, run_id, list(plan.folders))
+    with undo_log.noted(con, run_id):
+        shard_writer.quarantine(con, run_id, plan.summary.rejected, None)
+        quarantine.clear_recovered(con, run_id, list(plan.folders))
     return int(planned.num_rows)

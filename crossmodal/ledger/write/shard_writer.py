@@ -20,6 +20,7 @@ from crossmodal.ledger.sql import one_number, registered
 from crossmodal.ledger.words import postings
 from crossmodal.ledger.write import quarantine as refusals
 from crossmodal.ledger.write.model_versions import all_versions, table_of, vector_lists
+from crossmodal.ledger.write.undo_log import Undo, noted
 from crossmodal.records import Lineup, Rejected, Span, VectorList
 
 _SPAN_SCHEMA = pa.schema(
@@ -80,17 +81,18 @@ WHERE NOT EXISTS (SELECT 1 FROM {vectors} v WHERE v.chunk_id = c.chunk_id)
 """
 
 # A shard brings all chunks of its content: vectors that an earlier chunker left are out of date.
-_DROP_STALE_VECTORS = """
-DELETE FROM {vectors}
-WHERE chunk_id IN (
-    SELECT c.chunk_id FROM chunk c
-    WHERE c.content_hash IN (SELECT content_hash FROM cut WHERE reason IS NULL)
-    AND NOT EXISTS (
-        SELECT 1 FROM cut e
-        WHERE e.content_hash = c.content_hash AND e.chunker = c.chunker
-        AND e.ordinal = c.ordinal AND e.reason IS NULL))
+_FIND_STALE = """
+CREATE OR REPLACE TEMP TABLE stale AS
+SELECT c.chunk_id FROM chunk c
+WHERE c.content_hash IN (SELECT content_hash FROM cut WHERE reason IS NULL)
+AND NOT EXISTS (
+    SELECT 1 FROM cut e
+    WHERE e.content_hash = c.content_hash AND e.chunker = c.chunker
+    AND e.ordinal = c.ordinal AND e.reason IS NULL)
 """
+_STALE = "chunk_id IN (SELECT chunk_id FROM stale)"
 
+_ORPHANS = "chunk_id IN (SELECT chunk_id FROM orphan)"
 _FIND_ORPHANS = """
 CREATE OR REPLACE TEMP TABLE orphan AS
 SELECT chunk_id FROM chunk c
@@ -126,7 +128,11 @@ def commit_shard(con: duckdb.DuckDBPyConnection, shard: ShardCommit) -> None:
     tables = {vectors: _table(vectors) for vectors in shard.lineup.all_lists}
     words = postings.words_of_cut(shard.cut) if shard.words is None else shard.words
     run_id = {"run_id": shard.run_id}
-    with registered(con, planned=shard.planned, cut=shard.cut):
+    with (
+        noted(con, shard.run_id) as undo,
+        registered(con, planned=shard.planned, cut=shard.cut),
+    ):
+        undo.sources()
         con.execute(_PUT_SOURCES, run_id)
         con.execute(_DROP_RENAMED)
         _put_names(con, shard.planned)
@@ -134,8 +140,7 @@ def commit_shard(con: duckdb.DuckDBPyConnection, shard: ShardCommit) -> None:
         for vectors, fresh in shard.vectors.items():
             with registered(con, fresh=_with_hubs(fresh, shard.hubs.get(vectors))):
                 con.execute(_ADD_VECTORS.format(vectors=tables[vectors]), run_id)
-        for table in tables.values():
-            con.execute(_DROP_STALE_VECTORS.format(vectors=table))
+        _drop_stale(con, undo, list(tables.values()))
         refusals.settle_shard(con, shard.run_id, shard.lineup)
     postings.put_shard_words(con, shard.cut, words)
     write_spans(con, shard.run_id, shard.spans)
@@ -151,31 +156,40 @@ def apply_plan(
     count; None where there are none yet.
     """
     settled = plan.filter(pc.invert(plan["embed"]))
-    with registered(con, planned=settled):
+    with noted(con, run_id) as undo, registered(con, planned=settled):
+        undo.sources()
         con.execute(_PUT_SOURCES, {"run_id": run_id})
         con.execute(_DROP_RENAMED)
         con.execute(_DROP_DELETED)
         _put_names(con, settled)
         refusals.settle_plan(con, run_id, lineup)
-    collect_orphans(con)
+        collect_orphans(con, undo)
 
 
-def collect_orphans(con: duckdb.DuckDBPyConnection) -> int:
+def collect_orphans(con: duckdb.DuckDBPyConnection, undo: Undo) -> int:
     """Delete chunks that no source or no vector needs, with their vectors under every version.
 
-    Returns the number of chunks.
+    Returns the number of chunks, which ``undo`` notes.
     """
     tables = [table_of(vectors) for v in all_versions(con) for vectors in vector_lists(v)]
     used = " UNION ALL ".join(f"SELECT chunk_id FROM {table}" for table in tables)
     or_unused = f"OR c.chunk_id NOT IN ({used})" if tables else ""
     con.execute(_FIND_ORPHANS.format(or_unused=or_unused))
-    for table in (*tables, "chunk"):
-        con.execute(f"DELETE FROM {table} WHERE chunk_id IN (SELECT chunk_id FROM orphan)")
     num_orphans = one_number(con, "SELECT count(*) FROM orphan")
     if num_orphans:
-        postings.drop_orphans(con)
+        drop_chunks(con, undo, tables)
     con.execute("DROP TABLE orphan")
     return num_orphans
+
+
+def drop_chunks(con: duckdb.DuckDBPyConnection, undo: Undo, tables: Sequence[str]) -> None:
+    """Delete the chunks of the table ``orphan``, with their words and their vectors in lists."""
+    undo.chunks(_ORPHANS)
+    for table in tables:
+        undo.vectors(table, _ORPHANS)
+    for table in (*tables, "chunk"):
+        con.execute(f"DELETE FROM {table} WHERE {_ORPHANS}")
+    postings.drop_orphans(con)
 
 
 def quarantine(
@@ -195,6 +209,15 @@ def write_spans(con: duckdb.DuckDBPyConnection, run_id: str, spans: Sequence[Spa
     rows = [{"run_id": run_id, **asdict(span)} for span in spans]
     with registered(con, timed=pa.Table.from_pylist(rows, schema=_SPAN_SCHEMA)):
         con.execute("INSERT INTO span SELECT * FROM timed")
+
+
+def _drop_stale(con: duckdb.DuckDBPyConnection, undo: Undo, tables: Sequence[str]) -> None:
+    con.execute(_FIND_STALE)
+    if one_number(con, "SELECT count(*) FROM stale"):
+        for table in tables:
+            undo.vectors(table, _STALE)
+            con.execute(f"DELETE FROM {table} WHERE {_STALE}")
+    con.execute("DROP TABLE stale")
 
 
 def _put_names(con: duckdb.DuckDBPyConnection, planned: pa.Table) -> None:

@@ -33,6 +33,8 @@ class Listing:
     """Folders (and links) that could not be read: what lies below them is not known."""
     num_hidden: int
     """Files and folders left out for a leading dot; what such folders hold is not counted."""
+    num_ignored: int = 0
+    """Files and folders left out by a pattern, counted alike."""
 
     @property
     def notes(self) -> list[str]:
@@ -40,7 +42,11 @@ class Listing:
         hidden = (
             f"left out: {self.num_hidden:,} hidden files and folders (--include-hidden takes them)"
         )
-        return [hidden] if self.num_hidden else []
+        ignored = (
+            f"left out: {self.num_ignored:,} files and folders that --exclude, a .gitignore or a "
+            ".crossmodalignore names (--no-ignore-files heeds only --exclude)"
+        )
+        return [hidden] * bool(self.num_hidden) + [ignored] * bool(self.num_ignored)
 
 
 def list_sources(paths: list[str], manifest: Path, options: ListOptions) -> Listing:
@@ -75,6 +81,7 @@ def list_sources(paths: list[str], manifest: Path, options: ListOptions) -> List
         rejected=list({r.uri: r for walk in walks for r in walk.rejected}.values()),
         unreadable=sorted({uri for walk in walks for uri in walk.unreadable}),
         num_hidden=sum(walk.num_hidden for walk in walks),
+        num_ignored=sum(walk.num_ignored for walk in walks),
     )
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from crossmodal.errors import PathError
 from crossmodal.records import Rejected
+from crossmodal.sources.listing.ignoring import Ignoring, Rules, is_ignored
 from crossmodal.sources.listing.patterns import GlobPattern, has_wildcard
 from crossmodal.sources.listing.roots import FixedWalk, Found, Root, Walk, refused
 from crossmodal.sources.options import ListOptions
@@ -33,12 +34,15 @@ class FolderWalk:
         self.rejected: list[Rejected] = []
         self.unreadable: list[str] = []
         self.num_hidden = 0
+        self.num_ignored = 0
         self._folder = folder
         self._pattern = pattern
         # A pattern says itself which dots it matches.
         self._skip_dots = not options.include_hidden and pattern is None
         self._excluded = frozenset(os.path.realpath(path) for path in options.exclude)
         self._excluded_names = tuple(os.path.basename(path) for path in self._excluded)
+        self._ignoring = Ignoring(folder, options.patterns, heed_files=options.heed_ignore_files)
+        self._rules: Rules = ()
         self._folders: list[str] = []
         self._links: list[str] = []
         self._entered: set[tuple[int, int]] = set()
@@ -53,6 +57,7 @@ class FolderWalk:
         try:
             if self._entered_before(folder):
                 return
+            self._rules = self._ignoring.rules_of(folder)
             with os.scandir(folder) as entries:
                 for entry in entries:
                     found = self._look_at(entry)
@@ -94,8 +99,11 @@ class FolderWalk:
             return None
 
     def _file_or_folder(self, entry: os.DirEntry[str]) -> Found | None:
-        path = entry.path
-        if entry.is_dir():
+        path, is_folder = entry.path, entry.is_dir()
+        if self._rules and is_ignored(self._rules, path, is_folder=is_folder):
+            self.num_ignored += 1
+            return None
+        if is_folder:
             if self._pattern is None or self._pattern.may_hold(path):
                 self._put_aside(entry)
             return None

@@ -14,6 +14,7 @@ from typing import Any
 
 from crossmodal.files.remote import RemoteFiles, explain
 from crossmodal.records import Rejected
+from crossmodal.sources.listing.ignoring import Ignoring, is_ignored
 from crossmodal.sources.listing.patterns import GlobPattern, has_wildcard
 from crossmodal.sources.listing.roots import FixedWalk, Found, Root, Walk, refused
 from crossmodal.sources.options import ListOptions
@@ -35,10 +36,12 @@ class RemoteWalk:
         self.rejected: list[Rejected] = []
         self.unreadable: list[str] = []
         self.num_hidden = 0
+        self.num_ignored = 0
         self._files = files
         self._folder = (pattern.base if pattern else files.path).rstrip("/")
         self._pattern = pattern
         self._skip_dots = not options.include_hidden and pattern is None
+        self._rules = Ignoring(self._folder, options.patterns, heed_files=False).rules_of("")
 
     def __iter__(self) -> Iterator[Found]:
         try:
@@ -101,14 +104,16 @@ class RemoteWalk:
         # A key that ends in a slash marks a folder; a web page's ?C=N links sort its own listing.
         if name.endswith("/") or (self._files.is_web and "?" in name):
             return False
-        if self._pattern is not None:
-            return self._pattern.matches(name)
-        return self._is_visible(name)
+        if is_ignored(self._rules, name, is_folder=False):
+            self.num_ignored += 1
+            return False
+        return self._pattern.matches(name) if self._pattern else self._is_visible(name)
 
     def _wants_folder(self, name: str) -> bool:
-        if self._pattern is not None:
-            return self._pattern.may_hold(name)
-        return self._is_visible(name)
+        if is_ignored(self._rules, name, is_folder=True):
+            self.num_ignored += 1
+            return False
+        return self._pattern.may_hold(name) if self._pattern else self._is_visible(name)
 
     def _is_visible(self, name: str) -> bool:
         if self._skip_dots and "/." in name[len(self._folder) :]:

@@ -38,6 +38,7 @@ class Walk(Protocol):
     rejected: list[Rejected]
     unreadable: list[str]
     num_hidden: int
+    num_ignored: int
 
     def __iter__(self) -> Iterator[Found]: ...
 
@@ -50,6 +51,7 @@ class FixedWalk:
         self.rejected = list(rejected)
         self.unreadable = [refusal.uri for refusal in self.rejected]
         self.num_hidden = 0
+        self.num_ignored = 0
 
     def __iter__(self) -> Iterator[Found]:
         return iter(self._found)

@@ -17,14 +17,7 @@ from crossmodal.views.backfills import expected, expected_table
 from crossmodal.views.human import human_bytes, human_seconds, markdown_cell, printable
 
 
-def divide(
-    run: Run,
-    plan: Plan,
-    selected: Selected,
-    lineup: Lineup,
-    chunkers: tuple[str, ...],
-    shard_size: int,
-) -> Backfill:
+def divide(run: Run, plan: Plan, selected: Selected, lineup: Lineup, shard_size: int) -> Backfill:
     """Return the backfill of a plan, its shards cut; a run that is recorded enters it."""
     spec = selected.spec | {"model": lineup.label, "fingerprint": lineup.fingerprint}
     backfill = Backfill(
@@ -32,7 +25,7 @@ def divide(
         spec=spec,
         names=selected.names,
         plan=plan.path,
-        chunkers=chunkers,
+        chunkers=plan.chunkers,
         notices=selected.notices,
     )
     with reading(run.collection) as con, open_ledger(con) as ledger:

@@ -67,7 +67,8 @@ def make_plan(run: Run, listing: Listing, options: PlanOptions) -> Plan:
     bounds = sorted({num_shards * i // MAX_BATCHES for i in range(MAX_BATCHES + 1)})
     batches = (Batch(shards, first, stop) for first, stop in itertools.pairwise(bounds))
     folders = tuple(root.base or root.root for root in options.roots)
-    return Plan(path, summary, tuple(batches), folders)
+    chunkers = dict.fromkeys(found.fingerprint for found in options.chunkers.values())
+    return Plan(path, summary, tuple(batches), tuple(chunkers), folders)
 
 
 def preview(run: Run, plan: Plan, lineup: Lineup, limit: int) -> dict[str, Any]:

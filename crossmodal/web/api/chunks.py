@@ -9,11 +9,8 @@ from starlette.responses import Response
 
 from crossmodal.ledger.read.chunks import KnownChunk, SourceRow
 from crossmodal.ledger.read.surroundings import surroundings
-from crossmodal.ledger.write.model_versions import live
-from crossmodal.records import Lineup
 from crossmodal.search.similar import matches
 from crossmodal.web.api.dependencies import StateOf, problems
-from crossmodal.web.api.errors import ApiError
 from crossmodal.web.api.known_chunk import known_chunk
 from crossmodal.web.api.parameters import Around, ChunkId, QueryId, Side
 from crossmodal.web.api.schemas import ChunkDetails
@@ -63,11 +60,11 @@ async def thumbnail(
     state: StateOf, request: Request, chunk_id: ChunkId, side: Side = 320
 ) -> Response:
     """Return a small picture: the image, the frame, the page, the figure or the sound's wave."""
-    known, lineup = await state.lookups.run(known_and_lineup, state, chunk_id)
+    known = await state.lookups.run(existing_chunk, state, chunk_id)
     headers = {"ETag": f'"{tag_of(known, side)}"', "Cache-Control": "private, max-age=300"}
     if _is_held(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    encoded = await state.reading(known.medium).run(state.previews.get, known, lineup, side)
+    encoded = await state.reading(known.medium).run(state.previews.get, known, side)
     return Response(encoded, media_type=type_of(encoded), headers=headers)
 
 
@@ -119,22 +116,18 @@ def details(
     return chunk_details(known, near, why)
 
 
-def known_and_lineup(state: ServedCollection, chunk_id: int) -> tuple[KnownChunk, Lineup]:
-    """Return a chunk, and the line-up that says how its picture is seen.
+def existing_chunk(state: ServedCollection, chunk_id: int) -> KnownChunk:
+    """Return a chunk.
 
     Raises:
-        ApiError: 404, there is no such chunk; 503, the collection holds no vector yet.
+        ApiError: 404, there is no such chunk.
     """
     with state.collection.read() as con:
-        known, lineup = known_chunk(con, chunk_id), live(con)
-    if lineup is None:
-        raise ApiError(503, "collection_empty", "the collection holds no vector yet")
-    return known, lineup
+        return known_chunk(con, chunk_id)
 
 
 def _source(state: ServedCollection, chunk_id: int, of: str) -> SourceRow:
-    with state.collection.read() as con:
-        known = known_chunk(con, chunk_id)
+    known = existing_chunk(state, chunk_id)
     return known.medium if of == "recording" else known.sources[0]
 
 

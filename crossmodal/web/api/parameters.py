@@ -88,6 +88,13 @@ def _ask(
             description="Meaning and words together, only meaning, or only words.",
         ),
     ] = "hybrid",
+    rerank: Annotated[
+        bool,
+        Query(
+            title="Rerank",
+            description="Let the reranker that the server has, if any, order the first 50 hits.",
+        ),
+    ] = True,
 ) -> Ask:
     return Ask(
         k=k,
@@ -97,6 +104,7 @@ def _ask(
         group=group,
         min_strength=min_strength,
         mode=mode,
+        rerank=rerank,
     )
 
 

@@ -55,19 +55,22 @@ def search_answer(found: Answer, k: int, offset: int, took_ms: float) -> SearchA
         k=k,
         next_offset=offset + k if found.has_more else None,
         took_ms=round(took_ms, 1),
+        reranked_by=found.reranked_by,
         verdict=found.verdict,
         notices=found.notices,
-        hits=[_found_hit(hit, found.plays.get(hit.uri)) for hit in found.hits],
+        hits=[found_hit(hit, found.plays.get(hit.uri)) for hit in found.hits],
     )
 
 
-def _found_hit(hit: Hit, plays: SourceRow | None) -> FoundHit:
+def found_hit(hit: Hit, plays: SourceRow | None) -> FoundHit:
+    """Return a hit; ``plays`` is the film or sound that its words belong to."""
     return FoundHit(
         **_chunk(hit, plays),
         rank=hit.rank,
         score=hit.score,
         merit=hit.merit,
         strength=hit.strength or None,
+        rerank_score=hit.rerank_score,
     )
 
 

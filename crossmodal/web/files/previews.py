@@ -12,7 +12,6 @@ from crossmodal.web.settings import PREVIEW_SIDES
 
 if TYPE_CHECKING:
     from crossmodal.ledger.read.chunks import KnownChunk
-    from crossmodal.records import Lineup
 
 Preview = bytes | Refused
 _REFUSAL_BYTES = 1000
@@ -31,7 +30,7 @@ class Previews:
         """Return how much is kept."""
         return self._kept.weight
 
-    def get(self, known: KnownChunk, lineup: Lineup, side_px: int) -> bytes:
+    def get(self, known: KnownChunk, side_px: int) -> bytes:
         """Return the preview within one of the sizes that are made.
 
         Raises:
@@ -43,7 +42,7 @@ class Previews:
         found = self._kept.get(key)
         if found is None:
             try:
-                found = preview(_subject(known), content(), lineup, side_px)
+                found = preview(_subject(known), content(), side_px)
             except Refused as refused:
                 if refused.transient:
                     raise
@@ -76,6 +75,7 @@ def _subject(known: KnownChunk) -> Subject:
         kind=hit.kind,
         media_type=medium.media_type,
         uri=medium.uri,
+        chunker=known.chunker,
         text=hit.text,
         meta=hit.meta,
     )

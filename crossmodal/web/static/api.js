@@ -62,4 +62,11 @@ export const searchSimilar = (chunk, parameters, signal) =>
 export const describe = (chunk, queryId, around) =>
   ask(`/chunk/${chunk}`, { around, ...(queryId ? { query_id: queryId } : {}) });
 
+export const judge = (judgement) =>
+  ask("/judgements", {}, {
+    method: "POST",
+    body: JSON.stringify(judgement),
+    headers: { "Content-Type": "application/json" },
+  });
+
 export const status = () => ask("/status", {});

@@ -5,6 +5,7 @@ import { card, skeletons } from "./cards.js";
 import { hideDetails, showDetails } from "./details.js";
 import { $, bytes, count, h, icon } from "./dom.js";
 import { cleared, fill, offerTypes, setUpFilters, show as showFilters } from "./filters.js";
+import { judgeFocused, verdictOf } from "./judge.js";
 import { setUpKeyboard } from "./keyboard.js";
 import { PAGE, fromAddress, numFilters, parameters, toAddress } from "./address.js";
 
@@ -67,7 +68,7 @@ const say = (text) => ($("summary").textContent = text);
 
 function showAnswer() {
   const { hits } = answer;
-  $("results").replaceChildren(...hits.map((hit) => card(hit, (chosen) => open(chosen))));
+  $("results").replaceChildren(...hits.map((hit) => card(hit, (chosen) => open(chosen), verdictOf(hit, asked(), answer))));
   const first = answer.offset + 1;
   const took = answer.took_ms < 1000 ? `${Math.round(answer.took_ms)} ms` : `${(answer.took_ms / 1000).toFixed(1)} s`;
   const range = hits.length ? `Results ${first} to ${first + hits.length - 1}, in ${took}` : "";
@@ -84,6 +85,12 @@ function showAnswer() {
     filtered ? "Nothing passes these filters." : "The collection holds nothing to compare with.",
     filtered ? ["Clear filters", () => search(cleared())] : state.page > 1 ? ["First page", () => search({})] : null,
   );
+}
+
+// A picture that was sent is not kept, so that nothing could be asked with it again.
+function asked() {
+  if (picture) return null;
+  return state.like ? { kind: "chunk", query: state.like } : { kind: "text", query: state.q };
 }
 
 function showProblem(problem) {
@@ -294,7 +301,7 @@ addEventListener("popstate", () => {
 setUpFilters((changes) => (state.q || state.like || picture ? search(changes) : (go({ ...changes, page: 1 }, { replace: true }), fill(state))));
 setUpPictures();
 setUpTheme();
-setUpKeyboard({ step, close: () => document.activeElement?.blur() });
+setUpKeyboard({ step, judge: judgeFocused, close: () => document.activeElement?.blur() });
 if (numFilters(state)) showFilters(true);
 if (state.page > Math.floor(10000 / PAGE)) state.page = 1;
 refresh();

@@ -24,7 +24,7 @@ export const look = (hit) => (hit.medium?.player === "audio" ? "wave" : null);
 
 export const kindOf = (hit) => KINDS[hit.kind] ?? hit.kind;
 
-export function card(hit, open) {
+export function card(hit, open, verdict = null) {
   const label = [hit.name, hit.place, kindOf(hit)].filter(Boolean).join(", ");
   return h(
     "li",
@@ -35,6 +35,7 @@ export function card(hit, open) {
       isText(hit) ? passage(hit) : media(hit),
       caption(hit),
     ),
+    verdict,
   );
 }
 

@@ -1,8 +1,8 @@
-// Let the page be used without a mouse: / to search, arrows to move, Esc to go back.
+// Let the page be used without a mouse: / to search, arrows to move, f and d to judge, Esc to go back.
 
 import { $ } from "./dom.js";
 
-export function setUpKeyboard({ step, close }) {
+export function setUpKeyboard({ step, judge, close }) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const typing = event.target.closest("input, select, textarea, video, audio");
@@ -18,6 +18,7 @@ export function setUpKeyboard({ step, close }) {
       return;
     }
     if (event.key === "Escape") close();
+    if (!typing && (event.key === "f" || event.key === "d")) judge(event.key === "f");
     if (event.key === "ArrowDown" && event.target === $("q")) move(event, "first");
     if (!typing && event.key.startsWith("Arrow")) move(event, event.key);
   });

@@ -1,0 +1,64 @@
+"""Offer what people said of hits: ``judgements`` and ``judgements export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOption
+from crossmodal.cli.printing import print_json, print_tables
+
+if TYPE_CHECKING:
+    from crossmodal.evaluation.judgements import SaidOfModel
+
+judgements = typer.Typer(name="judgements", help="What people said of hits on the search page.")
+
+
+@judgements.command("list")
+def list_judgements(
+    collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOption = False
+) -> None:
+    """Tell how many of the judged hits fit, for each model version that found them."""
+    from crossmodal.evaluation.judgements import said_of_models
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.ledger.write.judgements import standing_judgements
+    from crossmodal.views.text_table import TextTable
+
+    with Collection(collection).read() as con:
+        said = standing_judgements(con)
+    told = said_of_models(said)
+    if as_json:
+        print_json({"models": told, "judgements": said})
+        return
+    rows = [
+        [each.model, f"{each.num_judged:,}", f"{each.num_fit:,}", _share(each)] for each in told
+    ]
+    print_tables([TextTable("Judged hits", ["model", "judged", "fit", "share"], rows)])
+
+
+@judgements.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="A folder, made where missing.")],
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a set for `crossmodal evaluate`, and pairs.csv for `crossmodal finetune`."""
+    from crossmodal.evaluation.judgements import export_judgements
+    from crossmodal.ledger.collection import Collection
+
+    done = export_judgements(Collection(collection), folder)
+    if as_json:
+        print_json(done)
+        return
+    typer.echo(
+        f"{done.folder}: {done.num_queries:,} queries, {done.num_judgements:,} judgements, "
+        f"{done.num_pairs:,} pairs"
+    )
+    if done.num_lost:
+        typer.echo(f"left out: {done.num_lost:,} queries by items that are gone")
+
+
+def _share(each: SaidOfModel) -> str:
+    return f"{each.share:.3f} ({each.low:.3f} to {each.high:.3f})"

@@ -1,0 +1,91 @@
+"""Offer the rerankers of a collection on the command line: ``reranker set``, ``list``, ``drop``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, DeviceOption, JsonOption
+from crossmodal.cli.printing import print_json, print_tables
+
+reranker = typer.Typer(
+    name="reranker", help="Keep a reranker where it wins: set it by a gate, list, drop."
+)
+
+PairOption = Annotated[str, typer.Option(help="text->passage or text->image.")]
+
+
+@reranker.callback()
+def _group() -> None:
+    """Keep rerankers that order the first hits of every search anew; none without a figure."""
+
+
+@reranker.command(name="set")
+def set_(
+    model: Annotated[str, typer.Argument(help="Directory or hub id of a reranker.")],
+    pair: PairOption,
+    gate: Annotated[str, typer.Option(help="The evaluation set that has to show it.")],
+    root: Annotated[str, typer.Option(help="Where the set's relative paths begin.")] = "",
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Let MODEL order the hits of PAIR, if SET shows that they are better then."""
+    from crossmodal.evaluation.choose_reranker import RerankerSpec, set_reranker
+    from crossmodal.runs.progress import make_progress
+
+    spec = RerankerSpec(
+        collection=collection, model=model, pair=pair, set_path=gate, root=root, device=device
+    )
+    progress = make_progress(sys.stderr, quiet=as_json)
+    progress.start(None, "queries")
+    try:
+        kept = set_reranker(spec, progress.advance)
+    finally:
+        progress.finish()
+    if as_json:
+        print_json(kept | {"pair": pair})
+        return
+    value, low, high = kept["change"]
+    typer.echo(
+        f"{pair}: {kept['label']} orders the first hits from now on, nDCG@10 {kept['before']:.3f} "
+        f"-> {kept['after']:.3f} ({value:+.4f}, {low:+.4f} to {high:+.4f})"
+    )
+
+
+@reranker.command(name="list")
+def list_(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOption = False) -> None:
+    """Show which reranker is kept for which pair, what showed it, and what is cached for them."""
+    from crossmodal.evaluation.choose_reranker import kept_rerankers
+    from crossmodal.views.human import human_bytes
+    from crossmodal.views.text_table import TextTable
+
+    found = kept_rerankers(collection)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (pair, kept["label"], kept["set"], f"{kept['before']:.3f}", f"{kept['after']:.3f}")
+        for pair, kept in sorted(found["pairs"].items())
+    ]
+    header = ("pair", "reranker", "set", "nDCG@10 before", "after")
+    print_tables([TextTable("rerankers", header, rows, num_words=3)])
+    typer.echo(f"token vectors beside the collection: {human_bytes(found['token_bytes'])}")
+
+
+@reranker.command()
+def drop(
+    pair: PairOption,
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    as_json: JsonOption = False,
+) -> None:
+    """Let the hits of PAIR stand as the first search ranks them."""
+    from crossmodal.evaluation.choose_reranker import drop_reranker
+
+    was_there = drop_reranker(collection, pair)
+    if as_json:
+        print_json({"pair": pair, "dropped": was_there})
+    else:
+        typer.echo(f"{pair}: {'dropped' if was_there else 'there was none'}")

@@ -1,0 +1,110 @@
+"""Let a collection keep a reranker for a pair, if an evaluation set shows that it wins there.
+
+Owns the gate: the lower end of the paired difference's interval in nDCG@10 must lie above zero, on
+enough items for an interval. What is not shown to be better stays off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from crossmodal.encoders.rerankers.loading import load_reranker
+from crossmodal.errors import EvaluationError, GateMissed
+from crossmodal.evaluation.asking import Tick
+from crossmodal.evaluation.compare import PairComparison, compare
+from crossmodal.evaluation.evaluate import EvaluateSpec, evaluate
+from crossmodal.evaluation.gate import MIN_CLUSTERS
+from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.write import settings
+from crossmodal.search.options import QueryOptions
+from crossmodal.search.rerank_tokens import num_bytes_beside
+from crossmodal.search.reranking import OFF, PAIR_MODALITIES
+
+MEASURE = "nDCG@10"
+_DEPTH = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RerankerSpec:
+    """Say which reranker is to order the hits of which pair, and what has to show it."""
+
+    collection: str
+    model: str
+    pair: str
+    set_path: str
+    root: str = ""
+    device: str = "auto"
+
+
+def set_reranker(spec: RerankerSpec, tick: Tick = lambda num: None) -> dict[str, Any]:
+    """Return what showed that the reranker wins on the pair; the collection keeps it from now on.
+
+    Raises as ``evaluate`` and ``compare`` do, and:
+        EvaluationError: rerankers cannot be kept for this pair.
+        GateMissed: it is not shown to be better; it carries the figures.
+    """
+    _refuse_unknown(spec.pair)
+    reranker = load_reranker(spec.model, spec.device)
+    found = _compared(spec, tick)
+    change = found.change[MEASURE]
+    kept = {
+        "model": spec.model,
+        "label": reranker.label,
+        "fingerprint": reranker.fingerprint,
+        "set": spec.set_path,
+        "before": found.before[MEASURE],
+        "after": found.after[MEASURE],
+        "change": [change.value, change.low, change.high],
+        "num_queries": found.num_queries,
+    }
+    if found.num_clusters < MIN_CLUSTERS or change.low <= 0:
+        raise GateMissed(
+            f"{reranker.label} is not shown to be better at {spec.pair}: {MEASURE} "
+            f"{found.before[MEASURE]:.3f} -> {found.after[MEASURE]:.3f}, by {change.value:+.4f} "
+            f"({change.low:+.4f} to {change.high:+.4f}) on {found.num_clusters} items; at least "
+            f"{MIN_CLUSTERS} and a lower end above 0 are needed, so it stays off",
+            kept,
+        )
+    with Collection(spec.collection).write() as con:
+        settings.remember_rerankers(con, settings.rerankers(con) | {spec.pair: kept})
+    return kept
+
+
+def drop_reranker(collection: str, pair: str) -> bool:
+    """Forget the reranker of a pair; say whether there was one.
+
+    Raises:
+        EvaluationError: rerankers cannot be kept for this pair.
+    """
+    _refuse_unknown(pair)
+    with Collection(collection).write() as con:
+        kept = settings.rerankers(con)
+        was_there = kept.pop(pair, None) is not None
+        settings.remember_rerankers(con, kept)
+    return was_there
+
+
+def kept_rerankers(collection: str) -> dict[str, Any]:
+    """Return the rerankers that a collection keeps by pair, and what their token vectors take."""
+    opened = Collection(collection)
+    with opened.read() as con:
+        kept = settings.rerankers(con)
+    return {"pairs": kept, "token_bytes": num_bytes_beside(opened.path)}
+
+
+def _compared(spec: RerankerSpec, tick: Tick) -> PairComparison:
+    query = QueryOptions(
+        collection=spec.collection, device=spec.device, k=_DEPTH, rerank=OFF, rerank_deadline_ms=0
+    )
+    asked = EvaluateSpec(set_path=spec.set_path, query=query, root=spec.root, pairs=(spec.pair,))
+    before = evaluate(asked, tick).record
+    after = evaluate(replace(asked, query=replace(query, rerank=spec.model)), tick).record
+    return compare(before, after).pairs[0]
+
+
+def _refuse_unknown(pair: str) -> None:
+    if pair not in PAIR_MODALITIES:
+        raise EvaluationError(
+            f"a reranker cannot be kept for {pair!r}: choose one of {', '.join(PAIR_MODALITIES)}"
+        )
