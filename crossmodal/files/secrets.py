@@ -19,7 +19,7 @@ _NAMES = (
 
 
 def _in_any_case(words: str) -> str:
-    return "".join(f"[{c.upper()}{c}]" if c.isalpha() else re.escape(c) for c in words)
+    return "".join(f"[{c.upper()}{c}]" if c.isalpha() else c for c in words)
 
 
 _SCHEME = "[A-Za-z][A-Za-z0-9+.-]*://"
