@@ -6,10 +6,13 @@ export const FILTERS = ["type", "path", "from", "to", "min", "max", "mode", "str
 export const SIGNS = { plus: "+", minus: "\u2212" };
 const MAX_PARTS = 8;
 
+// Those that the filters of the page offer: the list stands there once.
+const modalities = () => [...document.querySelectorAll('#filters [name="modality"]')].map((box) => box.value);
+
 export function fromAddress(search = location.search) {
   const query = new URLSearchParams(search);
   const state = Object.fromEntries(NAMES.map((name) => [name, query.get(name) ?? ""]));
-  state.modality = query.getAll("modality").filter((name) => ["image", "text", "audio"].includes(name));
+  state.modality = query.getAll("modality").filter((name) => modalities().includes(name));
   if (!["vector", "words"].includes(state.mode)) state.mode = "";
   for (const sign of Object.keys(SIGNS)) state[sign] = query.getAll(sign).slice(0, MAX_PARTS);
   if (!["likely", "strong"].includes(state.strength)) state.strength = "";
