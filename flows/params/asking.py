@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, JsonValue, model_validator
 from crossmodal.modalities import MODEL_FIELDS, Modality
 from crossmodal.search.options import QueryOptions
 from flows.params.base import CollectionParams, FlowParams
-from flows.params.forms import Condition, OnCommandLine, Text
+from flows.params.forms import Condition, OnCommandLine, OptionalPlace, Text
 
 
 def _given(name: str) -> JsonValue:
@@ -36,7 +36,7 @@ class SearchParams(FlowParams):
         title="Text",
         description='What to look for, such as "a red sports car".',
     )
-    image: Text = Field(
+    image: OptionalPlace = Field(
         default="",
         title="Image",
         description="Path or URL of a picture to look for its like. Either text or image.",
