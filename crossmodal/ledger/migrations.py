@@ -361,7 +361,15 @@ def m025_health(con: duckdb.DuckDBPyConnection) -> None:
             PRIMARY KEY (run_id, model_version_id, modality))""")
 
 
-def m026_own_columns(con: duckdb.DuckDBPyConnection) -> None:
+def m026_aliases(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for names that people give to model versions and move."""
+    con.execute("""
+        CREATE TABLE model_alias (
+            name VARCHAR PRIMARY KEY, model_version_id INTEGER NOT NULL, why VARCHAR NOT NULL,
+            set_at TIMESTAMPTZ NOT NULL)""")
+
+
+def m027_own_columns(con: duckdb.DuckDBPyConnection) -> None:
     """Make the place for what a user's own tables say of sources, and for the language of words."""
     con.execute("""
         CREATE TABLE own_column (
@@ -399,7 +407,8 @@ STEPS: tuple[Step, ...] = (
     m023_undo,
     m024_judgements,
     m025_health,
-    m026_own_columns,
+    m026_aliases,
+    m027_own_columns,
 )
 LATEST = len(STEPS)
 

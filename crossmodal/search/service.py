@@ -24,7 +24,7 @@ from crossmodal.records import Hit, VectorList
 from crossmodal.search.answer import Answer
 from crossmodal.search.calibrating import calibrate_for_search
 from crossmodal.search.centring import centring_of, versions_without_texts
-from crossmodal.search.examples import chunks_of, encoded, look_up, texts_for
+from crossmodal.search.examples import Unread, chunks_of, encoded, look_up, texts_for
 from crossmodal.search.lists import (
     QueryVectors,
     choose_lists,
@@ -178,7 +178,12 @@ class SearchService:
         with self.collection.read() as con:
             every = choose_lists(con, self.collection.path, replace(options, modalities=()))
             wordless = versions_without_texts(con, every)
-            found = [look_up(con, every, part.given) for part in parts]
+            found = [
+                Unread(part.given, is_picture=False)
+                if part.is_text
+                else look_up(con, every, part.given)
+                for part in parts
+            ]
         examples = [encoded(every, example, options.device) for example in found]
         texts = texts_for(found, wordless, options.device)
         calibrate_for_search(self.collection, every, options.device)

@@ -7,9 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
+from crossmodal.modalities import MODEL_FIELDS, Modality
 from crossmodal.search.options import QueryOptions
 from flows.params.base import CollectionParams, FlowParams
-from flows.params.forms import Condition, OnCommandLine, Text
+from flows.params.forms import Condition, OnCommandLine, OptionalPlace, Text
 
 
 def _given(name: str) -> JsonValue:
@@ -35,7 +36,7 @@ class SearchParams(FlowParams):
         title="Text",
         description='What to look for, such as "a red sports car".',
     )
-    image: Text = Field(
+    image: OptionalPlace = Field(
         default="",
         title="Image",
         description="Path or URL of a picture to look for its like. Either text or image.",
@@ -52,9 +53,7 @@ class SearchParams(FlowParams):
         "taken>=2023-07, or a column of a table or of your own CSV: year>=2010, label=red.",
     )
 
-    modalities: Annotated[
-        list[Literal["image", "text", "audio"]], OnCommandLine(("--modality",))
-    ] = Field(
+    modalities: Annotated[list[Modality], OnCommandLine(("--modality",))] = Field(
         default_factory=list,
         title="Modalities",
         description="Only pictures, only words or only sounds. Empty: all.",
@@ -182,7 +181,7 @@ class PromoteParams(CollectionParams):
     @property
     def named(self) -> dict[str, str]:
         """Return what is to serve which modality."""
-        given = {"image": self.model, "text": self.text_model, "audio": self.audio_model}
+        given = {modality: getattr(self, name) for modality, name in MODEL_FIELDS.items()}
         return {modality: spec for modality, spec in given.items() if spec}
 
     @property

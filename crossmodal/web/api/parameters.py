@@ -26,6 +26,15 @@ Text = Annotated[
         examples=["a red car in the snow"],
     ),
 ]
+Given = Annotated[str, StringConstraints(max_length=bounds.MAX_QUERY_CHARS, pattern=r"\S")]
+Parts = Annotated[
+    list[Given],
+    Query(
+        title="Parts",
+        description="Texts or chunk ids to mix in or to take away; `2:text` weighs one.",
+        max_length=bounds.MAX_PARTS,
+    ),
+]
 ChunkId = Annotated[
     int, Path(title="Chunk", description="As hits name it.", ge=1, le=bounds.MAX_CHUNK_ID)
 ]

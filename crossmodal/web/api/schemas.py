@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from crossmodal.modalities import Modality
+from crossmodal.web.files.content_headers import Player
 from crossmodal.web.settings import MAX_BATCH_QUERIES, MAX_QUERY_CHARS
 
 Strength = Literal["strong", "likely", "weak"]
@@ -28,7 +29,7 @@ class Problem(_Described):
 class Medium(_Described):
     """How a browser shows or plays the source of a chunk."""
 
-    player: Literal["image", "video", "audio", "pdf"]
+    player: Player
     url: str
     start_s: float | None = Field(None, description="Where in the film or sound the chunk begins.")
     end_s: float | None = None
