@@ -361,6 +361,26 @@ def m025_health(con: duckdb.DuckDBPyConnection) -> None:
             PRIMARY KEY (run_id, model_version_id, modality))""")
 
 
+def m026_aliases(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for names that people give to model versions and move."""
+    con.execute("""
+        CREATE TABLE model_alias (
+            name VARCHAR PRIMARY KEY, model_version_id INTEGER NOT NULL, why VARCHAR NOT NULL,
+            set_at TIMESTAMPTZ NOT NULL)""")
+
+
+def m027_own_columns(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for what a user's own tables say of sources, and for the language of words."""
+    con.execute("""
+        CREATE TABLE own_column (
+            file VARCHAR NOT NULL, uri VARCHAR NOT NULL, name VARCHAR NOT NULL,
+            value VARCHAR NOT NULL);
+        CREATE TABLE column_file (
+            file VARCHAR PRIMARY KEY, stat VARCHAR NOT NULL, sources VARCHAR NOT NULL,
+            counts VARCHAR NOT NULL, read_at TIMESTAMPTZ NOT NULL);
+        ALTER TABLE worded_chunk ADD COLUMN language VARCHAR""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -387,6 +407,8 @@ STEPS: tuple[Step, ...] = (
     m023_undo,
     m024_judgements,
     m025_health,
+    m026_aliases,
+    m027_own_columns,
 )
 LATEST = len(STEPS)
 

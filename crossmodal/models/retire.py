@@ -1,8 +1,8 @@
 """Collect model versions that nobody needs any more, and free what their vectors take.
 
-Owns which versions are kept: those that are live, pinned, that a rollback would go back to, that
-a run works with, that a kept space is derived from, and the newest few. Refuses to guess:
-what would go is told first, with its bytes, and nothing goes unless it is asked for.
+Owns which versions are kept: those that are live, pinned, that have an alias, that a rollback would
+go back to, that a run works with, that a kept space is derived from, and the newest few. Refuses to
+guess: what would go is told first, with its bytes, and nothing goes unless it is asked for.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ _OF_VERSION = (
     "space",
     "training_item",
     "pinned_version",
+    "model_alias",
 )
 
 
@@ -127,6 +128,9 @@ def _needed(
     reasons |= dict.fromkeys(
         _numbers(con, "SELECT model_version_id FROM run WHERE state = 'running'"),
         "a run works with it",
+    )
+    reasons |= dict.fromkeys(
+        _numbers(con, "SELECT model_version_id FROM model_alias"), "has an alias"
     )
     reasons |= dict.fromkeys(_numbers(con, "SELECT model_version_id FROM pinned_version"), "pinned")
     reasons |= dict.fromkeys(before.before.values() if before else (), "live before")
