@@ -27,6 +27,8 @@ class PreparedPicture:
     """Of the original, as is the height."""
     height: int
     format: str
+    taken: str = ""
+    """When the camera took it; empty where unknown."""
 
 
 def prepare_walled(
@@ -57,4 +59,4 @@ def prepare(
 
     decoded = decode(data, ImageLimits(max_megapixels, preprocess.min_side))
     pixels = preprocess.apply(decoded.image).tobytes()
-    yield PreparedPicture(pixels, decoded.width, decoded.height, decoded.format)
+    yield PreparedPicture(pixels, decoded.width, decoded.height, decoded.format, decoded.taken)

@@ -234,6 +234,12 @@ class IndexParams(EmbedParams):
     Only what changed since the last run is read and embedded.
     """
 
+    columns: list[str] = Field(
+        default_factory=list,
+        title="Columns",
+        description="CSV files that say something of the files, to filter by: one column holds "
+        "paths, such as path, any other becomes a filter, such as label=red.",
+    )
     retry_failed: bool = Field(
         default=False,
         title="Retry what failed",

@@ -38,6 +38,7 @@ def payload(piece: Piece, preparing: Preparing, facts: dict[str, Any]) -> bytes:
         piece.picture, options.max_megapixels, preprocess, options.chunk_rules
     )
     facts |= {"width": prepared.width, "height": prepared.height, "format": prepared.format}
+    facts |= {"taken": prepared.taken} if prepared.taken else {}
     return prepared.pixels
 
 
