@@ -66,12 +66,13 @@ def _pixels(picture: Piece, rules: ChunkRules) -> npt.NDArray[np.uint8] | None:
     """Return a picture as large as it is; None where it cannot be decoded, which is told later."""
     import numpy as np
 
-    from crossmodal.pictures.decode import ImageLimits, decode
+    from crossmodal.chunking.walled_picture import decode_walled
+    from crossmodal.pictures.decode import ImageLimits
 
     if not isinstance(picture.picture, bytes):
         return picture.picture
     try:
-        decoded = decode(picture.picture, ImageLimits(rules.max_megapixels))
+        decoded = decode_walled(picture.picture, ImageLimits(rules.max_megapixels), rules)
     except Refused:
         return None
     return np.asarray(decoded.image)
