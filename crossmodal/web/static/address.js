@@ -1,8 +1,8 @@
 // Hold what is shown as the page's address, so that a link leads to the same results.
 
 export const PAGE = 24;
-const NAMES = ["q", "like", "type", "path", "from", "to", "min", "max", "mode", "strength", "chunk"];
-export const FILTERS = ["type", "path", "from", "to", "min", "max", "mode", "strength"];
+const NAMES = ["q", "like", "type", "path", "from", "to", "min", "max", "where", "mode", "strength", "chunk"];
+export const FILTERS = ["type", "path", "from", "to", "min", "max", "where", "mode", "strength"];
 export const SIGNS = { plus: "+", minus: "\u2212" };
 const MAX_PARTS = 8;
 
@@ -73,6 +73,7 @@ function conditions(state) {
   if (state.to) found.push(`date<=${state.to}`);
   if (state.min) found.push(`size>=${state.min}`);
   if (state.max) found.push(`size<=${state.max}`);
+  found.push(...state.where.split(";").map((part) => part.trim()).filter(Boolean));
   return found;
 }
 
