@@ -1,4 +1,4 @@
-# Verbs: demo, test, test-slow, check, wheel, audit, clean. Each sets up what it needs; a second run reuses it.
+# Verbs: demo, test, test-slow, coverage, check, wheel, audit, clean. Each sets up what it needs; a second run reuses it.
 VENV   ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 MODEL  ?=
@@ -16,12 +16,13 @@ STARTED = start=$$(date +%s)
 TOOK    = $$(( $$(date +%s) - start )) s
 
 .DEFAULT_GOAL = help
-.PHONY: help install demo test test-slow check wheel audit clean
+.PHONY: help install demo test test-slow coverage check wheel audit clean
 
 help:
 	@echo "make demo   index pictures and search them (IMAGES=folder, MODEL=hub id or directory)"
 	@echo "make test   run the test suite"
 	@echo "make test-slow  kill, stop and crowd real runs: some minutes more"
+	@echo "make coverage  the same under coverage; fails where it reaches less of the code than before"
 	@echo "make check  lint, types and the import contract"
 	@echo "make wheel  build the wheel and use it where no checkout is seen"
 	@echo "make audit  look up known holes in the pinned packages (needs the network)"
@@ -58,6 +59,11 @@ test-slow: $(TOOLS)
 	@$(STARTED); \
 	  $(BIN)/python -m pytest -m slow -n $(WORKERS) --dist loadfile --durations 5; code=$$?; \
 	  echo "==> slow tests took $(TOOK)"; exit $$code
+
+coverage: $(TOOLS)
+	@$(STARTED); \
+	  $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov; code=$$?; \
+	  echo "==> tests under coverage took $(TOOK)"; exit $$code
 
 check: $(TOOLS)
 	$(BIN)/ruff check .

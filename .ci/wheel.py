@@ -2,7 +2,8 @@
 
 Owns a temporary environment: the wheel, and the other packages of the interpreter that runs this.
 In its working directory ``flows``, ``tasks`` and ``deployments`` are somebody else's, and refuse to
-be imported. There the demo runs, ``crossmodal serve`` with a flow, and a deployed flow on a worker.
+be imported. There the demo runs, ``import crossmodal`` indexes and searches, ``crossmodal serve``
+runs a flow, and a worker a deployed one.
 """
 
 from __future__ import annotations
@@ -25,6 +26,14 @@ ROOT = Path(__file__).parents[1]
 OURS = re.compile(r"(\.\./)*(bin/crossmodal|crossmodal/.+|crossmodal-[^/]+\.dist-info/.+)")
 DECOY = 'raise RuntimeError("crossmodal imported a folder of somebody else\'s")\n'
 START_S = 600
+LIBRARY = """
+import crossmodal
+
+notes = crossmodal.open("library.duckdb")
+notes.index("demo/notes")
+hits = notes.search("who keeps bees?", k=3)
+assert len(hits) == hits.to_arrow().num_rows == 3, hits
+"""
 
 
 def main() -> None:
@@ -36,6 +45,7 @@ def main() -> None:
         work = decoys(base / "work")
         environment = settings(base)
         run_demo(python, work, environment)
+        use_library(python, work, environment)
         with served(python, work, environment) as url:
             run_flow(python, work, environment | {"PREFECT_API_URL": url}, "index/demo")
             run_on_worker(python, work, environment | {"PREFECT_API_URL": url})
@@ -94,6 +104,12 @@ def run_demo(python: Path, work: Path, environment: dict[str, str]) -> None:
     where = environment | {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
     subprocess.run(command, cwd=work, env=where, check=True)
     say(f"the demo took {time.monotonic() - started:.0f} s")
+
+
+def use_library(python: Path, work: Path, environment: dict[str, str]) -> None:
+    """Index a folder and search it by ``import crossmodal``, as docs/python.md says."""
+    subprocess.run([python, "-c", LIBRARY], cwd=work, env=environment, check=True)
+    say("import crossmodal: open, index and search work")
 
 
 @contextmanager

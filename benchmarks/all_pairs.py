@@ -35,15 +35,15 @@ _INDEXED = (
     "video",
 )
 _SETS = (
-    "captions/captions.csv",
+    "documents/queries.csv",
+    "video/segments.csv",
     "cars/labels.csv",
-    "classify/imagenet1k_sample.csv",
     "classify/imagenette160.csv",
     "classify/clothing.csv",
     "classify/cifar10.csv",
-    "documents/queries.csv",
+    "classify/imagenet1k_sample.csv",
     "text_ir/cranfield",
-    "video/segments.csv",
+    "captions/captions.csv",
 )
 _TOLERANCE = 1e-6
 _SHOWN = ("hit@1", "recall@1", "recall@10", "nDCG@10", "mAP")

@@ -13,3 +13,13 @@ from typing import Literal, get_args
 Modality = Literal["image", "text", "audio"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 """In the order in which people are shown them."""
+
+MODEL_FIELDS: dict[str, str] = {"image": "model", "text": "text_model", "audio": "audio_model"}
+"""By modality the field of a form, and so the option, that names the model that serves it.
+
+In capitals and behind ``CROSSMODAL_`` it is the variable of the environment, too.
+"""
+
+OTHERS: tuple[str, ...] = tuple(name for name in MODALITIES if name not in ("image", "text"))
+"""Served by models of their own alone: a joint model has pictures, and texts where none else has.
+"""

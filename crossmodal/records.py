@@ -196,14 +196,16 @@ class Lineup:
         cls,
         joint: ModelVersion,
         text: ModelVersion | None = None,
-        audio: ModelVersion | None = None,
+        **others: ModelVersion | None,
     ) -> Lineup:
-        """Return the line-up of a joint model, which also reads texts unless ``text`` does."""
+        """Return the line-up of a joint model, which also reads texts unless ``text`` does.
+
+        ``others`` serve the modality that each is named by, where it is not None.
+        """
         serving = {"image": joint}
         if text or "text" in joint.encoders:
             serving["text"] = text or joint
-        if audio:
-            serving["audio"] = audio
+        serving |= {modality: version for modality, version in others.items() if version}
         return cls(serving=serving)
 
     @property

@@ -15,6 +15,7 @@ from tasks.backfills import report_partitions
 from tasks.discover import discover, select
 from tasks.dispatch import dispatch, report_dispatch
 from tasks.embed import embed_partitions
+from tasks.health import check_health
 from tasks.models import choose_models
 from tasks.plan import choose_rules, divide, plan_changes, preview_backfill
 from tasks.report import open_run, report
@@ -46,6 +47,7 @@ def backfill(params: BackfillParams) -> dict[str, Any]:
         fill_derived_spaces(run)
         update_codes(run, lineup)
         calibrate_scores(run, lineup)
+        check_health(run, lineup)
         report_partitions(run, work, lineup)
         verification = verify(run, lineup)
         thumbnails = sample_thumbnails(run, plan)

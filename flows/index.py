@@ -1,8 +1,8 @@
 """Bring a collection in step with folders and buckets of files: the main job.
 
 discover -> choose models and rules -> plan -> embed (shard by shard, each committed) -> settle ->
-calibrate -> verify -> report. What is already embedded is never embedded again; the ledger decides,
-not a cache.
+calibrate -> check health -> verify -> report. What is already embedded is never embedded again;
+the ledger decides, not a cache.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from flows.params.base import IndexParams
 from flows.params.flat import form_flow
 from tasks.discover import discover
 from tasks.embed import embed
+from tasks.health import check_health
 from tasks.models import choose_models
 from tasks.plan import choose_rules, plan_changes, preview
 from tasks.report import open_run, report
@@ -39,6 +40,7 @@ def index(params: IndexParams) -> dict[str, Any]:
         fill_derived_spaces(run)
         update_codes(run, lineup)
         calibrate_scores(run, lineup)
+        check_health(run, lineup)
         verification = verify(run, lineup)
         thumbnails = sample_thumbnails(run, plan)
         return report(run, plan, verification, thumbnails, params.min_coverage)

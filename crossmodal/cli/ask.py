@@ -117,8 +117,17 @@ def backfills(
     )
 
 
-def status(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOption = False) -> None:
+def status(
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    health: Annotated[
+        bool, typer.Option("--health", help="How sound the latest vectors are, instead.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Say what the collection holds, by model version, and how the last runs went."""
+    if health:
+        _show_health(collection, as_json=as_json)
+        return
     from crossmodal.ledger.collection import Collection
     from crossmodal.ledger.read.status import status as read_status
     from crossmodal.sandbox.walls import walls
@@ -132,6 +141,21 @@ def status(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOptio
         return
     print_tables(status_tables(found))
     typer.echo(f"Files are parsed in a process of their own: {walls().sentence()}.")
+
+
+def _show_health(path: str, *, as_json: bool) -> None:
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.ledger.write.health import latest_health
+    from crossmodal.ledger.write.model_versions import all_versions
+    from crossmodal.views.health import findings_table, health_table
+
+    with Collection(path).read() as con:
+        rows = latest_health(con, num_runs=12)
+        labels = {version.id or 0: version.label for version in all_versions(con)}
+    if as_json:
+        print_json(rows)
+        return
+    print_tables([health_table(rows, labels), findings_table(rows, labels)])
 
 
 def quarantine(

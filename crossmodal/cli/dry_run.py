@@ -46,8 +46,9 @@ def _refuse_unknown_models(collection: Collection, spec: LineupSpec) -> None:
     from crossmodal.models.options import ModelSpec, for_passages, with_defaults
 
     wanted = spec if collection.exists else with_defaults(spec)
-    text = wanted.text and ModelSpec(for_passages(wanted.text.name), wanted.text.revision)
-    for named in filter(None, (wanted.joint, text, wanted.audio)):
+    for modality, model in wanted.named.items():
+        name = for_passages(model.name) if modality == "text" else model.name
+        named = ModelSpec(name, model.revision)
         model_files.describe(model_files.resolve(named), "float32", "")
 
 

@@ -54,6 +54,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     models.compare,
     models.gc,
     models.pin,
+    models.alias,
     evaluate,
     moderate.moderate,
     ask.profile,

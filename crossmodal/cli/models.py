@@ -1,4 +1,4 @@
-"""Offer the life of model versions: ``models``, ``compare``, ``rollback``, ``gc``, ``pin``."""
+"""Offer the life of model versions: ``models``, ``compare``, ``rollback``, ``gc``, and names."""
 
 from __future__ import annotations
 
@@ -111,6 +111,37 @@ def pin(
         print_json({"version": found.label, "pinned": not remove})
         return
     typer.echo(f"{'unpinned' if remove else 'pinned'}: {found.label}")
+
+
+def alias(
+    name: Annotated[str, typer.Argument(help="Such as champion; left out: list them.")] = "",
+    version: Annotated[str, typer.Argument(help="Name, number or label; moves the alias.")] = "",
+    why: Annotated[str, typer.Option(help="For the others.")] = "",
+    remove: Annotated[bool, typer.Option("--remove", help="Drop the alias.")] = False,
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a model version a name that every --model understands, and that can be moved."""
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.models import aliases
+
+    if name and not version and not remove:
+        raise typer.BadParameter(f"name the version that {name} stands for, or say --remove")
+    opened = Collection(collection)
+    with opened.read() as con:
+        found = aliases.aliases(con)
+    if name:
+        with opened.write() as con:
+            if remove:
+                aliases.remove_alias(con, name)
+            else:
+                aliases.set_alias(con, name, version, why)
+            found = aliases.aliases(con)
+    if as_json:
+        print_json(found)
+        return
+    for each in found:
+        typer.echo(f"{each.name}: {each.version}" + (f" ({each.why})" if each.why else ""))
 
 
 def show_change(change: Promotion, *, as_json: bool) -> None:

@@ -13,6 +13,7 @@ from crossmodal.cli.drawn import form_command
 from crossmodal.cli.invoke import checked
 from crossmodal.cli.options import JsonOption
 from crossmodal.cli.printing import print_json, print_tables
+from crossmodal.modalities import MODEL_FIELDS
 
 if TYPE_CHECKING:
     from deployments.target import Target
@@ -37,7 +38,7 @@ ScheduleOption = Annotated[
 ]
 _of_the_files = form_command(
     "flows.params.base:IndexParams",
-    only=("paths", "collection", "model", "text_model", "audio_model"),
+    only=("paths", "collection", *MODEL_FIELDS.values()),
 )
 
 

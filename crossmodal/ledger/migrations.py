@@ -351,6 +351,24 @@ def m024_judgements(con: duckdb.DuckDBPyConnection) -> None:
             judged_at TIMESTAMPTZ NOT NULL)""")
 
 
+def m025_health(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the memory of how sound the vectors of each run were."""
+    con.execute("""
+        CREATE TABLE health (
+            run_id VARCHAR NOT NULL, model_version_id INTEGER NOT NULL, modality VARCHAR NOT NULL,
+            measures VARCHAR NOT NULL, findings VARCHAR[] NOT NULL,
+            measured_at TIMESTAMPTZ NOT NULL,
+            PRIMARY KEY (run_id, model_version_id, modality))""")
+
+
+def m026_aliases(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for names that people give to model versions and move."""
+    con.execute("""
+        CREATE TABLE model_alias (
+            name VARCHAR PRIMARY KEY, model_version_id INTEGER NOT NULL, why VARCHAR NOT NULL,
+            set_at TIMESTAMPTZ NOT NULL)""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -376,6 +394,8 @@ STEPS: tuple[Step, ...] = (
     m022_words,
     m023_undo,
     m024_judgements,
+    m025_health,
+    m026_aliases,
 )
 LATEST = len(STEPS)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 
@@ -52,7 +52,7 @@ class Preprocessing:
     @property
     def fingerprint(self) -> str:
         """Return the SHA-256, in hex, of all that decides the vectors but weights and format."""
-        parts = {"text": self.text, "image": self.image, "audio": self.audio}
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
         return digest({name: part.fingerprint for name, part in parts.items() if part})
 
 

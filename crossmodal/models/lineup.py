@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from crossmodal.errors import ModelUnsupported
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import model_versions
+from crossmodal.modalities import OTHERS
 from crossmodal.models import files as model_files
 from crossmodal.models.folder import ModelFiles
 from crossmodal.models.options import (
@@ -66,7 +67,7 @@ class _Chooser:
         return Lineup.of(
             self._version(spec.joint, "image"),
             self._version(spec.text, "text") if spec.text else None,
-            self._version(spec.audio, "audio") if spec.audio else None,
+            **{modality: self._version(named, modality) for modality, named in spec.others.items()},
         )
 
     def beside(self, live: Lineup, spec: LineupSpec) -> Lineup:
@@ -75,11 +76,11 @@ class _Chooser:
         text = live.serving.get("text")
         if text == live.joint:
             text = None
-        audio = live.serving.get("audio")
+        others = [m for m in OTHERS if m in spec.others or m in live.serving]
         return Lineup.of(
             joint,
             self._named_or_live(spec.text, text, "text") if spec.text or text else None,
-            self._named_or_live(spec.audio, audio, "audio") if spec.audio or audio else None,
+            **{m: self._named_or_live(spec.others.get(m), live.serving.get(m), m) for m in others},
         )
 
     def _named_or_live(

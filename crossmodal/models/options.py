@@ -7,7 +7,10 @@ models, and an option that names one wins over both.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from crossmodal.modalities import MODEL_FIELDS, OTHERS
 
 STARTER = "starter"
 """The built-in image-text model; a folder of this name has to be named as ``./starter``."""
@@ -40,7 +43,14 @@ class LineupSpec:
     joint: ModelSpec | None = None
     """The image-text model; it reads texts too unless ``text`` is named."""
     text: ModelSpec | None = None
-    audio: ModelSpec | None = None
+    others: Mapping[str, ModelSpec] = field(default_factory=dict)
+    """By modality, what neither of these two serves."""
+
+    @property
+    def named(self) -> dict[str, ModelSpec]:
+        """Return what is named, by modality."""
+        known = {"image": self.joint, "text": self.text}
+        return {m: spec for m, spec in known.items() if spec} | dict(self.others)
 
 
 def with_defaults(spec: LineupSpec) -> LineupSpec:
@@ -48,13 +58,11 @@ def with_defaults(spec: LineupSpec) -> LineupSpec:
 
     CROSSMODAL_MODEL, CROSSMODAL_TEXT_MODEL and CROSSMODAL_AUDIO_MODEL are the environment's.
     """
-    joint = spec.joint or _from_environment("CROSSMODAL_MODEL") or ModelSpec(DEFAULT_MODEL)
+    named = _from_environment() | spec.named
+    joint = named.get("image", ModelSpec(DEFAULT_MODEL))
     own = ModelSpec(DEFAULT_TEXT_MODEL) if joint.name == STARTER else None
-    return LineupSpec(
-        joint=joint,
-        text=spec.text or _from_environment("CROSSMODAL_TEXT_MODEL") or own,
-        audio=spec.audio or _from_environment("CROSSMODAL_AUDIO_MODEL"),
-    )
+    others = {modality: model for modality, model in named.items() if modality in OTHERS}
+    return LineupSpec(joint=joint, text=named.get("text", own), others=others)
 
 
 def for_passages(name: str) -> str:
@@ -62,6 +70,6 @@ def for_passages(name: str) -> str:
     return STARTER_PASSAGES if name == STARTER else name
 
 
-def _from_environment(variable: str) -> ModelSpec | None:
-    name = os.environ.get(variable, "").strip()
-    return ModelSpec(name) if name else None
+def _from_environment() -> dict[str, ModelSpec]:
+    set_to = {m: os.environ.get(f"CROSSMODAL_{f.upper()}", "") for m, f in MODEL_FIELDS.items()}
+    return {modality: ModelSpec(name.strip()) for modality, name in set_to.items() if name.strip()}

@@ -15,6 +15,7 @@ from crossmodal.errors import CollectionEmpty, ModelMismatch
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.stored_vectors import num_vectors
 from crossmodal.ledger.write import model_versions
+from crossmodal.modalities import OTHERS
 from crossmodal.models import promotion_log
 from crossmodal.models.options import for_passages
 from crossmodal.records import Lineup, ModelVersion
@@ -43,7 +44,7 @@ def promote(
     allow_partial: bool = False,
     why: str = "",
 ) -> Promotion:
-    """Make the named versions live: by modality (image, text, audio) a name, number or label.
+    """Make the named versions live: by modality a name, number or label.
 
     A joint model that is named takes the texts over from the former joint model. What is live
     already stays so, and nothing is logged.
@@ -129,7 +130,7 @@ def _proposed(
     lineup = Lineup.of(
         found.get("image", live.joint),
         found.get("text", None if text == live.joint else text),
-        found.get("audio", live.serving.get("audio")),
+        **{m: found.get(m, live.serving.get(m)) for m in OTHERS},
     )
     counts = {vectors.modality: num_vectors(con, vectors) for vectors in lineup.lists}
     if not allow_partial:

@@ -1,8 +1,8 @@
 """Collect model versions that nobody needs any more, and free what their vectors take.
 
-Owns which versions are kept: those that are live, pinned, that a rollback would go back to, that
-a run works with, that a kept space is derived from, and the newest few. Refuses to guess:
-what would go is told first, with its bytes, and nothing goes unless it is asked for.
+Owns which versions are kept: those that are live, pinned, that have an alias, that a rollback would
+go back to, that a run works with, that a kept space is derived from, and the newest few. Refuses to
+guess: what would go is told first, with its bytes, and nothing goes unless it is asked for.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ _ROW_BYTES = 16
 _OF_VERSION = (
     "probe",
     "calibration",
+    "health",
     "search_codes",
     "batch_size",
     "lineage",
     "space",
     "training_item",
     "pinned_version",
+    "model_alias",
 )
 
 
@@ -157,6 +159,9 @@ def _needed(
     reasons |= dict.fromkeys(
         _numbers(con, "SELECT model_version_id FROM run WHERE state = 'running'"),
         "a run works with it",
+    )
+    reasons |= dict.fromkeys(
+        _numbers(con, "SELECT model_version_id FROM model_alias"), "has an alias"
     )
     reasons |= dict.fromkeys(_numbers(con, "SELECT model_version_id FROM pinned_version"), "pinned")
     reasons |= dict.fromkeys(before.before.values() if before else (), "live before")

@@ -8,6 +8,7 @@ beside its working folder.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 import time
@@ -22,10 +23,13 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.explain import explain_os
 from crossmodal.ledger.write import runs, shard_writer, undo_log
 from crossmodal.records import Lineup
+from crossmodal.runs import otel
 from crossmodal.runs.code_version import code_version
 from crossmodal.runs.options import RunOptions
 from crossmodal.runs.progress import Progress, make_progress
 from crossmodal.runs.recorder import Recorder
+
+_LOG = logging.getLogger(__name__)
 
 
 class Run:
@@ -118,6 +122,17 @@ def _finish(run: Run, state: str, message: str) -> None:
     with run.collection.write() as con:
         undo_log.settle(con, run.id)
         runs.finish_run(con, run.id, state, run.counts, message)
+    if otel.endpoint():
+        _send(run)
+
+
+def _send(run: Run) -> None:
+    """Send the run's trace; what goes wrong with that is told, and is no failure of the run."""
+    with run.collection.read() as con:
+        record, spans = runs.run(con, run.id), runs.spans(con, run.id)
+    problem = otel.send_run(record, spans)
+    if problem:
+        _LOG.warning("%s", problem)
 
 
 def _make_folder(run: Run) -> None:

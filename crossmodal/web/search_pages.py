@@ -6,7 +6,7 @@ it was encoded for, so that a new model version makes a new query.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from crossmodal.errors import BlindModels, NoSuchChunk, Refused
 from crossmodal.ledger.collection import Collection
@@ -54,6 +54,12 @@ class Searcher:
     def by_text(self, text: str, ask: Ask) -> Answer:
         """Return the chunks that a text means."""
         return self._service.ask(Query(text=text), self._options(ask))
+
+    def by_texts(self, texts: list[str], ask: Ask) -> list[Answer]:
+        """Return an answer for each text, in a few passes over each list; none is reranked."""
+        queries = [Query(text=text) for text in texts]
+        options = replace(self._options(ask), rerank=OFF)
+        return list(self._service.ask_many(queries, options))
 
     def by_picture(self, data: bytes, ask: Ask) -> Answer:
         """Return the chunks that a picture resembles.

@@ -9,6 +9,10 @@ from crossmodal.errors import CrossmodalError
 
 MAX_QUERY_CHARS = 2000
 MAX_K = 100
+MAX_BATCH_QUERIES = 256
+MAX_BATCH_HITS = 5000
+"""Hits that one batch may ask for in all."""
+MAX_BATCH_BYTES = 1_000_000
 MAX_OFFSET = 10_000
 MAX_CONDITIONS = 10
 MAX_CONDITION_CHARS = 500

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
+from crossmodal.modalities import MODEL_FIELDS, Modality
 from crossmodal.search.options import QueryOptions
 from flows.params.base import CollectionParams, FlowParams
 from flows.params.forms import Condition, OnCommandLine, Text
@@ -51,9 +52,7 @@ class SearchParams(FlowParams):
         "date>=2024-01-31 or size>100kB.",
     )
 
-    modalities: Annotated[
-        list[Literal["image", "text", "audio"]], OnCommandLine(("--modality",))
-    ] = Field(
+    modalities: Annotated[list[Modality], OnCommandLine(("--modality",))] = Field(
         default_factory=list,
         title="Modalities",
         description="Only pictures, only words or only sounds. Empty: all.",
@@ -181,7 +180,7 @@ class PromoteParams(CollectionParams):
     @property
     def named(self) -> dict[str, str]:
         """Return what is to serve which modality."""
-        given = {"image": self.model, "text": self.text_model, "audio": self.audio_model}
+        given = {modality: getattr(self, name) for modality, name in MODEL_FIELDS.items()}
         return {modality: spec for modality, spec in given.items() if spec}
 
     @property

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from crossmodal.modalities import MODEL_FIELDS
 from crossmodal.sources.options import PartitionBy, PlanRules, Selection
 from flows.params.base import EmbedParams, counted
 from flows.params.forms import Day, OnCommandLine, Text
@@ -103,9 +104,7 @@ class BackfillParams(EmbedParams):
         changed = {
             "paths": [_absolute(path) for path in self.paths],
             "collection": str(Path(self.collection).expanduser().absolute()),
-            "model": _absolute(self.model),
-            "text_model": _absolute(self.text_model),
-            "audio_model": _absolute(self.audio_model),
+            **{name: _absolute(getattr(self, name)) for name in MODEL_FIELDS.values()},
             "listed": _absolute(self.listed),
             "partitions": [name],
             "workers": "here",

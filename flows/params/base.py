@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from crossmodal.chunking.rules import ChunkRules
 from crossmodal.embedding.options import EmbedOptions
+from crossmodal.modalities import MODEL_FIELDS, OTHERS
 from crossmodal.models.options import DEFAULT_MODEL, DEFAULT_TEXT_MODEL, LineupSpec, ModelSpec
 from crossmodal.runs.options import RunOptions
 from crossmodal.sources.options import ListOptions, PlanRules
@@ -185,10 +186,11 @@ class EmbedParams(FlowParams, ChunkParams):
 
     def lineup_spec(self) -> LineupSpec:
         """Return the models asked for; what is left open is the collection's own."""
+        named = {modality: getattr(self, name) for modality, name in MODEL_FIELDS.items()}
         return LineupSpec(
             joint=ModelSpec(self.model, self.revision or None) if self.model else None,
             text=ModelSpec(self.text_model) if self.text_model else None,
-            audio=ModelSpec(self.audio_model) if self.audio_model else None,
+            others={name: ModelSpec(named[name]) for name in OTHERS if named[name]},
         )
 
     @property

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from crossmodal.chunking.rules import REMEMBERED
 from crossmodal.errors import FilterError
 from crossmodal.ledger.read.filters import condition_pattern, parse_where
+from crossmodal.modalities import MODEL_FIELDS
 
 _FIRST = (
     "set_path",
@@ -21,9 +22,7 @@ _FIRST = (
     "paths",
     "policies",
     "collection",
-    "model",
-    "text_model",
-    "audio_model",
+    *MODEL_FIELDS.values(),
 )
 _LAST = (
     "dry_run",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import pickle
 import re
+import sys
 from base64 import b64decode
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -61,10 +61,20 @@ def test_hits_become_an_arrow_table_and_a_daft_frame(hits: crossmodal.Hits) -> N
     assert hits[:0].to_arrow().schema == table.schema
 
 
-def test_pandas_is_asked_for_by_name_where_it_is_missing(hits: crossmodal.Hits) -> None:
-    if importlib.util.find_spec("pandas"):
-        assert list(hits.to_pandas()["rank"]) == [hit.rank for hit in hits]
-        return
+def test_hits_become_a_pandas_frame_with_a_row_each(hits: crossmodal.Hits) -> None:
+    pytest.importorskip("pandas", reason="pandas is not installed")
+    frame, table = hits.to_pandas(), hits.to_arrow()
+    assert list(frame.columns) == table.column_names
+    assert list(frame["path"]) == [hit.path for hit in hits]
+    assert list(frame["score"]) == [hit.score for hit in hits]
+    assert [time.to_pydatetime() for time in frame["modified"]] == [hit.modified for hit in hits]
+    assert hits[:0].to_pandas().empty
+
+
+def test_pandas_is_asked_for_by_name_where_it_is_missing(
+    hits: crossmodal.Hits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ExtraMissing, match="pip install pandas"):
         hits.to_pandas()
 

@@ -17,6 +17,7 @@ from crossmodal.errors import ModelMismatch
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import model_versions
 from crossmodal.models import promotion_log
+from crossmodal.models.aliases import aliases, remove_alias, set_alias
 from crossmodal.models.lineage import ancestors_of, lineage_of, register_parent
 from crossmodal.models.promotion import promote, rollback
 from crossmodal.models.retire import collect, pin, unpin
@@ -118,6 +119,32 @@ def test_a_version_that_a_live_space_is_derived_from_stays(four: Collection) -> 
         assert names(con) == ["first", "second", "third"]
 
 
+def test_an_alias_names_a_version_moves_and_keeps_it(four: Collection) -> None:
+    with four.write() as con:
+        set_alias(con, "champion", "second")
+        assert [v.name for v in model_versions.find(con, "champion")] == ["second"]
+        set_alias(con, "champion", "third", "better by a point")
+        assert [(each.name, each.why) for each in aliases(con)] == [
+            ("champion", "better by a point")
+        ]
+        promote(con, {"image": "champion"})
+        assert live_names(con) == {"third"}
+        promote(con, {"image": "first"})
+    collect(four, keep=0, dry_run=False)
+    with four.write() as con:
+        assert names(con) == ["first", "third"]
+        remove_alias(con, "champion")
+        assert model_versions.find(con, "champion") == []
+        with pytest.raises(ModelMismatch, match="no alias 'champion'"):
+            remove_alias(con, "champion")
+
+
+@pytest.mark.parametrize("name", ["live", "second", "2", "", "Champion", "a b", "x" * 41])
+def test_an_alias_is_a_name_that_means_nothing_else(four: Collection, name: str) -> None:
+    with four.write() as con, pytest.raises(ModelMismatch):
+        set_alias(con, name, "first")
+
+
 def test_codes_of_a_collected_version_go_with_it(four: Collection) -> None:
     folder = Path(f"{four.path}.codes") / "vector_2_image"
     folder.mkdir(parents=True)
@@ -139,10 +166,13 @@ def test_lineage_is_told_and_never_goes_in_circles(four: Collection) -> None:
             register_parent(con, 1, 3, {"kind": "training"})
 
 
-@pytest.mark.process
-def test_killed_at_any_moment_exactly_one_line_up_is_live(four: Collection) -> None:
+@pytest.mark.parametrize(
+    "rounds",
+    [pytest.param(3, marks=pytest.mark.process), pytest.param(30, marks=pytest.mark.operation)],
+)
+def test_killed_at_any_moment_exactly_one_line_up_is_live(four: Collection, rounds: int) -> None:
     rng = random.Random(5)
-    for _ in range(10):
+    for _ in range(rounds):
         command = [sys.executable, "-m", "tests.models.lifecycle_work", str(four.path)]
         worker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert worker.stdout is not None

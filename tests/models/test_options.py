@@ -31,9 +31,13 @@ def test_environment_is_asked_for_what_is_not_named(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("CROSSMODAL_MODEL", CLIP.name)
     monkeypatch.setenv("CROSSMODAL_AUDIO_MODEL", "some/clap")
     monkeypatch.setenv("CROSSMODAL_TEXT_MODEL", "")
-    assert with_defaults(LineupSpec()) == LineupSpec(joint=CLIP, audio=ModelSpec("some/clap"))
+    assert with_defaults(LineupSpec()) == LineupSpec(
+        joint=CLIP, others={"audio": ModelSpec("some/clap")}
+    )
     named = with_defaults(LineupSpec(joint=STARTER))
-    assert named == LineupSpec(joint=STARTER, text=PASSAGES, audio=ModelSpec("some/clap"))
+    assert named == LineupSpec(
+        joint=STARTER, text=PASSAGES, others={"audio": ModelSpec("some/clap")}
+    )
 
 
 def test_starter_that_is_to_read_passages_is_its_sentence_encoder() -> None:

@@ -112,8 +112,11 @@ def set_live(con: duckdb.DuckDBPyConnection, lineup: Lineup) -> None:
 
 
 def find(con: duckdb.DuckDBPyConnection, spec: str) -> list[ModelVersion]:
-    """Return the versions whose name, id or label is ``spec``; else those whose label begins so."""
+    """Return the version of an alias; else by name, id or label; else by how a label begins."""
     known = all_versions(con)
+    aliased = first_row(con, "SELECT model_version_id FROM model_alias WHERE name = ?", [spec])
+    if aliased:
+        return [version for version in known if version.id == aliased[0]]
     exact = [version for version in known if spec in (version.name, str(version.id), version.label)]
     return exact or [version for version in known if spec and version.label.startswith(spec)]
 

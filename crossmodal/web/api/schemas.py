@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from crossmodal.modalities import Modality
+from crossmodal.web.files.content_headers import Player
+from crossmodal.web.settings import MAX_BATCH_QUERIES, MAX_QUERY_CHARS
 
 Strength = Literal["strong", "likely", "weak"]
 
@@ -27,7 +29,7 @@ class Problem(_Described):
 class Medium(_Described):
     """How a browser shows or plays the source of a chunk."""
 
-    player: Literal["image", "video", "audio", "pdf"]
+    player: Player
     url: str
     start_s: float | None = Field(None, description="Where in the film or sound the chunk begins.")
     end_s: float | None = None
@@ -87,6 +89,21 @@ class SearchAnswer(_Described):
     verdict: str = Field(description="Says above the hits that nothing stands out; or empty.")
     notices: list[str] = Field(description="What to know of how the hits were found.")
     hits: list[FoundHit]
+
+
+class SearchBatch(_Described):
+    """The queries of a batch, as the body of a request."""
+
+    queries: list[Annotated[str, StringConstraints(max_length=MAX_QUERY_CHARS, pattern=r"\S")]] = (
+        Field(description="Texts to look for.", min_length=1, max_length=MAX_BATCH_QUERIES)
+    )
+
+
+class BatchAnswer(_Described):
+    """The answers of a batch, in the order of its queries."""
+
+    took_ms: float
+    answers: list[SearchAnswer]
 
 
 class Neighbour(_Described):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _MAX_CLIENTS = 10_000
 _FREE = ("/health/", "/static/")
 _CHEAP = ("/api/v1/thumbnail/", "/api/v1/source/")
+# They charge for themselves, once they know how much is asked.
+_COUNTED = ("/api/v1/search/batch",)
 _CHEAP_COST, _UPLOAD_COST = 0.2, 5.0
 _IPV6_HOME_BITS = 64
 
@@ -44,18 +46,29 @@ class RateLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 429 in the app's place where the client has had its share."""
         if scope["type"] == "http":
-            wait_s = self._take(_client(scope), _cost(scope))
-            if wait_s > 0:
-                answer = ApiError(
-                    429,
-                    "too_many_requests",
-                    f"more than {self._rate_per_s:g} requests a second",
-                    "slow down",
-                    {"Retry-After": str(math.ceil(wait_s))},
-                ).response()
-                await answer(scope, receive, send)
+            try:
+                self.charge(scope, _cost(scope))
+            except ApiError as refused:
+                await refused.response()(scope, receive, send)
                 return
+            scope["crossmodal.charge"] = lambda cost: self.charge(scope, cost)
         await self._app(scope, receive, send)
+
+    def charge(self, scope: Scope, cost: float) -> None:
+        """Take what a request turns out to cost; a batch costs its queries, up to a whole bucket.
+
+        Raises:
+            ApiError: 429, the client has had its share.
+        """
+        wait_s = self._take(_client(scope), min(cost, self._burst))
+        if wait_s > 0:
+            raise ApiError(
+                429,
+                "too_many_requests",
+                f"more than {self._rate_per_s:g} requests a second",
+                "slow down",
+                {"Retry-After": str(math.ceil(wait_s))},
+            )
 
     def _take(self, client: str, cost: float) -> float:
         """Take from the client's bucket, or return in how many seconds there is enough."""
@@ -83,6 +96,6 @@ def _cost(scope: Scope) -> float:
     path = scope["path"]
     if path.startswith(_FREE):
         return 0.0
-    if scope["method"] == "POST":
+    if scope["method"] == "POST" and path not in _COUNTED:
         return _UPLOAD_COST
     return _CHEAP_COST if path.startswith(_CHEAP) else 1.0

@@ -1,4 +1,4 @@
-"""Read a picture that somebody sends, no further than it may be long and not for ever."""
+"""Read what somebody sends, no further than it may be long and not for ever."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 _MAX_S = 30.0
+_JSON = "application/json"
 _TYPES = ("image/", "application/octet-stream")
 
 
@@ -29,28 +30,41 @@ async def uploaded_picture(request: Request, max_bytes: int) -> bytes:
             f"the body is {media_type[:100] or 'of no type'}",
             "send the bytes of one picture as the body, with Content-Type: image/jpeg or the like",
         )
+    smaller = "send a smaller version of the picture"
+    return await _whole(request, max_bytes, "picture", smaller)
+
+
+async def uploaded_json(request: Request, max_bytes: int) -> bytes:
+    """Return the body, not parsed.
+
+    Raises:
+        ApiError: 415 no JSON, 413 too large, 400 empty, 408 too slow.
+    """
+    media_type = request.headers.get("content-type", "").lower()
+    if media_type.split(";")[0].strip() != _JSON:
+        raise ApiError(
+            415,
+            "no_json",
+            f"the body is {media_type[:100] or 'of no type'}",
+            f"send JSON as the body, with Content-Type: {_JSON}",
+        )
+    return await _whole(request, max_bytes, "JSON body", "send fewer queries at a time")
+
+
+async def _whole(request: Request, max_bytes: int, what: str, smaller: str) -> bytes:
+    too_large = ApiError(413, "too_large", f"more than {max_bytes:,} bytes", smaller)
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > max_bytes:
-        raise _too_large(max_bytes)
+        raise too_large
+    data = bytearray()
     try:
         with anyio.fail_after(_MAX_S):
-            return await _body(request, max_bytes)
+            async for piece in request.stream():
+                data += piece
+                if len(data) > max_bytes:
+                    raise too_large
     except TimeoutError:
-        raise ApiError(408, "too_slow", f"no whole picture in {_MAX_S:g} s") from None
-
-
-async def _body(request: Request, max_bytes: int) -> bytes:
-    data = bytearray()
-    async for piece in request.stream():
-        data += piece
-        if len(data) > max_bytes:
-            raise _too_large(max_bytes)
+        raise ApiError(408, "too_slow", f"no whole {what} in {_MAX_S:g} s") from None
     if not data:
-        raise ApiError(400, "empty", "the body is empty", "send the bytes of one picture")
+        raise ApiError(400, "empty", "the body is empty", f"send the bytes of one {what}")
     return bytes(data)
-
-
-def _too_large(max_bytes: int) -> ApiError:
-    return ApiError(
-        413, "too_large", f"more than {max_bytes:,} bytes", "send a smaller version of the picture"
-    )

@@ -4,10 +4,13 @@ export const PAGE = 24;
 const NAMES = ["q", "like", "type", "path", "from", "to", "min", "max", "mode", "chunk"];
 export const FILTERS = ["type", "path", "from", "to", "min", "max", "mode"];
 
+// Those that the filters of the page offer: the list stands there once.
+const modalities = () => [...document.querySelectorAll('#filters [name="modality"]')].map((box) => box.value);
+
 export function fromAddress(search = location.search) {
   const query = new URLSearchParams(search);
   const state = Object.fromEntries(NAMES.map((name) => [name, query.get(name) ?? ""]));
-  state.modality = query.getAll("modality").filter((name) => ["image", "text", "audio"].includes(name));
+  state.modality = query.getAll("modality").filter((name) => modalities().includes(name));
   if (!["vector", "words"].includes(state.mode)) state.mode = "";
   state.every = query.get("every") === "1";
   state.page = Math.max(1, Number.parseInt(query.get("page") ?? "1", 10) || 1);

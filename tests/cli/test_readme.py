@@ -1,0 +1,39 @@
+"""What README says of the commands holds for each of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+
+from crossmodal.cli.main import command_names, make_app
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text("utf-8")
+ENDLESS = {"serve", "ui", "mcp"}
+
+
+def leaves() -> Iterator[tuple[str, Any]]:
+    """Yield every command with its whole name, also those of groups."""
+    app: Any = typer.main.get_command(make_app(command_names()))
+    for name, command in app.commands.items():
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            yield name, command
+        else:
+            yield from ((f"{name} {each}", found) for each, found in inner.items())
+
+
+def test_every_command_stands_in_the_table() -> None:
+    rows = [line.split("|")[1] for line in README.splitlines() if line.startswith("| `crossmodal ")]
+    named = {word for row in rows for word in re.findall(r"[a-z]{2,}", row)}
+    assert {name.split()[0] for name, _ in leaves()} <= named
+
+
+@pytest.mark.parametrize("name", [name for name, _ in leaves() if name not in ENDLESS])
+def test_every_command_that_ends_answers_in_json(name: str) -> None:
+    options = {option for known in dict(leaves())[name].params for option in known.opts}
+    assert "--json" in options
