@@ -93,8 +93,8 @@ class Searchers:
         service = SearchService(Collection(self._options.collection))
         while not self._stop.is_set():
             try:
-                hits = service.ask_many(["a red disc"], self._options)[0].hits
-                self.num_answers += bool(hits)
+                (answer,) = service.ask_many(["a red disc"], self._options)
+                self.num_answers += bool(answer.hits)
             except CrossmodalError as error:
                 self.num_busy += 1
                 if "busy" not in str(error).lower():
