@@ -28,7 +28,7 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.verify_all import verify_all
 from crossmodal.ledger.write import runs
 from crossmodal.search.options import QueryOptions
-from crossmodal.search.service import SearchService
+from crossmodal.search.service import Query, SearchService
 from deployments.server import running_server
 from tests.drawn import draw_pictures
 from tests.tiny_model import build_tiny_clip
@@ -93,7 +93,7 @@ class Searchers:
         service = SearchService(Collection(self._options.collection))
         while not self._stop.is_set():
             try:
-                (answer,) = service.ask_many(["a red disc"], self._options)
+                (answer,) = service.ask_many([Query(text="a red disc")], self._options)
                 self.num_answers += bool(answer.hits)
             except CrossmodalError as error:
                 self.num_busy += 1
