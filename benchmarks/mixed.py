@@ -28,12 +28,14 @@ from benchmarks.mixed_data import Mixed, Question, lay_out
 from benchmarks.mixed_figures import auroc, cut_at, interval, ndcg, table
 from benchmarks.quality import index, passage_model
 from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.words.postings import count_words
 from crossmodal.records import Hit
 from crossmodal.search.lists import QueryVectors, choose_lists
 from crossmodal.search.many import merged_many
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import Query, SearchService, codes_beside
 from crossmodal.search.strength import LIKELY
+from crossmodal.search.words import words_of
 from crossmodal.vectors.search import SearchRequest, find
 
 MACRO = ("documents", "films", "flickr8k", "coco")
@@ -193,13 +195,15 @@ def product(
     questions: Sequence[Question],
     encoded: list[QueryVectors],
 ) -> list[list[Hit]]:
-    """Return the hits of the product's search; of films every moment is a hit of its own."""
+    """Return the hits of the product's search, words counted; each moment of a film is a hit."""
     codes = codes_beside(collection)
     found: dict[int, list[Hit]] = {}
     for group in (True, False):
         numbers = [i for i, q in enumerate(questions) if (q.at_s is None) is group]
         options = QueryOptions(collection=str(collection), k=_K, group=group)
-        pages = merged_many(con, [encoded[i] for i in numbers], options, None, codes)
+        asked = [questions[i] for i in numbers]
+        words = [words_of(con, "" if q.picture else q.text, options, None) for q in asked]
+        pages = merged_many(con, [encoded[i] for i in numbers], options, None, codes, words)
         found |= {i: page.hits for i, page in zip(numbers, pages, strict=True)}
     return [found[number] for number in range(len(questions))]
 
@@ -321,6 +325,8 @@ def collections(data: Path, work: Path, models: list[str]) -> tuple[Mixed, Path,
     if not large.exists():
         shutil.copy(small, large)
         index([str(mixed.first), str(mixed.rest)], large, "--min-coverage", "0.8")
+    for kept in (small, large):
+        count_words(Collection(kept))  # those from before words counted have none
     return mixed, small, large
 
 

@@ -323,6 +323,10 @@ class Hit:
     """
     strength: Literal["strong", "likely", "weak", ""] = ""
     """strong, likely or weak, from the merit; empty without one."""
+    snippet: str = ""
+    """What of the text to show: the sentence nearest to the question, on one line."""
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    """Where in the text the sentences nearest to the question lie, [start, stop) characters."""
     rerank_score: float | None = None
     """What the reranker gave it, which compares within this answer only; None where none did."""
 

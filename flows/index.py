@@ -1,8 +1,8 @@
 """Bring a collection in step with folders and buckets of files: the main job.
 
 discover -> choose models and rules -> plan -> embed (shard by shard, each committed) -> settle ->
-calibrate -> check health -> verify -> report. What is already embedded is never embedded again;
-the ledger decides, not a cache.
+join the user's own columns -> calibrate -> check health -> verify -> report. What is already
+embedded is never embedded again; the ledger decides, not a cache.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 from flows.params.base import IndexParams
 from flows.params.flat import form_flow
+from tasks.columns import join_columns, read_columns
 from tasks.discover import discover
 from tasks.embed import embed
 from tasks.health import check_health
@@ -27,6 +28,7 @@ from tasks.verify import verify
 def index(params: IndexParams) -> dict[str, Any]:
     """Index files into a collection, doing only what changed since the last run."""
     with open_run("index", params.collection, params.model_dump(), params.run_options()) as run:
+        columns = read_columns(run, params.columns) if params.columns else []
         listing = discover(run, params.paths, params.list_options())
         lineup = choose_models(run, params.lineup_spec(), params.dtype)
         cutting = choose_rules(run, params.chunk_rules(), params.named_rules)
@@ -37,6 +39,8 @@ def index(params: IndexParams) -> dict[str, Any]:
         for batch in plan.batches:
             embed(run, lineup, batch, params.embed_options(cutting.rules))
         settle(run, plan, lineup)
+        if params.columns:
+            join_columns(run, params.columns, columns)
         fill_derived_spaces(run)
         update_codes(run, lineup)
         calibrate_scores(run, lineup)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crossmodal.ledger.words.postings import count_words
+from crossmodal.ledger.words.postings import count_words, name_languages
 from crossmodal.ledger.write import model_versions
 from crossmodal.records import Lineup, VectorList
 from crossmodal.runs.run import Run
@@ -41,6 +41,7 @@ def calibrate_scores(run: Run, lineup: Lineup) -> None:
             done = [calibrate(run.collection, found) for found in known.all_lists]
             span.num_items = sum(found.num_hubs for found in done)
         count_words(run.collection)
+        name_languages(run.collection)
 
 
 def _derived_lists(run: Run) -> list[VectorList]:

@@ -40,3 +40,37 @@ def test_contract_names_no_room_that_is_gone() -> None:
 def test_contract_reads_every_package_at_the_top() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     assert set(settings["root_packages"]) == {room.partition(".")[0] for room in rooms()}
+
+
+def test_no_folder_grows_beyond_what_the_docs_say() -> None:
+    said = re.search(
+        r"largest folder is `([^`]+)` with (\d+)",
+        (ROOT / "docs/architecture.md").read_text("utf-8"),
+    )
+    assert said is not None
+    folders = {
+        path.parent
+        for room in ("crossmodal", "flows", "tasks", "deployments")
+        for path in (ROOT / room).rglob("*.py")
+    }
+    sizes = {str(f.relative_to(ROOT)): len(list(f.glob("*.py"))) for f in folders}
+    assert max(sizes.values()) <= int(said[2]), sizes
+
+
+def test_modules_that_a_new_modality_touches_are_there() -> None:
+    document = (ROOT / "docs/architecture.md").read_text("utf-8")
+    row = next(line for line in document.splitlines() if line.startswith("| modality |"))
+    named = [part for part in re.findall(r"`([^`]+)`", row) if "*" not in part]
+    paths = [path for part in named for path in _spread(part)]
+    missing = [
+        path for path in paths if not any((ROOT / r / path).exists() for r in ("crossmodal", "."))
+    ]
+    assert missing == []
+
+
+def _spread(text: str) -> list[str]:
+    """Return the paths that ``a/{b,c}.py`` stands for."""
+    inner = re.search(r"\{(.*)\}", text)
+    if inner is None:
+        return [text]
+    return [text.replace(inner[0], name) for name in inner[1].split(",")]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def preview_index(params: IndexParams) -> dict[str, Any]:
     from crossmodal.views.plan import preview_text
 
     with _unrecorded("index", params) as run:
+        _read_columns(params)
         listing, lineup = _listed(run, params), _lineup(run, params)
         plan = _planned(run, params, listing, lineup, _cutting(run, params))
         shown = make_plan.preview(run, plan, lineup, _NUM_PREVIEWED) | {"notes": run.notes}
@@ -80,6 +82,15 @@ def preview_backfill(params: BackfillParams) -> dict[str, Any]:
         shown = divide.preview(run, backfill, lineup)
         del shown["markdown"]
         return shown
+
+
+def _read_columns(params: IndexParams) -> None:
+    """Refuse the user's own tables that the run could not use."""
+    if params.columns:
+        from crossmodal.sources.own_columns import read_own_columns
+
+        for file in params.columns:
+            read_own_columns(Path(file).expanduser())
 
 
 @contextmanager

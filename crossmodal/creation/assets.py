@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from crossmodal.errors import PathError
 from crossmodal.files.read import is_remote
-from crossmodal.ledger.read.filters import glob_to_regex
+from crossmodal.ledger.read.conditions import glob_to_regex
 from crossmodal.ledger.read.many_vectors import vectors_of_chunks
 from crossmodal.records import Hit, VectorList
 from crossmodal.search.centring import Centring, space_of

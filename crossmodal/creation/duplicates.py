@@ -23,7 +23,7 @@ from crossmodal.creation.likeness import alike_by_looks, alike_by_meaning, hash_
 from crossmodal.creation.perceptual_hash import MAX_BITS
 from crossmodal.errors import FilterError
 from crossmodal.ledger.collection import Collection
-from crossmodal.ledger.read.filters import Where, parse_where
+from crossmodal.ledger.read.filters import Where, where_in
 
 if TYPE_CHECKING:
     import duckdb
@@ -61,8 +61,9 @@ def duplicates(
         FilterError: a way, a bound or a condition cannot be understood.
     """
     _check(ways, max_bits, min_cosine)
-    condition = parse_where(list(where))
     opened = Collection(collection)
+    with opened.read() as con:
+        condition = where_in(con, where)
     if "looks" in ways:
         hash_new_pictures(opened)
     with opened.read() as con:

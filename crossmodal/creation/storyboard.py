@@ -18,7 +18,7 @@ import numpy as np
 from crossmodal.creation.extra import needed
 from crossmodal.errors import FilterError, PathError
 from crossmodal.ledger.collection import Collection
-from crossmodal.ledger.read.filters import parse_where
+from crossmodal.ledger.read.filters import where_in
 from crossmodal.previews.contact_sheet import QueryRow
 from crossmodal.records import Hit
 from crossmodal.search.lists import choose_lists, encode_texts
@@ -79,9 +79,9 @@ def storyboard(text: str, options: QueryOptions, num_alternatives: int = 2) -> S
         ExtraMissing: scipy is not installed.
     """
     told = sentences(text)
-    where = parse_where(options.where) if options.where else None
     collection = Collection(options.collection)
     with collection.read() as con:
+        where = where_in(con, options.where) if options.where else None
         pictures = replace(options, modalities=("image",))
         lists = choose_lists(con, collection.path, pictures)[:1]
     encoded = encode_texts(lists, told, options.device)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from crossmodal.chunking.walled_picture import decode_walled
 from crossmodal.embedding.options import EmbedOptions
 from crossmodal.encoders.encoder import Encoder
 from crossmodal.errors import PathError
 from crossmodal.files.read import is_remote, read_source
-from crossmodal.pictures.decode import ImageLimits, Refused, decode
+from crossmodal.pictures.decode import ImageLimits, Refused
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,7 +31,7 @@ def encode_picture(
     place = uri if is_remote(uri) else os.path.abspath(os.path.expanduser(uri))
     limits = ImageLimits(options.max_megapixels, encoder.preprocess.min_side)
     try:
-        picture = decode(read_source(place, options.max_file_bytes), limits).image
+        picture = decode_walled(read_source(place, options.max_file_bytes), limits).image
     except Refused as refused:
         reason = "there is no such file" if refused.reason == "missing" else refused.detail
         raise PathError(f"{uri} cannot be used as a picture: {reason}") from refused

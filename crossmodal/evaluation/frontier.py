@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from PIL import ImageDraw
 
 _SIZE, _LEFT, _TOP, _RIGHT, _BOTTOM = (960, 560), 90, 60, 930, 480
+_LEGEND, _LINE = 36, 18
 _INK, _FAINT, _MARK = "#1c1c1e", "#9a9aa0", "#0a64d8"
 
 
@@ -83,9 +84,11 @@ def draw_frontier(points: Sequence[Point], pair: str, out: Path) -> None:
     """
     from PIL import Image, ImageDraw
 
-    image = Image.new("RGB", _SIZE, "#ffffff")
-    draw = ImageDraw.Draw(image)
-    _draw(draw, [p for p in points if p.pair == pair], pair)
+    shown = [p for p in points if p.pair == pair]
+    width, height = _SIZE
+    lines = _BOTTOM + _LEGEND + _LINE * (len(shown) + 1)
+    image = Image.new("RGB", (width, max(height, lines)), "#ffffff")
+    _draw(ImageDraw.Draw(image), shown, pair)
     part = out.parent / f".{out.name}.{os.getpid()}.part"
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +120,7 @@ def _draw(draw: ImageDraw.ImageDraw, points: Sequence[Point], pair: str) -> None
         draw.line((x, high, x, low), colour, 2)
         draw.ellipse((x - 6, y - 6, x + 6, y + 6), fill=colour)
         name = f"{point.label}, {point.vector_mb:.1f} MB"
-        draw.text((_LEFT, _BOTTOM + 36 + 16 * place), f"{place + 1}: {name}", colour, font)
+        draw.text((_LEFT, _BOTTOM + _LEGEND + _LINE * place), f"{place + 1}: {name}", colour, font)
         draw.text((x + 10, y), str(place + 1), colour, font, anchor="lm")
 
 

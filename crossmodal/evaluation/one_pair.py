@@ -245,7 +245,9 @@ def _estimates(
     found = {}
     for place, name in enumerate(MEASURES):
         of = interval(values[:, place], clusters, seed)
-        found[name] = Estimate(of.value, of.low, of.high, chance.get(name))
+        # Draws of few items are spread so far that an end may lie where no share can.
+        low, high = max(0.0, float(of.low)), min(1.0, float(of.high))
+        found[name] = Estimate(of.value, low, high, chance.get(name))
     return found
 
 

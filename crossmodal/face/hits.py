@@ -58,6 +58,10 @@ class Hit:
     modified: datetime | None
     num_copies: int
     """Sources with the same content, this one included."""
+    snippet: str = ""
+    """What of the text to show: the sentence nearest to the question, on one line."""
+    spans: tuple[tuple[int, int], ...] = ()
+    """Where in the text the sentences nearest to the question lie, [start, stop) characters."""
     meta: dict[str, Any] = field(default_factory=dict)
     """Position in the source (page, start_s, rows, ...) and facts (width, format, ...)."""
 
@@ -111,7 +115,7 @@ class Hits(Sequence[Hit]):
                 hit.strength,
                 hit.path,
                 hit.place,
-                snippet(hit.text, _SNIPPET_CHARS),
+                snippet(hit.snippet or hit.text, _SNIPPET_CHARS),
             )
             for hit in self.found
         ]
@@ -164,6 +168,7 @@ def hits_of(answer: Answer) -> Hits:
 def _hit(hit: records.Hit) -> Hit:
     same = {each.name for each in fields(Hit)} - {"path", "place"}
     values = {name: getattr(hit, name) for name in same}
+    values["spans"] = tuple(map(tuple, hit.spans))
     return Hit(path=hit.uri, place=place_of(hit.meta), **values)
 
 
@@ -179,5 +184,6 @@ def _schema() -> pa.Schema:
         "size_bytes": pa.int64(),
         "modified": pa.timestamp("us", tz="UTC"),
         "num_copies": pa.int64(),
+        "spans": pa.list_(pa.list_(pa.int64())),
     }
     return pa.schema([(each.name, types.get(each.name, pa.string())) for each in fields(Hit)])

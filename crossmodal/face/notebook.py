@@ -84,7 +84,7 @@ def _row(hit: Hit, picture: bytes | None) -> str:
         hit.strength,
         hit.path,
         hit.place,
-        snippet(hit.text, _TEXT_CHARS),
+        snippet(hit.snippet or hit.text, _TEXT_CHARS),
     )
     rank, *others = (f"<td>{_text(word)}</td>" for word in words)
     return f"<tr>{rank}<td>{_image(picture)}</td>{''.join(others)}</tr>"

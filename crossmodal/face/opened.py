@@ -104,7 +104,7 @@ class OpenCollection:
             text: what to look for; a list gives a list of ``Hits``, much quicker than one by one.
             image: path or URL of a picture, its bytes, or a PIL picture; in place of a text.
             k: how many hits, 1 to 1000.
-            where: conditions that all must hold, such as ``"path=*.jpg"`` or ``"size>100kB"``.
+            where: conditions that all must hold, such as ``"path=*.jpg"`` or ``"year>=2010"``.
             modalities: only chunks of these: image, text, audio; empty for all.
             rerank: directory or hub id of a model that orders the first 50 hits anew, or ``"off"``;
                 empty for what the collection keeps.

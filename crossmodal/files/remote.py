@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 from crossmodal.errors import PathError
 from crossmodal.files.retry import NUM_RETRIES, with_retries
+from crossmodal.files.secrets import refuse_secrets
 
 T = TypeVar("T")
 
@@ -24,19 +26,20 @@ class RemoteFiles:
     """Address one object or folder of a store: list it, ask about it, open it.
 
     Raises:
-        PathError: the URL's scheme is unknown, or its driver is not installed.
+        PathError: the URL holds a secret, its scheme is unknown, or its driver is not installed.
     """
 
     def __init__(self, url: str) -> None:
         import fsspec
 
-        matched = _SCHEME.match(url)
+        matched = _SCHEME.match(refuse_secrets(url))
         self.url = url
         self.scheme = matched.group(1).lower() if matched else ""
         self.is_web = self.scheme in _WEB
         try:
             # A cached listing would hide what changed since a long-lived process last looked.
-            self._fs, self.path = fsspec.core.url_to_fs(url, use_listings_cache=False)
+            options = _web_options() if self.is_web else {}
+            self._fs, self.path = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
         except ImportError as error:
             extra = _EXTRAS.get(self.scheme)
             package = f"'crossmodal[{extra}]'" if extra else "the package named above"
@@ -75,6 +78,33 @@ class RemoteFiles:
         return with_retries(lambda: with_os_errors(lambda: function(*args, **options)))
 
 
+class LeftTheHost(PermissionError):
+    """A web server sent its caller on to another host, or from https to http."""
+
+
+@cache
+def _web_options() -> dict[str, Any]:
+    """Return the options of a session that stays on its host and reads ~/.netrc."""
+    import aiohttp
+
+    traces = aiohttp.TraceConfig()
+    traces.on_request_redirect.append(_stay_on_host)
+    return {"client_kwargs": {"trace_configs": [traces], "trust_env": True}}
+
+
+async def _stay_on_host(_session: Any, _context: Any, params: Any) -> None:
+    """Refuse a redirect that could lead to where only this machine may go."""
+    from yarl import URL
+
+    headers = params.response.headers
+    target = params.url.join(URL(headers.get("Location") or headers.get("URI") or ""))
+    is_safe = target.scheme == "https" or params.url.scheme == "http"
+    if target.host != params.url.host or not is_safe:
+        raise LeftTheHost(
+            f"{params.url.host} sends on to {target.scheme}://{target.host}, which is not followed"
+        )
+
+
 def with_os_errors(call: Callable[[], T]) -> T:
     """Return what ``call`` returns; what a driver raises of its own becomes an OSError."""
     try:
@@ -91,6 +121,8 @@ def _translated(error: BaseException | None) -> OSError | None:
     # fsspec calls a web file missing whatever the reason; the cause knows better.
     if isinstance(error, FileNotFoundError) and _library(error.__cause__) == "aiohttp":
         return _translated(error.__cause__)
+    if isinstance(error, FileNotFoundError) and isinstance(error.__cause__, LeftTheHost):
+        return error.__cause__
     library = _library(error)
     message = str(error) or type(error).__name__
     if library in ("aiohttp", "gcsfs"):

@@ -34,6 +34,9 @@ _SETTINGS = {
 }
 
 
+_MODE = 0o600
+
+
 class Collection:
     """Open one DuckDB file of vectors, safely beside other processes and threads.
 
@@ -143,6 +146,7 @@ class Collection:
                 leftover.unlink(missing_ok=True)
             with self._opened(fresh, read_only=False) as con, _transaction(con):
                 migrate(con)
+            os.chmod(fresh, _MODE)  # paths, words and previews of files that may be private
             os.replace(fresh, self.path)
         except OSError as error:
             raise explain_os(error, self.path) from error

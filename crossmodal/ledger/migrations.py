@@ -369,6 +369,18 @@ def m026_aliases(con: duckdb.DuckDBPyConnection) -> None:
             set_at TIMESTAMPTZ NOT NULL)""")
 
 
+def m027_own_columns(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for what a user's own tables say of sources, and for the language of words."""
+    con.execute("""
+        CREATE TABLE own_column (
+            file VARCHAR NOT NULL, uri VARCHAR NOT NULL, name VARCHAR NOT NULL,
+            value VARCHAR NOT NULL);
+        CREATE TABLE column_file (
+            file VARCHAR PRIMARY KEY, stat VARCHAR NOT NULL, sources VARCHAR NOT NULL,
+            counts VARCHAR NOT NULL, read_at TIMESTAMPTZ NOT NULL);
+        ALTER TABLE worded_chunk ADD COLUMN language VARCHAR""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -396,6 +408,7 @@ STEPS: tuple[Step, ...] = (
     m024_judgements,
     m025_health,
     m026_aliases,
+    m027_own_columns,
 )
 LATEST = len(STEPS)
 

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from PIL import ExifTags, Image
 
@@ -28,6 +29,7 @@ __all__ = ["DecodedImage", "ImageLimits", "Refused", "decode"]
 _SCALABLE_FORMATS = {"JPEG", "MPO"}
 # Vector and container formats that Pillow names but reads only through other programs, or not.
 _UNREADABLE_FORMATS = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}
+_UNREADABLE_EXIF = (SyntaxError, ValueError, TypeError, LookupError, OSError, struct.error)
 _LARGE_PIXELS = 20_000_000
 _LARGE_TURN = threading.Lock()
 _GUARD = PillowGuard()
@@ -65,6 +67,8 @@ class DecodedImage:
     width: int
     height: int
     format: str
+    taken: str = ""
+    """When the camera took it, by its own clock: ``2024-01-31T12:00:00``; empty where unknown."""
 
 
 def decode(data: bytes, limits: ImageLimits | None = None) -> DecodedImage:
@@ -131,12 +135,12 @@ def _load(image: Image.Image, stored_format: str, min_side: int | None) -> Decod
         image.load()
         full_size = image.size  # some formats know better, or turn upright, only now
     _check_layers(image)
-    orientation = _orientation(image)
+    orientation, taken = _orientation(image), _taken(image)
     upright = to_rgb(image)
     if orientation in _TRANSPOSES:
         upright = upright.transpose(_TRANSPOSES[orientation])
     width, height = full_size[::-1] if orientation in (5, 6, 7, 8) else full_size
-    return DecodedImage(upright, width, height, stored_format)
+    return DecodedImage(upright, width, height, stored_format, taken)
 
 
 def _check_layers(image: Image.Image) -> None:
@@ -152,5 +156,15 @@ def _orientation(image: Image.Image) -> int:
         return 1
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except (SyntaxError, ValueError, TypeError, LookupError, OSError, struct.error):
+    except _UNREADABLE_EXIF:
         return 1  # unreadable EXIF says nothing against the pixels
+
+
+def _taken(image: Image.Image) -> str:
+    """Return when the picture was taken; empty where it does not say, or nothing that can be."""
+    try:
+        exif = image.getexif().get_ifd(ExifTags.IFD.Exif)
+        said = exif.get(ExifTags.Base.DateTimeOriginal) or exif[ExifTags.Base.DateTimeDigitized]
+        return datetime.strptime(str(said)[:19], "%Y:%m:%d %H:%M:%S").isoformat()
+    except _UNREADABLE_EXIF:
+        return ""

@@ -24,12 +24,13 @@ def thumbnail(uri: str, box: tuple[int, int]) -> Image.Image:
     """
     from PIL import Image
 
+    from crossmodal.chunking.walled_picture import decode_walled
     from crossmodal.files.read import read_source
-    from crossmodal.pictures.decode import ImageLimits, decode
+    from crossmodal.pictures.decode import ImageLimits
 
     # Twice the box: the last halving is left to the good filter, not to the JPEG decoder.
     limits = ImageLimits(min_side=2 * max(box))
-    picture = decode(read_source(uri, MAX_FILE_BYTES), limits).image
+    picture = decode_walled(read_source(uri, MAX_FILE_BYTES), limits).image
     picture.thumbnail(box, Image.Resampling.LANCZOS)
     return picture
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from crossmodal.errors import FilterError, PathError
 from crossmodal.ledger.collection import Collection
-from crossmodal.ledger.read.filters import Where, parse_where
+from crossmodal.ledger.read.filters import Where, where_in
 from crossmodal.recommendation.candidates import Depth, Taste
 from crossmodal.recommendation.choice import Wish, suiting
 from crossmodal.recommendation.cold_start import diverse_sample
@@ -50,9 +50,9 @@ def recommend(options: RecommendOptions) -> Recommendation:
         CollectionMissing, CollectionEmpty, ModelMismatch: before any model is loaded.
     """
     _check(options)
-    where = parse_where(options.where) if options.where else None
     collection = Collection(options.collection)
     with collection.read() as con:
+        where = where_in(con, options.where) if options.where else None
         every = choose_lists(con, collection.path, _query_options(options, ()))
         lists = choose_lists(con, collection.path, _query_options(options, options.modalities))
         wordless = versions_without_texts(con, every)

@@ -25,7 +25,7 @@ from crossmodal.sandbox.protocol import OpenFile, Reply, Request
 T = TypeVar("T")
 
 _MAX_IDLE = min(4, os.cpu_count() or 1)
-_MAX_REQUESTS = 200
+_MAX_REQUESTS = 2000
 _MAX_IDLE_BYTES = 500_000_000
 
 

@@ -89,10 +89,11 @@ class Answer:
     def _words(self, hit: Hit) -> str:
         near = self.around.get(hit.chunk_id)
         if near is None:
-            return snippet(hit.text)
-        texts = [chunk.text for chunk in near.before] + [hit.text]
-        texts += [chunk.text for chunk in near.after]
-        return " / ".join(snippet(text) for text in texts if text)
+            return hit.snippet or snippet(hit.text)
+        texts = [snippet(chunk.text) for chunk in near.before]
+        texts += [hit.snippet or snippet(hit.text)]
+        texts += [snippet(chunk.text) for chunk in near.after]
+        return " / ".join(filter(None, texts))
 
 
 def _num_words(header: tuple[str, ...]) -> int:

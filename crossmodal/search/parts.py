@@ -45,6 +45,8 @@ class Part:
     given: str
     weight: float = 1.0
     """Above 0 for what is wanted, below 0 for what is not."""
+    is_text: bool = False
+    """Read as a text whatever it looks like: a client may not have a server read files."""
 
 
 def is_expression(text: str) -> bool:

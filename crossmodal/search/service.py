@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Protocol
 from crossmodal.errors import FilterError, NoSuchChunk
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.chunks import find_chunk, played_by
-from crossmodal.ledger.read.filters import Where, parse_where
+from crossmodal.ledger.read.filters import Where, parse_where, where_in
 from crossmodal.ledger.read.surroundings import surroundings
 from crossmodal.records import Hit, VectorList
 from crossmodal.search.answer import Answer
 from crossmodal.search.calibrating import calibrate_for_search
 from crossmodal.search.centring import centring_of, versions_without_texts
-from crossmodal.search.examples import chunks_of, encoded, look_up, texts_for
+from crossmodal.search.examples import Unread, chunks_of, encoded, look_up, texts_for
 from crossmodal.search.lists import (
     QueryVectors,
     choose_lists,
@@ -38,6 +38,7 @@ from crossmodal.search.options import QueryOptions
 from crossmodal.search.parts import Part, combine, parts_of, title_of
 from crossmodal.search.reranking import Asker, second_stage
 from crossmodal.search.similar import vectors_of
+from crossmodal.search.snippets import with_snippets
 from crossmodal.search.words import refuse_wordless, unquoted, words_of
 from crossmodal.vectors.ann.cache import CodesFolder
 
@@ -177,7 +178,12 @@ class SearchService:
         with self.collection.read() as con:
             every = choose_lists(con, self.collection.path, replace(options, modalities=()))
             wordless = versions_without_texts(con, every)
-            found = [look_up(con, every, part.given) for part in parts]
+            found = [
+                Unread(part.given, is_picture=False)
+                if part.is_text
+                else look_up(con, every, part.given)
+                for part in parts
+            ]
         examples = [encoded(every, example, options.device) for example in found]
         texts = texts_for(found, wordless, options.device)
         calibrate_for_search(self.collection, every, options.device)
@@ -190,7 +196,11 @@ class SearchService:
             return search.answer(con, Query(text=title_of(parts), has_words=False), "", vectors)
 
     def _lists(self, con: duckdb.DuckDBPyConnection, options: QueryOptions) -> list[VectorList]:
-        """Return the lists to encode for; all of them where the query is to be remembered."""
+        """Return the lists to encode for; all of them where the query is to be remembered.
+
+        Refuses a wrong filter before a model is loaded.
+        """
+        where_in(con, options.where)
         if self._memory:
             options = replace(options, modalities=())
         return choose_lists(con, self.collection.path, options)
@@ -233,7 +243,7 @@ class _Search:
     def answer(
         self, con: duckdb.DuckDBPyConnection, query: Query, query_id: str, vectors: QueryVectors
     ) -> Answer:
-        where = parse_where(self.options.where)
+        where = where_in(con, self.options.where)
         codes = codes_beside(self.collection.path)
         words = words_of(con, query.text if query.has_words else "", self.options, where)
         beside = Beside(self._filter(con, query), words)
@@ -246,7 +256,7 @@ class _Search:
         queries: Sequence[Query],
         encoded: Sequence[QueryVectors],
     ) -> list[Answer]:
-        where = parse_where(self.options.where)
+        where = where_in(con, self.options.where)
         codes = codes_beside(self.collection.path)
         searched = [self._searched(vectors) for vectors in encoded]
         words = [words_of(con, query.text, self.options, where) for query in queries]
@@ -258,11 +268,11 @@ class _Search:
 
     def by_words(self, queries: Sequence[Query]) -> list[Answer]:
         """Return an answer for each query by its words alone; no model is loaded."""
-        where = parse_where(self.options.where)
         if not all(query.text for query in queries):
             refuse_wordless(self.options)
         with self.collection.read() as con:
             choose_lists(con, self.collection.path, self.options)  # refuses what holds nothing
+            where = where_in(con, self.options.where)
             return [self._by_words(con, query, where) for query in queries]
 
     def _by_words(
@@ -298,7 +308,7 @@ class _Search:
             query=query.title,
             query_id=query_id,
             model=" + ".join(dict.fromkeys(found.version.label for found in vectors)),
-            hits=page.hits,
+            hits=with_snippets(page.hits, query.text if query.has_words else ""),
             has_more=page.has_more,
             stands_out=page.stands_out,
             around=surroundings(con, ids, expand) if expand else {},

@@ -24,12 +24,6 @@ from crossmodal.vectors.ann.scan import candidates
 _MARGIN = 16
 _WIDENING = 4
 
-_SIEVE = """
-SELECT c.chunk_id FROM chunk c
-SEMI JOIN (SELECT content_hash FROM source WHERE {condition}) s
-ON s.content_hash = c.content_hash
-"""
-
 _TOP = """
 SELECT chunk_id, array_inner_product(v, $query::FLOAT[{dim}]) AS score
 FROM {vectors} WHERE {which}
@@ -54,7 +48,7 @@ def exact(
     where: Where | None = None,
 ) -> Nearest:
     """Return the ``depth`` nearest, having compared all; with ``where`` all that pass it."""
-    which = f"chunk_id IN ({_SIEVE.format(condition=where.sql)})" if where else "true"
+    which = f"chunk_id IN ({where.sieve})" if where else "true"
     return _top(con, vectors, query, depth, which, where.params if where else {})
 
 
@@ -81,7 +75,7 @@ def by_codes(
     which = "seq > $covered"
     params: dict[str, Any] = {"covered": ready.covered_seq}
     if where:
-        which += f" AND chunk_id IN ({_SIEVE.format(condition=where.sql)})"
+        which += f" AND chunk_id IN ({where.sieve})"
         params |= where.params
     newer = _top(con, vectors, query, depth, which, params)
     ids = np.concatenate([found.chunk_ids, newer.chunk_ids])
@@ -92,7 +86,7 @@ def by_codes(
 
 def passing(con: duckdb.DuckDBPyConnection, where: Where) -> np.ndarray:
     """Return (n,) int64: the ids of the chunks that have a source that passes."""
-    rows = con.execute(_SIEVE.format(condition=where.sql), where.params).fetchnumpy()
+    rows = con.execute(where.sieve, where.params).fetchnumpy()
     return np.asarray(rows["chunk_id"], np.int64)
 
 

@@ -25,7 +25,8 @@ from crossmodal.vectors.nearest import Nearest, by_codes, exact
 
 # Vectors without a source, as between a shard and the end of its run, are passed over: few.
 _SLACK = 100
-# Below this share of the sources, to compare every vector that passes a filter is quicker.
+# Below this share of the sources, or of the chunks where these are sieved one by one, to compare
+# every vector that passes a filter is quicker.
 _SELECTIVE = 0.05
 
 # Two statements with bound lists, since a list that a subquery yields is not looked up by index.
@@ -159,6 +160,8 @@ def _is_selective(con: duckdb.DuckDBPyConnection, request: SearchRequest) -> boo
     if where is None:
         return False
     sql = f"SELECT count(*), count(*) FILTER ({where.sql}) FROM source"
+    if where.pairs:
+        sql = f"SELECT (SELECT count(*) FROM chunk), count(*) FROM ({where.sieve}) passing"
     num_all, num_passing = first_row(con, sql, where.params) or (0, 0)
     return bool(num_passing < _SELECTIVE * num_all)
 
@@ -202,12 +205,13 @@ def hits_of(
     """Return by chunk id hits without rank and score, of the chunks that a source holds.
 
     Of the sources that pass ``where`` the first by uri is named; chunks without any are left out.
+    What ``where`` says of the chunks themselves was looked at when they were found.
     """
     where = where or Where()
     chunks = {row[0]: row for row in con.execute(_CHUNKS, {"ids": chunk_ids}).fetchall()}
     hashes = sorted({row[-1] for row in chunks.values()})
-    sql = _SOURCES.format(condition=where.sql)
-    held = con.execute(sql, {"hashes": hashes, **where.params}).fetchall()
+    sql = _SOURCES.format(condition=where.shown)
+    held = con.execute(sql, {"hashes": hashes, **where.bound(sql)}).fetchall()
     shown = {row[0]: row[1:] for row in held if row[2] is not None}
     return {
         chunk_id: _hit(row, shown[row[-1]]) for chunk_id, row in chunks.items() if row[-1] in shown

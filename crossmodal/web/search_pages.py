@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from crossmodal.errors import BlindModels, NoSuchChunk, Refused
+from crossmodal.errors import BlindModels, NoSuchChunk, PathError, Refused
 from crossmodal.ledger.collection import Collection
 from crossmodal.search.answer import Answer
 from crossmodal.search.lists import QueryVectors
 from crossmodal.search.options import QueryOptions
+from crossmodal.search.parts import parts_of
 from crossmodal.search.reranking import OFF
 from crossmodal.search.service import Query, SearchService
 from crossmodal.search.words import Mode
@@ -54,6 +55,21 @@ class Searcher:
     def by_text(self, text: str, ask: Ask) -> Answer:
         """Return the chunks that a text means."""
         return self._service.ask(Query(text=text), self._options(ask))
+
+    def by_parts(self, text: str, plus: list[str], minus: list[str], ask: Ask) -> Answer:
+        """Return the chunks that a text means with parts added and taken: texts, or chunk ids.
+
+        Raises:
+            ApiError: 404, a part is no chunk, or has no vector under this model.
+        """
+        parts = [
+            replace(part, is_text=not (part.given.isascii() and part.given.isdigit()))
+            for part in parts_of([text], plus, minus)
+        ]
+        try:
+            return self._service.ask_parts(parts, self._options(ask))
+        except PathError as error:
+            raise ApiError(404, "no_such_chunk", str(error), "search again") from error
 
     def by_texts(self, texts: list[str], ask: Ask) -> list[Answer]:
         """Return an answer for each text, in a few passes over each list; none is reranked."""

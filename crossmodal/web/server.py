@@ -18,6 +18,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from crossmodal.web.app import make_app
+from crossmodal.web.guards.connections import GuardedProtocol
 from crossmodal.web.settings import RefusedToServe, UiSettings, check
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -50,6 +51,7 @@ def serve(settings: UiSettings, say: Callable[[str], None]) -> None:
     check(settings)
     config = uvicorn.Config(
         make_app(settings),
+        http=GuardedProtocol,
         access_log=False,  # what people look for is their own
         log_config=None,
         lifespan="on",

@@ -9,6 +9,8 @@ from crossmodal.errors import CrossmodalError
 
 MAX_QUERY_CHARS = 2000
 MAX_K = 100
+MAX_PARTS = 8
+"""Parts that one query may add, and take away."""
 MAX_BATCH_QUERIES = 256
 MAX_BATCH_HITS = 5000
 """Hits that one batch may ask for in all."""

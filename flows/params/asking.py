@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, JsonValue, model_validator
 from crossmodal.modalities import MODEL_FIELDS, Modality
 from crossmodal.search.options import QueryOptions
 from flows.params.base import CollectionParams, FlowParams
-from flows.params.forms import Condition, OnCommandLine, Text
+from flows.params.forms import Condition, OnCommandLine, OptionalPlace, Text
 
 
 def _given(name: str) -> JsonValue:
@@ -36,7 +36,7 @@ class SearchParams(FlowParams):
         title="Text",
         description='What to look for, such as "a red sports car".',
     )
-    image: Text = Field(
+    image: OptionalPlace = Field(
         default="",
         title="Image",
         description="Path or URL of a picture to look for its like. Either text or image.",
@@ -49,7 +49,8 @@ class SearchParams(FlowParams):
         default_factory=list,
         title="Filters",
         description="Conditions that all must hold, such as path=*.jpg, type=image/png, "
-        "date>=2024-01-31 or size>100kB.",
+        "date>=2024-01-31, size>100kB, page=3, language=de, duration>1:30, width>=1000, "
+        "taken>=2023-07, or a column of a table or of your own CSV: year>=2010, label=red.",
     )
 
     modalities: Annotated[list[Modality], OnCommandLine(("--modality",))] = Field(

@@ -18,7 +18,7 @@ from crossmodal.models.options import DEFAULT_MODEL, DEFAULT_TEXT_MODEL, LineupS
 from crossmodal.runs.options import RunOptions
 from crossmodal.sources.options import ListOptions, PlanRules
 from flows.params.chunking import ChunkParams
-from flows.params.forms import RUNNING, OnCommandLine, Text, remembered
+from flows.params.forms import RUNNING, OnCommandLine, Place, Text, remembered
 
 DEFAULT_COLLECTION = "crossmodal.duckdb"
 
@@ -72,7 +72,7 @@ class FlowParams(CollectionParams):
 class EmbedParams(FlowParams, ChunkParams):
     """What every flow that embeds needs to know."""
 
-    paths: Annotated[list[str], OnCommandLine(argument=True)] = Field(
+    paths: Annotated[list[Place], OnCommandLine(argument=True)] = Field(
         title="Paths",
         description="Folders, files, globs or URLs (s3://, gs://, https://) to index.",
         min_length=1,
@@ -234,6 +234,12 @@ class IndexParams(EmbedParams):
     Only what changed since the last run is read and embedded.
     """
 
+    columns: list[str] = Field(
+        default_factory=list,
+        title="Columns",
+        description="CSV files that say something of the files, to filter by: one column holds "
+        "paths, such as path, any other becomes a filter, such as label=red.",
+    )
     retry_failed: bool = Field(
         default=False,
         title="Retry what failed",

@@ -11,7 +11,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from crossmodal.chunking.rules import REMEMBERED
-from crossmodal.errors import FilterError
+from crossmodal.errors import FilterError, PathError
+from crossmodal.files.secrets import PATTERN, refuse_secrets
 from crossmodal.ledger.read.filters import condition_pattern, parse_where
 from crossmodal.modalities import MODEL_FIELDS
 
@@ -82,7 +83,22 @@ Text = Annotated[str, BeforeValidator(_empty_for_none)]
 """Text that may stay empty: one field in the form, where ``str | None`` draws two buttons."""
 
 
+def _storable(place: str) -> str:
+    try:
+        return refuse_secrets(place)
+    except PathError as error:
+        raise ValueError(str(error)) from None
+
+
+_STORABLE = WithJsonSchema({"type": "string", "pattern": PATTERN})
+Place = Annotated[str, AfterValidator(_storable), _STORABLE]
+"""A path or URL without passwords and signatures; a Prefect server refuses them before a run."""
+OptionalPlace = Annotated[Text, AfterValidator(_storable), _STORABLE]
+"""The same, or nothing."""
+
+
 _DAY = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
+
 Day = Annotated[date, WithJsonSchema({"type": "string", "format": "date", "pattern": _DAY})]
 """A date; a Prefect server checks the pattern but no format."""
 

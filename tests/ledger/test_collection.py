@@ -256,3 +256,9 @@ def test_a_full_disk_undoes_the_transaction_and_keeps_what_was_committed(
     assert _keys(collection) == ["before"]
     _set(collection, "after")
     assert _keys(collection) == ["after", "before"]
+
+
+def test_new_collection_is_its_owners_alone(tmp_path: Path) -> None:
+    collection = Collection(tmp_path / "c.duckdb")
+    _set(collection, "one")
+    assert collection.path.stat().st_mode & 0o777 == 0o600

@@ -14,6 +14,7 @@ import pytest
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import undo, undo_log
 from crossmodal.ledger.write.runs import RunStart, start_run
+from crossmodal.runs.undo_run import undo_run
 from tests.ledger.undo_world import World, digest
 
 NUM_KILLS = 30
@@ -29,14 +30,22 @@ def test_killed_at_any_moment_all_of_a_run_is_there_or_none_of_it(collection: Co
         before = digest(con)
         world.run()
         after = digest(con)
+    longest_s = 3 * _seconds_of_an_undo(collection)
     seen = []
     for _ in range(NUM_KILLS):
-        _work_until_killed(collection, _latest(collection), rng.uniform(0.0, 0.6))
+        _work_until_killed(collection, _latest(collection), rng.uniform(0.0, longest_s))
         with collection.read() as con:
             now = digest(con)
         assert now in (before, after)
         seen.append(now == before)
     assert len(set(seen)) == 2, "every kill came before or after all of the work"
+
+
+def _seconds_of_an_undo(collection: Collection) -> float:
+    """Undo and bring back; return how long one of them takes here and now."""
+    began = time.monotonic()
+    undo_run(collection, undo_run(collection, _latest(collection)).run_id)
+    return (time.monotonic() - began) / 2
 
 
 def _work_until_killed(collection: Collection, run_id: str, seconds: float) -> None:

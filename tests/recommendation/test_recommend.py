@@ -136,7 +136,7 @@ def test_what_a_profile_likes_and_is_gone_costs_a_notice_only(kinds: Path, tmp_p
         ({"strategy": "magic"}, FilterError, "best, sum, average"),
         ({"diversity": 1.5}, FilterError, "between 0 and 1"),
         ({"k": 0}, FilterError, "at least 1"),
-        ({"where": ["colour=red"]}, FilterError, "no field 'colour'"),
+        ({"where": ["colour=red"]}, FilterError, "no field or column 'colour'"),
     ],
 )
 def test_what_cannot_be_understood_is_said_in_a_sentence(

@@ -280,7 +280,7 @@ def test_child_outlives_the_thread_that_asked_for_it() -> None:
 
 
 def test_child_is_replaced_after_many_sources() -> None:
-    pids = {next(run_to_end("pids")) for _ in range(220)}
+    pids = {next(run_to_end("pids")) for _ in range(2_050)}
     assert 2 <= len(pids) <= 3
     assert sum(psutil.pid_exists(pid) for pid in pids) == 1
 

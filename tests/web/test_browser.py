@@ -207,3 +207,30 @@ def test_token_in_the_address_is_kept_and_taken_away(chromium: Any, site: Site) 
         faces(page)
         assert "token" not in page.url
         page.context.close()
+
+
+def test_parts_of_a_query_are_chips_that_can_be_taken_out(open_page: Open) -> None:
+    page = open_page()
+    searched(page, 'a disc + "a bar" - "night"')
+    chips = page.locator("#parts li")
+    assert page.input_value("#q") == "a disc"
+    assert [text.split("\n")[-1] for text in chips.all_inner_texts()] == ["a bar", "night"]
+    assert "plus=a+bar" in page.url
+    faces(page).first.click()
+    page.wait_for_selector("#details dl")
+    page.click("text=Less of this")
+    until(page, "document.querySelectorAll('#parts li').length === 3")
+    faces(page)
+    page.click("[aria-label='Remove a bar']")
+    until(page, "document.querySelectorAll('#parts li').length === 2")
+    assert "plus=" not in page.url
+    assert page.url.count("minus=") == 2
+
+
+def test_hits_below_a_least_strength_are_hidden(open_page: Open) -> None:
+    page = open_page("/?q=a+disc&strength=strong")
+    until(page, "document.querySelector('#notice h2')?.textContent === 'Nothing found'")
+    assert page.input_value("[name=strength]") == "strong"
+    page.click("#notice button")
+    faces(page)
+    assert "strength" not in page.url

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from crossmodal.chunking.pieces import CutTools, Flaw, Piece, Source
 from crossmodal.chunking.rules import ChunkRules
 from crossmodal.chunking.subtitles.cues import Cue, merged
-from crossmodal.chunking.subtitles.formats import Subtitles, parse
-from crossmodal.chunking.text.encoding import decode_text
+from crossmodal.chunking.subtitles.formats import Subtitles, parse_bytes
 from crossmodal.errors import Refused
+from crossmodal.sandbox.pool import run_in_child
 
 REVISION = 1
 MEDIA_PATTERNS = (
@@ -38,7 +38,13 @@ def cut(source: Source, rules: ChunkRules, tools: CutTools) -> Iterator[Piece | 
         raise Refused(
             "too_large", f"{len(source.data) / 1e6:.0f} MB of subtitles; the limit is 50 MB"
         )
-    found = parse(decode_text(source.data).text)
+    (found,) = run_in_child(
+        parse_bytes,
+        source.data,
+        yields=(Subtitles,),
+        max_seconds=rules.max_seconds,
+        max_memory_bytes=rules.max_memory_bytes,
+    )
     if not found.cues:
         raise Refused("no_content", _why_no_cue(found))
     for number, cue in enumerate(merged(found.cues, rules, tools), 1):

@@ -45,6 +45,17 @@ class Subtitles:
             self.cues.append(Cue(*times, text))
 
 
+def parse_bytes(data: bytes) -> Iterator[Subtitles]:
+    """Yield the cues of a subtitle file at once; runs in the child.
+
+    Raises:
+        Refused: ``no_content`` or ``binary``.
+    """
+    from crossmodal.chunking.text.encoding import decode_text
+
+    yield parse(decode_text(data).text)
+
+
 def parse(text: str) -> Subtitles:
     """Return the cues of a subtitle file in the order of the file."""
     text = text.lstrip("\ufeff")

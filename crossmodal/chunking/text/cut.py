@@ -1,21 +1,22 @@
 """Cut texts into passages: plain and marked-up text, JSON, XML, source code and logs.
 
-Owns which structure is looked for in which media type; reading the bytes is ``text_encoding``,
-finding blocks ``structure_...``, cutting them ``passages``. Structure that cannot be found, in a
-damaged or hostile text, costs the structure and never the text.
+Owns which structure is looked for in which media type. The bytes are read and the blocks found in
+a child process (``parse``); here they become passages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crossmodal.chunking.pieces import CutTools, Piece, Source
 from crossmodal.chunking.rules import ChunkRules
+from crossmodal.errors import Refused
+from crossmodal.sandbox.pool import run_in_child
 
 if TYPE_CHECKING:
-    from crossmodal.chunking.passages.outline import Structured
+    from crossmodal.chunking.text.parse import ParsedText
 
 REVISION = 1
 """Raised when the same bytes under the same rules would give other passages."""
@@ -61,27 +62,19 @@ def cut(source: Source, rules: ChunkRules, tools: CutTools) -> Iterator[Piece]:
     Raises:
         Refused: ``no_content``, ``binary``, or ``too_many_chunks`` beyond ``rules.max_chunks``.
     """
-    return cut_with(source, rules, tools, _parser(_kind(source)))
+    return cut_as(_kind(source), source, rules, tools)
 
 
-def cut_with(
-    source: Source,
-    rules: ChunkRules,
-    tools: CutTools,
-    parse: Callable[[str], Structured | None] | None,
-) -> Iterator[Piece]:
-    """Yield the passages of a text in which a parser finds the blocks; without one it is plain."""
+def cut_as(kind: str, source: Source, rules: ChunkRules, tools: CutTools) -> Iterator[Piece]:
+    """Yield the passages of a text in which one kind of structure is looked for."""
     from crossmodal.chunking.passages.passages import passages
-    from crossmodal.chunking.text.encoding import decode_text
-    from crossmodal.errors import Refused
 
-    decoded = decode_text(source.data)
-    structured = (parse(decoded.text) if parse else None) or _plain(decoded.text)
-    facts = {"encoding": decoded.encoding}
-    if structured.title:
-        facts["title"] = structured.title
+    parsed = _parsed(source.data, kind, rules)
+    facts = {"encoding": parsed.encoding}
+    if parsed.title:
+        facts["title"] = parsed.title
     num_pieces = 0
-    for num_pieces, piece in enumerate(passages(structured.blocks, rules, tools), start=1):
+    for num_pieces, piece in enumerate(passages(parsed.blocks, rules, tools), start=1):
         if num_pieces > rules.max_chunks:
             raise Refused("too_many_chunks", f"more than {rules.max_chunks} passages")
         yield replace(piece, facts=facts | piece.facts)
@@ -95,22 +88,15 @@ def _kind(source: Source) -> str:
     return by_type or _KIND_OF_SUFFIX.get(source.name.rpartition(".")[2].lower(), "plain")
 
 
-def _parser(kind: str) -> Callable[[str], Structured | None] | None:
-    from crossmodal.chunking.text import html, json, markdown, rst, xml
+def _parsed(data: bytes, kind: str, rules: ChunkRules) -> ParsedText:
+    from crossmodal.chunking.text.parse import ParsedText, parse
 
-    parsers: dict[str, Callable[[str], Structured | None]] = {
-        "markdown": markdown.parse_markdown,
-        "html": html.parse_html,
-        "rst": rst.parse_rst,
-        "json": json.parse_json,
-        "json_lines": json.parse_json_lines,
-        "xml": xml.parse_xml,
-    }
-    return parsers.get(kind)
-
-
-def _plain(text: str) -> Structured:
-    from crossmodal.chunking.passages.blocks import Block
-    from crossmodal.chunking.passages.outline import Structured
-
-    return Structured([Block(text=text, position={"chars": [0, len(text)]})])
+    (parsed,) = run_in_child(
+        parse,
+        data,
+        kind,
+        yields=(ParsedText,),
+        max_seconds=rules.max_seconds,
+        max_memory_bytes=rules.max_memory_bytes,
+    )
+    return parsed

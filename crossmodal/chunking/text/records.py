@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from crossmodal.chunking.pieces import CutTools, Piece, Source
 from crossmodal.chunking.rules import ChunkRules
-from crossmodal.chunking.text.cut import cut_with
+from crossmodal.chunking.text.cut import cut_as
 
 REVISION = 1
 """Raised when the same bytes under the same rules would give other passages."""
@@ -24,6 +24,4 @@ def cut(source: Source, rules: ChunkRules, tools: CutTools) -> Iterator[Piece]:
     Raises:
         Refused: ``no_content``, ``binary``, or ``too_many_chunks`` beyond ``rules.max_chunks``.
     """
-    from crossmodal.chunking.text.json import parse_records
-
-    return cut_with(source, rules, tools, parse_records)
+    return cut_as("records", source, rules, tools)

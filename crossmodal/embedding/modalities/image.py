@@ -27,16 +27,19 @@ def payload(piece: Piece, preparing: Preparing, facts: dict[str, Any]) -> bytes:
     """
     from PIL import Image
 
-    from crossmodal.pictures.decode import ImageLimits, decode
+    from crossmodal.models.prepared_picture import prepare_walled
 
     assert piece.picture is not None, f"a {piece.kind} without a picture"
     preprocess = preparing.encoders.of("image").preprocess
     if not isinstance(piece.picture, bytes):
         return preprocess.apply(Image.fromarray(piece.picture)).tobytes()
-    limits = ImageLimits(preparing.options.max_megapixels, preprocess.min_side)
-    decoded = decode(piece.picture, limits)
-    facts |= {"width": decoded.width, "height": decoded.height, "format": decoded.format}
-    return preprocess.apply(decoded.image).tobytes()
+    options = preparing.options
+    prepared = prepare_walled(
+        piece.picture, options.max_megapixels, preprocess, options.chunk_rules
+    )
+    facts |= {"width": prepared.width, "height": prepared.height, "format": prepared.format}
+    facts |= {"taken": prepared.taken} if prepared.taken else {}
+    return prepared.pixels
 
 
 def encode(encoders: Encoders, chunks: list[CutChunk], caption_weight: float) -> Encoded:

@@ -1,89 +1,201 @@
-"""Turn --where conditions into SQL over ``source``, with every value bound.
+"""Turn --where conditions into SQL over sources and chunks, with every value bound.
 
-A condition is ``field operator value``; several must all hold. Field names and operators come from
-the tables below, so nothing that a user typed ever becomes SQL text.
+A condition is ``field operator value``; several must all hold. Fields of sources stand in the table
+below, those of chunks in ``chunk_fields``; any other name is a column of a table or of a user's own
+CSV (``column_filters``). Nothing that a user typed ever becomes SQL text. A fact that is missing is
+unknown: no condition on it holds, not even ``!=``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from crossmodal.errors import FilterError
+import duckdb
 
-_CONDITION = re.compile(r"\s*(\w+)\s*(!=|<=|>=|=|<|>)\s*(.*?)\s*", re.DOTALL)
+from crossmodal.errors import FilterError
+from crossmodal.ledger.read.chunk_fields import CHUNK_FIELDS
+from crossmodal.ledger.read.column_filters import (
+    PREFIX,
+    ColumnCondition,
+    KnownColumns,
+    column_condition,
+    folded_name,
+    known_columns,
+    lines_sql,
+)
+from crossmodal.ledger.read.conditions import EQUAL, ORDERED, Field, Part, clamped, glob_to_regex
+
+_CONDITION = re.compile(r"\s*([^=<>!]*[^=<>!\s])\s*(!=|<=|>=|=|<|>)\s*(.*?)\s*", re.DOTALL)
 _SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)\s*([a-z]*)", re.IGNORECASE)
 _UNITS = {"": 1, "b": 1} | {
     f"{letter}{suffix}": base**power
     for power, letter in enumerate("kmgt", start=1)
     for suffix, base in (("", 1000), ("b", 1000), ("ib", 1024))
 }
-_MAX_INT64 = 2**63 - 1
+_PARAMETER = re.compile(r"\$(\w+)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_PATH = 4096
+_LONGEST_NAME = 200
+_NUM_TOLD = 40
 _DAY_NS = 86_400 * 10**9
-_ORDERED = ("=", "!=", "<", "<=", ">", ">=")
-_EQUAL = ("=", "!=")
+
+_SIEVE = """
+SELECT c.chunk_id FROM chunk c
+SEMI JOIN (SELECT content_hash FROM source WHERE {condition}) s
+ON s.content_hash = c.content_hash
+"""
+
+_PAIRS = """
+SELECT c.chunk_id, s.uri
+FROM (SELECT chunk_id, content_hash FROM chunk WHERE {of_chunk}) c
+JOIN (SELECT uri, content_hash FROM source WHERE {of_source}) s
+    ON s.content_hash = c.content_hash
+{lines}WHERE {both}
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Hold a condition on the columns of ``source``; by default everything matches."""
+    """Hold a condition on sources and chunks; by default everything matches."""
 
     sql: str = "true"
+    """On the columns of ``source``: whether it passes, with any of its chunks."""
     params: dict[str, Any] = field(default_factory=dict)
-    """By the names that ``sql`` refers to as ``$name``."""
+    """By the names that the SQL refers to as ``$name``."""
+    shown: str = "true"
+    """On the columns of ``source``: whether it may be named for a chunk that passes."""
+    pairs: str = ""
+    """A query for the chunk ids and uris that pass together; empty where ``sql`` decides alone."""
 
+    def bound(self, sql: str) -> dict[str, Any]:
+        """Return the parameters that a part of the SQL refers to: DuckDB refuses any others."""
+        named = set(_PARAMETER.findall(sql))
+        return {name: value for name, value in self.params.items() if name in named}
 
-Part = tuple[str, dict[str, Any]]
+    @property
+    def sieve(self) -> str:
+        """Return a query for the ids of the chunks that pass."""
+        if self.pairs:
+            return f"SELECT DISTINCT chunk_id FROM ({self.pairs}) pair"
+        return _SIEVE.format(condition=self.sql)
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
-    operators: tuple[str, ...]
-    example: str
-    allowed: str
-    build: Callable[[str, str, str], Part]
+class _Parsed:
+    """Hold conditions by what they are about."""
+
+    of_source: list[str] = field(default_factory=list)
+    of_chunk: list[str] = field(default_factory=list)
+    columns: list[ColumnCondition] = field(default_factory=list)
+    params: dict[str, Any] = field(default_factory=dict)
 
 
-def parse_where(conditions: list[str]) -> Where:
-    """Return one Where for all conditions together.
+def parse_where(conditions: Sequence[str]) -> Where:
+    """Return one Where for all conditions together, which any collection understands.
 
     ``path``: a glob on the whole uri; one without a slash is matched with the file name, and a
     relative one from any folder on. ``*`` and ``?`` match a slash too. ``type``: a media type or a
     glob on it. ``date``: when the source was last modified, in UTC; a day stands for all of it, and
     a source of unknown date matches none. ``size``: bytes, or with a unit (kB = 1000, KiB = 1024).
+    The fields of chunks: see ``chunk_fields``. Any other name: a column, see ``column_filters``.
 
     Raises:
         FilterError: a condition cannot be understood.
     """
-    parts = [_parse(condition, f"where_{i}") for i, condition in enumerate(conditions)]
-    params = {name: value for _, bound in parts for name, value in bound.items()}
-    return Where(" AND ".join(f"({sql})" for sql, _ in parts) or "true", params)
+    return _built(_parsed(conditions))
 
 
-def _parse(condition: str, name: str) -> Part:
-    """Return the condition's SQL and its parameters, whose names begin with ``name``."""
+def where_in(con: duckdb.DuckDBPyConnection, conditions: Sequence[str]) -> Where:
+    """Return what ``parse_where`` does, for this collection: quicker, and no column is misspelt.
+
+    Raises:
+        FilterError: a condition cannot be understood, or names a column that is not there.
+    """
+    parsed = _parsed(conditions)
+    if not parsed.columns:
+        return _built(parsed)
+    known = known_columns(con)
+    columns = [_found(condition, known) for condition in parsed.columns]
+    return _built(replace(parsed, columns=columns))
+
+
+def _found(condition: ColumnCondition, known: KnownColumns) -> ColumnCondition:
+    found = condition.within(known)
+    if found is None:
+        names = sorted({*known.own, *known.of_tables})
+        columns = ", ".join(names[:_NUM_TOLD]) or "none"
+        columns += f" and {len(names) - _NUM_TOLD} more" if len(names) > _NUM_TOLD else ""
+        raise FilterError(
+            f"there is no field or column {condition.name!r}: the fields are "
+            f"{', '.join(field_names())}; the columns of this collection are {columns}. A table of "
+            "your own joins at `crossmodal index --columns FILE.csv`"
+        )
+    return found
+
+
+def _parsed(conditions: Sequence[str]) -> _Parsed:
+    parsed = _Parsed()
+    for i, condition in enumerate(conditions):
+        name, key, operator, value = f"where_{i}", *_divided(condition)
+        parts = {**_FIELDS, **CHUNK_FIELDS}
+        known = parts.get(key.lower())
+        if known is None:
+            found = column_condition(condition, key, operator, value, name)
+            parsed.columns.append(found)
+            continue
+        sql, params = _part(condition, known, operator, value, name)
+        (parsed.of_source if key.lower() in _FIELDS else parsed.of_chunk).append(sql)
+        parsed.params.update(params)
+    return parsed
+
+
+def _built(parsed: _Parsed) -> Where:
+    """Return the SQL of conditions; pairs of chunks and sources only where sources cannot tell."""
+    params = parsed.params | {n: v for c in parsed.columns for n, v in c.params.items()}
+    of_source = [*parsed.of_source, *(c.own_sql for c in parsed.columns if not c.of_tables)]
+    shown = _all(of_source)
+    mixed = [condition for condition in parsed.columns if condition.of_tables]
+    if not parsed.of_chunk and not mixed:
+        return _pruned(Where(shown, params, shown))
+    pairs = _PAIRS.format(
+        of_chunk=_all(parsed.of_chunk),
+        of_source=shown,
+        lines=f"LEFT JOIN ({lines_sql(mixed)}) t ON t.chunk_id = c.chunk_id\n" if mixed else "",
+        both=_all([c.either_sql(i) for i, c in enumerate(mixed)]),
+    )
+    sql = f"uri IN (SELECT uri FROM ({pairs}) pair)"
+    return _pruned(Where(sql, params, shown, pairs))
+
+
+def _pruned(where: Where) -> Where:
+    return replace(where, params=where.bound(where.sql))
+
+
+def _all(parts: Sequence[str]) -> str:
+    return " AND ".join(f"({sql})" for sql in parts) or "true"
+
+
+def _divided(condition: str) -> tuple[str, str, str]:
+    """Return the name, the operator and the value of a condition."""
     match = _CONDITION.fullmatch(condition)
-    if match is None:
+    if match is None or len(match[1]) > _LONGEST_NAME:
         raise FilterError(
             f"cannot understand the condition {condition!r}: write FIELD OPERATOR VALUE, "
             f"such as {_examples()}"
         )
-    key, operator, value = match.groups()
-    known = _FIELDS.get(key.lower())
-    if known is None:
-        raise FilterError(
-            f"{condition!r}: there is no field {key!r}, only {', '.join(_FIELDS)}; "
-            f"examples: {_examples()}"
-        )
+    return match[1], match[2], match[3]
+
+
+def _part(condition: str, known: Field, operator: str, value: str, name: str) -> Part:
+    """Return the condition's SQL and its parameters, whose names begin with ``name``."""
     if operator not in known.operators:
         raise FilterError(
-            f"{condition!r}: {key} takes {' '.join(known.operators)}, not {operator}; "
+            f"{condition!r}: it takes {' '.join(known.operators)}, not {operator}; "
             f"example: {known.example}"
         )
     try:
@@ -95,8 +207,18 @@ def _parse(condition: str, name: str) -> Part:
         ) from error
 
 
+def field_names() -> list[str]:
+    """Return the names that are no columns."""
+    return [*_FIELDS, *CHUNK_FIELDS]
+
+
+def clashes(name: str) -> bool:
+    """Say whether a column has the name of a field, so that only ``columns.NAME`` asks for it."""
+    return folded_name(name) in field_names() or folded_name(name).startswith(PREFIX)
+
+
 def _examples() -> str:
-    return ", ".join(f"'{known.example}'" for known in _FIELDS.values())
+    return ", ".join(f"'{known.example}'" for known in (*_FIELDS.values(), *_FEW))
 
 
 def _path(operator: str, value: str, name: str) -> Part:
@@ -123,37 +245,6 @@ def _matches(subject: str, operator: str, name: str) -> str:
     return f"{negation}regexp_full_match({subject}, ${name}, 's')"
 
 
-def glob_to_regex(pattern: str) -> str:
-    """Return the RE2 pattern of a glob: ``*``, ``?``, ``[a-z]`` and ``[!a-z]``, all else literal.
-
-    DuckDB's own GLOB counts bytes, so that its ``?`` does not match an umlaut.
-    """
-    parts, i = [], 0
-    while i < len(pattern):
-        end = pattern.find("]", i + 3 if pattern[i + 1 : i + 2] == "!" else i + 2)
-        if pattern[i] == "[" and end > 0:
-            parts.append(_character_class(pattern[i + 1 : end]))
-            i = end + 1
-        else:
-            parts.append({"*": ".*", "?": "."}.get(pattern[i]) or _literal(pattern[i]))
-            i += 1
-    return "".join(parts)
-
-
-def _character_class(body: str) -> str:
-    negation, members = ("^", body[1:]) if body.startswith("!") else ("", body)
-    ranges = re.findall(r".-.|.", members, re.DOTALL)
-    if any(len(part) == 3 and part[0] > part[2] for part in ranges):
-        raise ValueError(body)
-    escaped = ("-".join(_literal(end) for end in (part[0], part[-1])) for part in ranges)
-    return f"[{negation}{''.join(escaped)}]"
-
-
-def _literal(character: str) -> str:
-    """Escape by code point: RE2 knows no escaped space or control character."""
-    return character if character.isalnum() else rf"\x{{{ord(character):x}}}"
-
-
 def _date(operator: str, value: str, name: str) -> Part:
     start = datetime.fromisoformat(value)
     start = start.replace(tzinfo=UTC) if start.tzinfo is None else start
@@ -178,36 +269,30 @@ def _size(operator: str, value: str, name: str) -> Part:
 
 def _compare(column: str, operator: str, name: str, low: int, high: int) -> Part:
     """Compare a column with what stands for all values from ``low`` up to just below ``high``."""
-    if operator in _EQUAL:
+    if operator in EQUAL:
         negation = "NOT " if operator == "!=" else ""
         sql = f"{negation}({column} >= ${name}_low AND {column} < ${name}_high)"
-        return sql, {f"{name}_low": _clamp(low), f"{name}_high": _clamp(high)}
+        return sql, {f"{name}_low": clamped(low), f"{name}_high": clamped(high)}
     comparison = "<" if operator.startswith("<") else ">="
     return f"{column} {comparison} ${name}", {
-        name: _clamp(high if operator in ("<=", ">") else low)
+        name: clamped(high if operator in ("<=", ">") else low)
     }
 
 
-def _clamp(number: int) -> int:
-    return max(-_MAX_INT64, min(_MAX_INT64, number))
-
-
 _FIELDS = {
-    "path": _Field(_EQUAL, "path=*.jpg", "a glob pattern", _path),
-    "type": _Field(_EQUAL, "type=image/*", "a media type or a glob on one", _media_type),
-    "date": _Field(_ORDERED, "date>=2024-01-31", "an ISO date or date and time", _date),
-    "size": _Field(_ORDERED, "size>100kB", "a number with B, kB, MB, GB, TB or KiB, MiB..", _size),
+    "path": Field(EQUAL, "path=*.jpg", "a glob pattern", _path),
+    "type": Field(EQUAL, "type=image/*", "a media type or a glob on one", _media_type),
+    "date": Field(ORDERED, "date>=2024-01-31", "an ISO date or date and time", _date),
+    "size": Field(ORDERED, "size>100kB", "a number with B, kB, MB, GB, TB or KiB, MiB..", _size),
 }
+
+
+_FEW = (CHUNK_FIELDS["page"], CHUNK_FIELDS["taken"])
 
 
 def condition_pattern() -> str:
     """Return a regular expression of any condition; what it takes, parse_where may yet refuse.
 
-    For schemas of JSON, so without flags: a field's letters may be large or small.
+    For schemas of JSON, so without flags.
     """
-    known = (f"{_any_case(name)}\\s*({'|'.join(f.operators)})" for name, f in _FIELDS.items())
-    return rf"^\s*({'|'.join(known)})\s*[^\s<>=!]"
-
-
-def _any_case(word: str) -> str:
-    return "".join(f"[{letter}{letter.upper()}]" for letter in word)
+    return r"^[^<>=!]*[^\s<>=!]\s*(!=|<=|>=|=|<|>)\s*[^\s<>=!]"

@@ -35,10 +35,6 @@ FROM source_words n JOIN source s USING (uri) JOIN chunk c USING (content_hash)
 JOIN worded_chunk k ON k.chunk_id = c.chunk_id
 WHERE list_has_any(n.terms, $terms::BIGINT[]) GROUP BY c.chunk_id
 """
-_PASSING = """
-SELECT chunk_id FROM chunk SEMI JOIN (SELECT content_hash FROM source WHERE {condition}) s
-USING (content_hash)
-"""
 _TEXTS = """
 SELECT chunk_id, coalesce(section, ''), coalesce(text, '') FROM chunk
 WHERE chunk_id IN (SELECT unnest($ids::BIGINT[]))
@@ -166,5 +162,5 @@ def _holding_all(rows: _Rows, num_first: int) -> frozenset[int]:
 
 def _passing(con: duckdb.DuckDBPyConnection, where: Where | None) -> Ids:
     where = where or Where()
-    rows = con.execute(_PASSING.format(condition=where.sql), where.params).fetchnumpy()
+    rows = con.execute(where.sieve, where.params).fetchnumpy()
     return np.asarray(rows["chunk_id"], np.int64)

@@ -1,10 +1,11 @@
 """Write which terms stand in which chunk, in the transaction that writes the chunk.
 
 ``posting`` has a row for each term of a chunk, ``worded_chunk`` one for each chunk whose words were
-counted, ``source_words`` the terms of each source's file name. Invariant: a row exists only while
-its chunk or source does; what a chunk's rows hold depends on its section and text alone, so that
-whatever was added, changed and deleted, they are those of a collection built anew. Collections from
-before have none until ``count_words``, which needs no model.
+counted, with their language where it could be told, ``source_words`` the terms of each source's
+file name. Invariant: a row exists only while its chunk or source does; what a chunk's rows hold
+depends on its section and text alone, so that whatever was added, changed and deleted, they are
+those of a collection built anew. Collections from before have none until ``count_words``, which
+needs no model.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ import pyarrow as pa
 
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.sql import one_number, registered
-from crossmodal.ledger.words.tokens import language_of, name_terms, term_id, terms_of
+from crossmodal.ledger.words.tokens import (
+    CODES,
+    known_language,
+    language_of,
+    name_terms,
+    term_id,
+    terms_of,
+)
 
 SECTION_WEIGHT = 2.0
 """A word in the headings above a chunk counts as often as two in its text."""
@@ -26,6 +34,7 @@ _WORDS_SCHEMA = pa.schema(
     [
         pa.field("row", pa.int64()),
         pa.field("num_words", pa.int32()),
+        pa.field("language", pa.string()),
         pa.field("terms", pa.list_(pa.int64())),
         pa.field("tfs", pa.list_(pa.float32())),
     ]
@@ -34,8 +43,8 @@ _NAMES_SCHEMA = pa.schema([pa.field("uri", pa.string()), pa.field("terms", pa.li
 
 _NEW = """
 CREATE OR REPLACE TEMP TABLE newly_worded AS
-SELECT c.chunk_id, any_value(w.num_words) AS num_words, any_value(w.terms) AS terms,
-    any_value(w.tfs) AS tfs
+SELECT c.chunk_id, any_value(w.num_words) AS num_words, any_value(w.language) AS language,
+    any_value(w.terms) AS terms, any_value(w.tfs) AS tfs
 FROM words w JOIN numbered e ON e.row = w.row JOIN chunk c ON {same}
 WHERE NOT EXISTS (SELECT 1 FROM worded_chunk k WHERE k.chunk_id = c.chunk_id)
 GROUP BY c.chunk_id
@@ -47,7 +56,7 @@ _OF_SHARD = (
 _OF_CHUNK = "c.chunk_id = e.chunk_id"
 
 _PUT = """
-INSERT INTO worded_chunk SELECT chunk_id, num_words FROM newly_worded ORDER BY chunk_id;
+INSERT INTO worded_chunk SELECT chunk_id, num_words, language FROM newly_worded ORDER BY chunk_id;
 INSERT INTO posting
 SELECT unnest(terms) AS term, chunk_id, unnest(tfs), num_words FROM newly_worded
 ORDER BY term, chunk_id;
@@ -65,6 +74,14 @@ AND uri NOT IN (SELECT uri FROM source)
 _UNCOUNTED_CHUNKS = """
 SELECT chunk_id, coalesce(section, '') AS section, coalesce(text, '') AS text FROM chunk
 ANTI JOIN worded_chunk USING (chunk_id) ORDER BY chunk_id LIMIT $num
+"""
+_UNNAMED = """
+SELECT chunk_id, coalesce(section, '') AS section, coalesce(text, '') AS text
+FROM worded_chunk JOIN chunk USING (chunk_id) WHERE language IS NULL LIMIT $num
+"""
+_NAME_LANGUAGES = """
+UPDATE worded_chunk SET language = n.language FROM named n
+WHERE n.chunk_id = worded_chunk.chunk_id
 """
 _UNCOUNTED_SOURCES = "SELECT uri FROM source ANTI JOIN source_words USING (uri) LIMIT $num"
 
@@ -149,6 +166,28 @@ def count_words(collection: Collection) -> int:
         num += chunks.num_rows + len(uris)
 
 
+def name_languages(collection: Collection) -> int:
+    """Tell the language of chunks whose words were counted before that was noted; return how many.
+
+    In turns, as ``count_words``.
+
+    Raises:
+        CollectionBusy: a writer took too long.
+    """
+    num = 0
+    while True:
+        with collection.read() as con:
+            turn = con.sql(_UNNAMED, params={"num": _TURN_ROWS}).to_arrow_table()
+        if not turn.num_rows:
+            return num
+        texts = zip(turn["text"].to_pylist(), turn["section"].to_pylist(), strict=True)
+        codes = [CODES.get(known_language(text or section), "") for text, section in texts]
+        named = pa.table({"chunk_id": turn["chunk_id"], "language": pa.array(codes, pa.string())})
+        with collection.write() as con, registered(con, named=named):
+            con.execute(_NAME_LANGUAGES)
+        num += turn.num_rows
+
+
 def _put(con: duckdb.DuckDBPyConnection, rows: pa.Table, words: pa.Table, same: str) -> None:
     numbered = rows.append_column("row", pa.array(range(rows.num_rows), pa.int64()))
     with registered(con, words=words, numbered=numbered):
@@ -166,6 +205,7 @@ def _row(number: int, section: str, text: str) -> dict[str, object]:
     return {
         "row": number,
         "num_words": within.total() + above.total(),
+        "language": CODES.get(known_language(text or section), ""),
         "terms": list(tfs),
         "tfs": list(tfs.values()),
     }

@@ -39,6 +39,8 @@ _STOP_WORDS = {
 }
 _STOP_SETS = {language: frozenset(words.split()) for language, words in _STOP_WORDS.items()}
 LANGUAGES = (*_STOP_SETS, RUSSIAN)
+CODES = dict(zip(LANGUAGES, ("en", "de", "fr", "es", "it", "nl", "pt", "ru"), strict=True))
+"""ISO 639-1, by the names that the stemmers go by."""
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 # Each word begins one match, so that a long text is gone through once.
@@ -61,15 +63,37 @@ def language_of(text: str) -> str:
 
     A guess for stemming and nothing else; a caption or a cell of a few words is taken for English.
     """
-    counts = Counter(_WORD.findall(folded(text[: _GUESSED_WORDS * 10]))[:_GUESSED_WORDS])
+    counts = _first_words(text)
+    best = _most_counted(counts)
+    is_told = best == RUSSIAN or _num_stop_words(counts, best) >= _LEAST_STOP_WORDS
+    return best if is_told else ENGLISH
+
+
+def known_language(text: str) -> str:
+    """Return the language of a text where two of its function words tell; else nothing.
+
+    Stricter than ``language_of``: a table that says *no* in each row is not in Spanish.
+    """
+    counts = _first_words(text)
+    best = _most_counted(counts)
+    if best == RUSSIAN or len(_STOP_SETS[best] & counts.keys()) >= _LEAST_STOP_WORDS:
+        return best
+    return ""
+
+
+def _first_words(text: str) -> Counter[str]:
+    return Counter(_WORD.findall(folded(text[: _GUESSED_WORDS * 10]))[:_GUESSED_WORDS])
+
+
+def _most_counted(counts: Counter[str]) -> str:
+    """Return the language with most function words among the counted, English before its equals."""
     if sum(num for word, num in counts.items() if _CYRILLIC.match(word)) * 2 > counts.total():
         return RUSSIAN
-    counted = {
-        name: sum(counts[word] for word in known & counts.keys())
-        for name, known in _STOP_SETS.items()
-    }
-    best = max(counted, key=lambda name: counted[name])
-    return best if counted[best] >= max(_LEAST_STOP_WORDS, counted[ENGLISH] + 1) else ENGLISH
+    return max(_STOP_SETS, key=lambda name: _num_stop_words(counts, name))
+
+
+def _num_stop_words(counts: Counter[str], language: str) -> int:
+    return sum(counts[word] for word in _STOP_SETS[language] & counts.keys())
 
 
 def terms_of(text: str, language: str) -> Counter[str]:

@@ -20,6 +20,7 @@ from crossmodal.ledger.sql import one_number, registered
 from crossmodal.ledger.words import postings
 from crossmodal.ledger.write import quarantine as refusals
 from crossmodal.ledger.write.model_versions import all_versions, table_of, vector_lists
+from crossmodal.ledger.write.own_columns import drop_gone
 from crossmodal.ledger.write.undo_log import Undo, noted
 from crossmodal.records import Lineup, Rejected, Span, VectorList
 
@@ -226,6 +227,7 @@ def _put_names(con: duckdb.DuckDBPyConnection, planned: pa.Table) -> None:
     postings.put_names(con, there["uri"].to_pylist())
     if there.num_rows < planned.num_rows or planned["previous_uri"].null_count < planned.num_rows:
         postings.drop_names(con)
+        drop_gone(con)
 
 
 def _with_hubs(fresh: pa.Table, hubs: np.ndarray | None) -> pa.Table:

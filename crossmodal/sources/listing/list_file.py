@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from crossmodal.errors import PathError
+from crossmodal.files.secrets import refuse_secrets
 
 
 def read_listed(path: str) -> set[str]:
@@ -35,4 +36,4 @@ def digest(uris: set[str]) -> str:
 
 def _uri(line: str) -> str:
     line = line.removeprefix("file://")
-    return line if "://" in line else os.path.abspath(os.path.expanduser(line))
+    return refuse_secrets(line) if "://" in line else os.path.abspath(os.path.expanduser(line))

@@ -26,6 +26,15 @@ Text = Annotated[
         examples=["a red car in the snow"],
     ),
 ]
+Given = Annotated[str, StringConstraints(max_length=bounds.MAX_QUERY_CHARS, pattern=r"\S")]
+Parts = Annotated[
+    list[Given],
+    Query(
+        title="Parts",
+        description="Texts or chunk ids to mix in or to take away; `2:text` weighs one.",
+        max_length=bounds.MAX_PARTS,
+    ),
+]
 ChunkId = Annotated[
     int, Path(title="Chunk", description="As hits name it.", ge=1, le=bounds.MAX_CHUNK_ID)
 ]
@@ -64,10 +73,12 @@ def _ask(
             title="Conditions",
             description=(
                 "FIELD OPERATOR VALUE, all of which must hold: path (a glob), type (a media type "
-                "or a glob), date (ISO), size (bytes, or with kB, MB, MiB)."
+                "or a glob), date (ISO), size (bytes, or with kB, MB, MiB), page, heading (a "
+                "glob), language, duration (seconds), width, height (pixels), taken (by a "
+                "camera), or any column of a table or of your own CSV."
             ),
             max_length=bounds.MAX_CONDITIONS,
-            examples=[["path=*.jpg", "date>=2024-01-31", "size>100kB"]],
+            examples=[["path=*.jpg", "date>=2024-01-31", "page=3", "year>=2010"]],
         ),
     ] = [],  # noqa: B006 - FastAPI reads it, nobody changes it
     modality: Annotated[

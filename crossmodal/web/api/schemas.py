@@ -70,6 +70,10 @@ class FoundHit(FoundChunk):
         "compares across modalities. Null while its list is not calibrated."
     )
     strength: Strength | None = Field(description="How good the hit is, from its merit.")
+    snippet: str = Field(description="What of the text to show: what is nearest to the question.")
+    spans: list[tuple[int, int]] = Field(
+        description="Where in the text the sentences nearest to the question lie: [start, stop)."
+    )
     rerank_score: float | None = Field(
         description="What the reranker gave it: compares within this answer only. Null where none "
         "read it."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 from crossmodal.search.answer import Answer
 from crossmodal.web.api.dependencies import StateOf, problems
 from crossmodal.web.api.errors import ApiError
-from crossmodal.web.api.parameters import AskParameters, ChunkId, Text
+from crossmodal.web.api.parameters import AskParameters, ChunkId, Parts, Text
 from crossmodal.web.api.schemas import BatchAnswer, CollectionStatus, SearchAnswer, SearchBatch
 from crossmodal.web.api.shape import API, search_answer
 from crossmodal.web.guards.uploads import uploaded_json, uploaded_picture
@@ -37,10 +38,19 @@ _PICTURE = {
 router = APIRouter(prefix=API, tags=["search"])
 
 
-@router.get("/search", summary="Search by text", responses=problems(400))
-async def search_by_text(state: StateOf, q: Text, ask: AskParameters) -> SearchAnswer:
-    """Return the chunks that a text means, best first."""
-    return await _searched(state, "text", state.searcher.by_text, q, ask)
+@router.get("/search", summary="Search by text", responses=problems(400, 404))
+async def search_by_text(
+    state: StateOf,
+    q: Text,
+    ask: AskParameters,
+    plus: Parts = [],  # noqa: B006 - FastAPI reads it, nobody changes it
+    minus: Parts = [],  # noqa: B006
+) -> SearchAnswer:
+    """Return the chunks that a text means, with parts mixed in and taken away; best first."""
+    if not plus and not minus:
+        return await _searched(state, "text", state.searcher.by_text, q, ask)
+    mixed = partial(state.searcher.by_parts, q, plus)
+    return await _searched(state, "text", mixed, minus, ask)
 
 
 @router.post(

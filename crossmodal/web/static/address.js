@@ -1,8 +1,10 @@
 // Hold what is shown as the page's address, so that a link leads to the same results.
 
 export const PAGE = 24;
-const NAMES = ["q", "like", "type", "path", "from", "to", "min", "max", "mode", "chunk"];
-export const FILTERS = ["type", "path", "from", "to", "min", "max", "mode"];
+const NAMES = ["q", "like", "type", "path", "from", "to", "min", "max", "where", "mode", "strength", "chunk"];
+export const FILTERS = ["type", "path", "from", "to", "min", "max", "where", "mode", "strength"];
+export const SIGNS = { plus: "+", minus: "\u2212" };
+const MAX_PARTS = 8;
 
 // Those that the filters of the page offer: the list stands there once.
 const modalities = () => [...document.querySelectorAll('#filters [name="modality"]')].map((box) => box.value);
@@ -12,6 +14,8 @@ export function fromAddress(search = location.search) {
   const state = Object.fromEntries(NAMES.map((name) => [name, query.get(name) ?? ""]));
   state.modality = query.getAll("modality").filter((name) => modalities().includes(name));
   if (!["vector", "words"].includes(state.mode)) state.mode = "";
+  for (const sign of Object.keys(SIGNS)) state[sign] = query.getAll(sign).slice(0, MAX_PARTS);
+  if (!["likely", "strong"].includes(state.strength)) state.strength = "";
   state.every = query.get("every") === "1";
   state.page = Math.max(1, Number.parseInt(query.get("page") ?? "1", 10) || 1);
   if (!/^\d{1,18}$/.test(state.like)) state.like = "";
@@ -23,6 +27,7 @@ export function toAddress(state) {
   const query = new URLSearchParams();
   for (const name of NAMES) if (state[name]) query.set(name, state[name]);
   for (const name of state.modality) query.append("modality", name);
+  for (const sign of Object.keys(SIGNS)) for (const part of state[sign]) query.append(sign, part);
   if (state.every) query.set("every", "1");
   if (state.page > 1) query.set("page", String(state.page));
   const text = query.toString();
@@ -35,11 +40,26 @@ export function parameters(state) {
     ["offset", (state.page - 1) * PAGE],
     ["group", !state.every],
     // What has no words, a picture or a chunk, is asked by its meaning.
-    ...(state.mode && state.q ? [["mode", state.mode]] : []),
+    ...(state.mode && state.q && !isMixed(state) ? [["mode", state.mode]] : []),
+    ...(state.strength ? [["min_strength", state.strength]] : []),
+    ...(state.q ? Object.keys(SIGNS).flatMap((sign) => state[sign].map((part) => [sign, part])) : []),
     ...state.modality.map((name) => ["modality", name]),
     ...conditions(state).map((condition) => ["where", condition]),
   ];
   return list.map(([name, value]) => [name, String(value)]);
+}
+
+export const isMixed = (state) => state.plus.length + state.minus.length > 0;
+
+// What a person types as  a beach + "at night" - "people"  is a text and its parts.
+export function parted(text) {
+  const parts = { plus: [], minus: [] };
+  const q = text.replace(/\s([+-])\s+"([^"]+)"/g, (_, sign, part) => {
+    parts[sign === "+" ? "plus" : "minus"].push(part.trim());
+    return "";
+  });
+  if (!parts.plus.length && !parts.minus.length) return { q: text };
+  return { q: q.trim().replace(/^"([^"]*)"$/, "$1"), ...parts };
 }
 
 export const numFilters = (state) =>
@@ -53,6 +73,7 @@ function conditions(state) {
   if (state.to) found.push(`date<=${state.to}`);
   if (state.min) found.push(`size>=${state.min}`);
   if (state.max) found.push(`size<=${state.max}`);
+  found.push(...state.where.split(";").map((part) => part.trim()).filter(Boolean));
   return found;
 }
 

@@ -7,7 +7,7 @@ import { $, bytes, count, h, icon } from "./dom.js";
 import { cleared, fill, offerTypes, setUpFilters, show as showFilters } from "./filters.js";
 import { judgeFocused, verdictOf } from "./judge.js";
 import { setUpKeyboard } from "./keyboard.js";
-import { PAGE, fromAddress, numFilters, parameters, toAddress } from "./address.js";
+import { PAGE, SIGNS, fromAddress, isMixed, numFilters, parameters, parted, toAddress } from "./address.js";
 
 let state = fromAddress();
 let picture = null;
@@ -89,7 +89,7 @@ function showAnswer() {
 
 // A picture that was sent is not kept, so that nothing could be asked with it again.
 function asked() {
-  if (picture) return null;
+  if (picture || (state.q && isMixed(state))) return null;
   return state.like ? { kind: "chunk", query: state.like } : { kind: "text", query: state.q };
 }
 
@@ -150,6 +150,7 @@ function showStart() {
 
 function showQuery() {
   $("q").value = state.q;
+  showParts();
   const box = $("asked");
   box.hidden = !picture && !state.like;
   $("search").classList.toggle("has-picture", !box.hidden);
@@ -162,6 +163,24 @@ function showQuery() {
     h("span", {}, `Like ${name}`),
     h("button", { type: "button", class: "plain", "aria-label": "Remove", onclick: () => forget() }, icon("close")),
   );
+}
+
+function showParts() {
+  const chips = Object.entries(SIGNS).flatMap(([sign, mark]) =>
+    state[sign].map((part, place) => chip(mark, part, () => search({ [sign]: state[sign].filter((_, i) => i !== place) }))),
+  );
+  $("parts").replaceChildren(...chips);
+  $("parts").hidden = !state.q || !chips.length;
+}
+
+// A number names an item: it is shown by its picture.
+function chip(mark, part, remove) {
+  const isItem = /^\d{1,18}$/.test(part);
+  const face = isItem ? [h("img", { src: `/api/v1/thumbnail/${part}?side=160`, alt: "" })] : [];
+  for (const shown of face) shown.addEventListener("error", () => shown.remove(), { once: true });
+  const name = isItem ? `item ${part}` : part;
+  const button = h("button", { type: "button", class: "plain", "aria-label": `Remove ${name}`, onclick: remove }, icon("close"));
+  return h("li", {}, h("span", {}, mark), ...face, h("span", {}, name), button);
 }
 
 function forget() {
@@ -179,7 +198,7 @@ function usePicture(file) {
   if (!file) return;
   dropPicture();
   picture = { file, url: URL.createObjectURL(file) };
-  search({ q: "", like: "" });
+  search({ q: "", like: "", plus: [], minus: [] });
 }
 
 const hitsNow = () => answer?.hits ?? [];
@@ -195,7 +214,14 @@ const actions = {
     hideDetails();
     dropPicture();
     likeName = chunk.name;
-    search({ q: "", like: String(chunk.chunk_id) });
+    search({ q: "", like: String(chunk.chunk_id), plus: [], minus: [] });
+    scrollTo(0, 0);
+  },
+  canMix: () => Boolean(state.q),
+  mix: (chunk, sign) => {
+    hideDetails();
+    const parts = [...new Set([...state[sign], String(chunk.chunk_id)])].slice(-8);
+    search({ [sign]: parts });
     scrollTo(0, 0);
   },
 };
@@ -270,7 +296,7 @@ $("search").addEventListener("submit", (event) => {
   const text = $("q").value.trim();
   if (!text) return;
   dropPicture();
-  search({ q: text, like: "" });
+  search({ ...parted(text), like: "" });
 });
 $("previous").addEventListener("click", () => turn(-1));
 $("next").addEventListener("click", () => turn(1));

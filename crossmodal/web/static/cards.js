@@ -59,16 +59,42 @@ function passage(hit) {
     "div",
     { class: "words" },
     hit.section.length ? h("p", { class: "section" }, hit.section.join(" › ")) : null,
-    h("p", { class: "text" }, excerpt(hit)),
+    h("p", { class: "text" }, ...excerpt(hit)),
     timed ? h("span", { class: "moment" }, icon("play"), clock(hit.facts.start_s)) : null,
   );
 }
 
-// A passage begins with its headings, which stand above it already.
+const NUM_SHOWN = 600;
+const NUM_SEEN = 220;
+
+// What is nearest to the question is marked, and the text begins there where it would be out of
+// sight. A passage begins with its headings, which stand above it already. Places count code points,
+// as Python does.
 function excerpt(hit) {
-  const lines = hit.text.slice(0, 900).split("\n");
-  while (lines.length > 1 && hit.section.includes(lines[0].trim())) lines.shift();
-  return lines.join("\n").slice(0, 600);
+  const text = [...hit.text];
+  const spans = hit.spans ?? [];
+  const first = afterHeadings(hit);
+  const isFar = spans.length > 0 && spans[0][1] - first > NUM_SEEN && spans[0][0] > first;
+  const begin = isFar ? spans[0][0] : first;
+  const end = Math.min(text.length, begin + NUM_SHOWN);
+  const parts = isFar ? ["… "] : [];
+  let at = begin;
+  for (const [start, stop] of spans) {
+    if (start < at || start >= end) continue;
+    parts.push(text.slice(at, start).join(""), h("mark", {}, text.slice(start, Math.min(stop, end)).join("")));
+    at = Math.min(stop, end);
+  }
+  parts.push(text.slice(at, end).join(""));
+  return parts;
+}
+
+function afterHeadings(hit) {
+  let at = 0;
+  for (const line of hit.text.split("\n").slice(0, -1)) {
+    if (!hit.section.includes(line.trim())) break;
+    at += [...line].length + 1;
+  }
+  return at;
 }
 
 function caption(hit) {

@@ -149,6 +149,12 @@ function links(chunk, actions) {
     "div",
     { class: "links" },
     h("button", { type: "button", class: "main", onclick: () => actions.similar(chunk) }, "Find similar"),
+    ...(actions.canMix()
+      ? [
+          h("button", { type: "button", onclick: () => actions.mix(chunk, "plus") }, "More of this"),
+          h("button", { type: "button", onclick: () => actions.mix(chunk, "minus") }, "Less of this"),
+        ]
+      : []),
     h("a", { class: "button", href: page, target: "_blank", rel: "noopener" }, "Open file"),
     copy,
   );
