@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from prefect.automations import Automation
 from prefect.blocks.webhook import Webhook
@@ -98,18 +98,19 @@ def crash_silent_runs(silence: timedelta = SILENCE) -> Automation:
     )
 
 
-def alerts(where: str) -> list[Automation]:
+def alerts(where: str, *, dry_run: bool = False) -> list[Automation]:
     """Return what tells somebody when a run fails, is lost or late, or none succeeds for a day.
 
     Args:
         where: a URL to post JSON to, for which a webhook's block is saved; or a block of Prefect's
             for notifications as ``BLOCKTYPE/NAME``, such as ``slack-webhook/team``. A link is null
             where the server does not know its own PREFECT_UI_URL.
+        dry_run: whether to save no block.
 
     Raises:
         DeploymentError: it is neither, or the server has no such block.
     """
-    tell = _channel(where)
+    tell = _channel(where, dry_run=dry_run)
     return [
         Automation(
             name=f"crossmodal: tell of {told.what}",
@@ -180,17 +181,29 @@ def _said_of_run(words: str) -> str:
     return _RUN_MESSAGE.replace("SAID", words)
 
 
-def _channel(where: str) -> Callable[[_Told], CallWebhook | SendNotification]:
+def _channel(where: str, *, dry_run: bool) -> Callable[[_Told], CallWebhook | SendNotification]:
     """Return what makes the action that tells somebody there."""
     if "://" in where:
-        headers = SecretDict({"Content-Type": "application/json"})
-        saved = Webhook(url=SecretStr(where), headers=headers).save(ALERT_BLOCK, overwrite=True)
-        block_id = UUID(str(saved))
+        block_id = _known_webhook() if dry_run else _save_webhook(where)
         return lambda told: CallWebhook(block_document_id=block_id, payload=told.payload)
     block_id = _notification_block(where)
     return lambda told: SendNotification(
         block_document_id=block_id, subject=f"crossmodal: {told.what}", body=told.sentence
     )
+
+
+def _save_webhook(url: str) -> UUID:
+    headers = SecretDict({"Content-Type": "application/json"})
+    saved = Webhook(url=SecretStr(url), headers=headers).save(ALERT_BLOCK, overwrite=True)
+    return UUID(str(saved))
+
+
+def _known_webhook() -> UUID:
+    """Return the block that an earlier deploy saved, or one that nobody has."""
+    try:
+        return _notification_block(f"webhook/{ALERT_BLOCK}")
+    except DeploymentError:
+        return uuid4()
 
 
 def _notification_block(where: str) -> UUID:

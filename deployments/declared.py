@@ -20,9 +20,12 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.schedules import Cron, Interval, Schedule
 from prefect.types.entrypoint import EntrypointType
 
+from crossmodal.errors import DeploymentError
 from deployments.target import Target
 from flows.params.flat import deployment_schema
 
+NIGHTLY = "nightly"
+"""The schedule that a person may give another time."""
 PREFECT_FILE = files("deployments") / "prefect.yaml"
 _PLACEHOLDER = re.compile(r"\{\{\s*\$(\w+)\s*\}\}")
 
@@ -40,6 +43,9 @@ def served(target: Target) -> list[RunnerDeployment]:
 def _entries(target: Target) -> list[dict[str, Any]]:
     document = yaml.safe_load(PREFECT_FILE.read_text(encoding="utf-8"))
     filled: list[dict[str, Any]] = _fill(document["deployments"], variables(target))
+    for schedule in (given for entry in filled for given in entry.get("schedules", [])):
+        if target.schedule and schedule["slug"] == NIGHTLY:
+            schedule["cron"] = target.schedule
     return filled
 
 
@@ -97,6 +103,13 @@ def _deployment(
 
 def _schedule(given: dict[str, Any]) -> Schedule:
     if "cron" in given:
-        return Cron(given.pop("cron"), **given)
+        cron = given.pop("cron")
+        try:
+            return Cron(cron, **given)
+        except ValueError:
+            raise DeploymentError(
+                f"{cron!r} is no schedule: write minute, hour, day, month and weekday, "
+                "such as '0 3 * * *' for every night at three, UTC"
+            ) from None
     anchor = datetime.fromisoformat(given.pop("anchor_date"))
     return Interval(timedelta(seconds=given.pop("interval")), anchor_date=anchor, **given)

@@ -39,8 +39,10 @@ class Change:
     action: Action
 
 
-def deploy(target: Target, alert_url: str | None = None) -> list[Change]:
+def deploy(target: Target, alert_url: str | None = None, *, dry_run: bool = False) -> list[Change]:
     """Create or update everything for the target; return what that changed.
+
+    A dry run changes nothing and returns what would change.
 
     Raises:
         DeploymentError: no server, or the name already serves another collection.
@@ -48,17 +50,17 @@ def deploy(target: Target, alert_url: str | None = None) -> list[Change]:
     url = _configured_server()
     with get_client(sync_client=True) as client:
         _require_answer(client, url)
-        changes = [_put_pool(client, target.pool)]
-        changes += [_put_deployment(client, wanted) for wanted in declared(target)]
-    return changes + put_automations(alert_url)
+        changes = [_put_pool(client, target.pool, dry_run)]
+        changes += [_put_deployment(client, wanted, dry_run) for wanted in declared(target)]
+    return changes + put_automations(alert_url, dry_run=dry_run)
 
 
-def put_automations(alert_url: str | None) -> list[Change]:
+def put_automations(alert_url: str | None, *, dry_run: bool = False) -> list[Change]:
     """Create or update what the server does by itself; alerts only where there is a URL."""
-    told = alerts(alert_url) if alert_url else []
+    told = alerts(alert_url, dry_run=dry_run) if alert_url else []
     automations = [crash_silent_runs(), *rerun_crashed(), *told]
     with get_client(sync_client=True) as client:
-        return [_put_automation(client, wanted) for wanted in automations]
+        return [_put_automation(client, wanted, dry_run) for wanted in automations]
 
 
 def _configured_server() -> str:
@@ -80,27 +82,30 @@ def _require_answer(client: SyncPrefectClient, url: str) -> None:
         )
 
 
-def _put_pool(client: SyncPrefectClient, name: str) -> Change:
+def _put_pool(client: SyncPrefectClient, name: str, dry_run: bool) -> Change:
     """Create the pool as one of processes; leave one that is there as it is."""
     try:
         client.read_work_pool(name)
     except ObjectNotFound:
-        client.create_work_pool(WorkPoolCreate(name=name, type="process"))
+        if not dry_run:
+            client.create_work_pool(WorkPoolCreate(name=name, type="process"))
         return Change("work pool", name, "created")
     return Change("work pool", name, "unchanged")
 
 
-def _put_deployment(client: SyncPrefectClient, wanted: RunnerDeployment) -> Change:
+def _put_deployment(client: SyncPrefectClient, wanted: RunnerDeployment, dry_run: bool) -> Change:
     try:
         found = client.read_deployment_by_name(wanted.full_name)
     except ObjectNotFound:
-        wanted.apply()
+        if not dry_run:
+            wanted.apply()
         return Change("deployment", wanted.full_name, "created")
     _refuse_other_collection(wanted, found)
     _keep_switches(wanted, found)
     if _as_wanted(wanted) == _as_found(found):
         return Change("deployment", wanted.full_name, "unchanged")
-    wanted.apply()
+    if not dry_run:
+        wanted.apply()
     return Change("deployment", wanted.full_name, "updated")
 
 
@@ -176,16 +181,18 @@ def _by_slug(schedules: Any) -> dict[str, Any]:
     }
 
 
-def _put_automation(client: SyncPrefectClient, wanted: Automation) -> Change:
+def _put_automation(client: SyncPrefectClient, wanted: Automation, dry_run: bool) -> Change:
     known = client.read_automations_by_name(wanted.name)
     if not known:
-        wanted.create()
+        if not dry_run:
+            wanted.create()
         return Change("automation", wanted.name, "created")
     found = known[0]
     wanted.id, wanted.enabled = found.id, found.enabled
     if _rules(wanted) == _rules(found):
         return Change("automation", wanted.name, "unchanged")
-    wanted.update()
+    if not dry_run:
+        wanted.update()
     return Change("automation", wanted.name, "updated")
 
 

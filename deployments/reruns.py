@@ -32,6 +32,10 @@ _CREATED = "Scheduled"
 _LOST = "Lost"
 _BEGUN = ("Running", "Completed", "Failed", "Crashed", "Cancelling", "Cancelled", "Scheduled")
 _ELSEWHERE = ("AwaitingConcurrencySlot", "AwaitingRetry", "Paused", "Suspended", "Late")
+_RERUNS = tuple(f"Rerun {number} of {MAX_RERUNS}" for number in range(1, MAX_RERUNS + 1))
+_OURSELVES = (_LOST, *_RERUNS)
+"""A server that was restarted puts an event off whose forerunner came before, for a
+quarter of an hour, and then takes several at once."""
 _AHEAD = timedelta(days=120)
 """Longer than Prefect schedules a run ahead."""
 
@@ -44,7 +48,7 @@ def rerun_crashed(grace: timedelta = GRACE, start: timedelta = START) -> list[Au
         start: after which time a run counts as crashed whose process never began, since the server
             was away while its worker wanted to say so.
     """
-    attempts = [_CREATED, *(_rerun(number) for number in range(1, MAX_RERUNS + 1))]
+    attempts = [_CREATED, *_RERUNS]
     return [
         _lose_unstarted(start),
         _lose_crashed(grace),
@@ -52,13 +56,9 @@ def rerun_crashed(grace: timedelta = GRACE, start: timedelta = START) -> list[Au
     ]
 
 
-def _rerun(number: int) -> str:
-    return f"Rerun {number} of {MAX_RERUNS}"
-
-
 def _lose_unstarted(start: timedelta) -> Automation:
     # A server that has just started misses events, so the heartbeats of a live run count too.
-    signs = _events({*_BEGUN, *_ELSEWHERE}) | {"prefect.flow-run.heartbeat"}
+    signs = _events({*_BEGUN, *_ELSEWHERE, *_OURSELVES}) | {"prefect.flow-run.heartbeat"}
     return Automation(
         name="crossmodal: give up runs that do not start",
         description="A worker that could not reach the server cannot say that a run died.",
@@ -68,7 +68,7 @@ def _lose_unstarted(start: timedelta) -> Automation:
 
 
 def _lose_crashed(grace: timedelta) -> Automation:
-    others = _events({*_BEGUN, *_ELSEWHERE, "Pending"} - {"Crashed"})
+    others = _events({*_BEGUN, *_ELSEWHERE, *_OURSELVES, "Pending"} - {"Crashed"})
     return Automation(
         name="crossmodal: give up crashed runs",
         description="A crashed run that nobody cancels or runs again is lost.",

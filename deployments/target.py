@@ -27,6 +27,8 @@ class Target:
     pool: str
     text_model: str | None = None
     audio_model: str | None = None
+    schedule: str | None = None
+    """Cron, UTC, of the index in place of every night at three."""
 
 
 def make_target(
@@ -38,6 +40,7 @@ def make_target(
     *,
     text_model: str | None = None,
     audio_model: str | None = None,
+    schedule: str | None = None,
 ) -> Target:
     """Return a target with absolute paths, named after the collection unless ``name`` is given."""
     return Target(
@@ -48,6 +51,7 @@ def make_target(
         pool=pool,
         text_model=_place_of(text_model),
         audio_model=_place_of(audio_model),
+        schedule=schedule,
     )
 
 

@@ -23,9 +23,8 @@ from prefect.runtime import deployment
 from crossmodal.errors import DeploymentError, RunError
 from crossmodal.ledger.backfill_records import Backfill, PartitionRecord
 from crossmodal.runs.run import Run
-from tasks.stage import leave_if_suspended, stage
+from tasks.stage import PARTITION_FLOW, leave_if_suspended, stage
 
-FLOW = "backfill-partition"
 POLL_S = 2.0
 
 Parameters = Callable[[str], dict[str, Any]]
@@ -100,7 +99,7 @@ class _Launcher:
     def __init__(self, run: Run, backfill: Backfill, parameters: Parameters) -> None:
         self._id = backfill.id
         self._parameters = parameters
-        self._deployment = f"{FLOW}/{deployment.name or run.collection.path.stem}"
+        self._deployment = f"{PARTITION_FLOW}/{deployment.name or run.collection.path.stem}"
 
     def __call__(self, name: str) -> UUID:
         """Return the flow run's id."""

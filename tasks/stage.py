@@ -8,6 +8,7 @@ that does not answer costs the picture, never the work.
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ from prefect.tasks import exponential_backoff
 
 from crossmodal.errors import is_transient
 from crossmodal.runs.run import Run
+
+PARTITION_FLOW = "backfill-partition"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -113,9 +116,21 @@ def tag_run(*tags: str) -> None:
 def artifact_key(run: Run, what: str) -> str:
     """Return the key under which the UI keeps the history of one thing that a flow shows.
 
-    Each collection has its own, so that two of them do not overwrite each other's latest.
+    Each collection has its own, so that two of them do not overwrite each other's latest, and so
+    has each partition that runs by itself, beside others.
     """
-    return collection_key(f"{run.flow}-{what}", run.collection.path)
+    return "-".join([collection_key(f"{run.flow}-{what}", run.collection.path), *_partition()])
+
+
+def _partition() -> list[str]:
+    """Return what tells the partition's keys apart that this run was given, if it was given one."""
+    context = FlowRunContext.get()
+    if context is None or context.flow is None or context.flow.name != PARTITION_FLOW:
+        return []
+    names = (context.parameters or {}).get("partitions") or []
+    told = re.sub("[^a-z0-9]+", "-", PurePath(names[0]).name.lower()).strip("-") if names else ""
+    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
+    return [*filter(None, [told[:40].strip("-")]), digest]
 
 
 def collection_key(what: str, collection: str | PurePath) -> str:

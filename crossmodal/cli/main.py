@@ -21,6 +21,7 @@ from crossmodal.cli import agents, ask, create, keep, models, moderate, project,
 from crossmodal.cli.drawn import drawn
 from crossmodal.cli.evaluate import evaluate
 from crossmodal.cli.export import export
+from crossmodal.cli.forget import forget
 from crossmodal.cli.judgements import judgements
 from crossmodal.cli.quiet import quieten
 from crossmodal.cli.recommend import recommend
@@ -45,6 +46,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     run.backfill,
     ask.backfills,
     undo,
+    forget,
     run.finetune,
     run.promote,
     models.rollback,

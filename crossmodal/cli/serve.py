@@ -32,6 +32,10 @@ AlertOption = Annotated[
         "post to, or BLOCKTYPE/NAME of a notification block of Prefect's."
     ),
 ]
+ScheduleOption = Annotated[
+    str | None,
+    typer.Option(help="When to index, as cron says it, UTC; by default every night: '0 3 * * *'."),
+]
 _of_the_files = form_command(
     "flows.params.base:IndexParams",
     only=("paths", "collection", *MODEL_FIELDS.values()),
@@ -44,19 +48,23 @@ def deploy(
     name: NameOption = None,
     alert: AlertOption = None,
     pool: Annotated[str, typer.Option(help="Work pool; created where missing.")] = DEFAULT_POOL,
+    schedule: ScheduleOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Put the flows, schedules and automations for PATHS on the configured Prefect server."""
     from crossmodal.views.text_table import TextTable
     from deployments.deploy import deploy as deploy_target
 
-    changes = deploy_target(_target(given, name, pool), alert)
+    changes = deploy_target(_target(given, name, pool, schedule), alert, dry_run=dry_run)
     if as_json:
         print_json(changes)
         return
     rows = [(change.kind, change.name, change.action) for change in changes]
-    print_tables([TextTable("on the Prefect server", ("", "name", ""), rows, num_words=3)])
-    typer.echo(f"start a worker where the files are: prefect worker start --pool {pool}")
+    title = "would be on the Prefect server" if dry_run else "on the Prefect server"
+    print_tables([TextTable(title, ("", "name", ""), rows, num_words=3)])
+    if not dry_run:
+        typer.echo(f"start a worker where the files are: prefect worker start --pool {pool}")
 
 
 @_of_the_files
@@ -65,14 +73,15 @@ def serve(
     name: NameOption = None,
     alert: AlertOption = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Prefect UI.")] = 4200,
+    schedule: ScheduleOption = None,
 ) -> None:
     """Run the Prefect UI, the schedules and the flows for PATHS on this machine until Ctrl-C."""
     from deployments.serve import serve as serve_target
 
-    serve_target(_target(given, name, DEFAULT_POOL), port, alert, typer.echo)
+    serve_target(_target(given, name, DEFAULT_POOL, schedule), port, alert, typer.echo)
 
 
-def _target(given: dict[str, Any], name: str | None, pool: str) -> Target:
+def _target(given: dict[str, Any], name: str | None, pool: str, schedule: str | None) -> Target:
     from deployments.target import make_target
     from flows.params.base import IndexParams
 
@@ -85,4 +94,5 @@ def _target(given: dict[str, Any], name: str | None, pool: str) -> Target:
         pool,
         text_model=chosen.text_model or None,
         audio_model=chosen.audio_model or None,
+        schedule=schedule,
     )

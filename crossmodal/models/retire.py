@@ -109,6 +109,37 @@ def collect(collection: Collection, keep: int, *, dry_run: bool = True) -> Colle
     return done
 
 
+def retire_one(collection: Collection, spec: str, *, dry_run: bool = True) -> Retired:
+    """Drop one version, unless it is needed.
+
+    Raises:
+        ModelMismatch: there is none of that name, number or label, or something needs it.
+    """
+    with collection.read() as con:
+        told = _retirable(con, collection.path, spec)
+    if dry_run:
+        return told
+    with collection.write() as con:
+        done = _retirable(con, collection.path, spec)
+        _drop(con, model_versions.by_id(con, done.id))
+        left = {
+            table_of(held) for v in model_versions.all_versions(con) for held in vector_lists(v)
+        }
+    _remove_codes(collection.path, left)
+    return done
+
+
+def _retirable(con: duckdb.DuckDBPyConnection, path: Path, spec: str) -> Retired:
+    version = one_version(con, spec)
+    reason = _needed(con, model_versions.all_versions(con), 0).get(version.id or 0)
+    if reason:
+        raise ModelMismatch(
+            f"{version.label} stays: {reason}. Promote another, unpin it or wait for the run, and "
+            "forget it then"
+        )
+    return _retired(con, path, version)
+
+
 def _collected(con: duckdb.DuckDBPyConnection, path: Path, keep: int, *, done: bool) -> Collected:
     versions = model_versions.all_versions(con)
     needed = _needed(con, versions, keep)

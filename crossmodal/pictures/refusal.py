@@ -6,6 +6,7 @@ falls to ``decoder_error``, never through.
 
 from __future__ import annotations
 
+import io
 from typing import NoReturn
 
 from PIL import Image, UnidentifiedImageError
@@ -20,6 +21,9 @@ _TRUNCATED_WORDS = (
     "not enough image data",
     "buffer is not large enough",
 )
+_UNSUPPORTED_WORDS = ("unsupported", "not implemented", "not supported", "unknown pixel mode")
+_NONSENSE_WORDS = ("palette size",)
+"""What a decoder calls unsupported although no writer means it."""
 
 
 def refuse(error: BaseException, data: bytes) -> NoReturn:
@@ -37,14 +41,40 @@ def _refusal(error: BaseException, data: bytes) -> Refused:
         return Refused("out_of_memory", f"decoding needs more memory than there is ({message})")
     if isinstance(error, EOFError) or any(word in message.lower() for word in _TRUNCATED_WORDS):
         return Refused("truncated", message)
+    if _is_unsupported(message):
+        return _unsupported(message)
     return Refused("decoder_error", f"{type(error).__name__}: {message}")
+
+
+def _is_unsupported(message: str) -> bool:
+    said = message.lower()
+    return any(word in said for word in _UNSUPPORTED_WORDS) and not any(
+        word in said for word in _NONSENSE_WORDS
+    )
+
+
+def _unsupported(message: str) -> Refused:
+    return Refused("unsupported_format", f"the decoder here does not read this kind ({message})")
 
 
 def _unidentified(data: bytes) -> Refused:
     claimed = _claimed_format(data[:16])
     if claimed is None:
         return Refused("unidentified_format", f"no image format begins with {data[:8]!r}")
+    message = _complaint(claimed, data)
+    if _is_unsupported(message):
+        return _unsupported(message)
     return Refused("decoder_error", f"begins like {claimed} but is damaged or cut off")
+
+
+def _complaint(name: str, data: bytes) -> str:
+    """Return what the reader of a format says of a file that it does not take for its own."""
+    factory, _ = Image.OPEN[name]
+    try:
+        factory(io.BytesIO(data), "").close()
+    except Exception as error:  # whatever it is, Pillow has dropped it once already
+        return " ".join(str(error).split())
+    return ""
 
 
 def _claimed_format(prefix: bytes) -> str | None:

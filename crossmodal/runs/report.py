@@ -227,16 +227,23 @@ def _bullets(lines: list[str]) -> str:
 
 
 def _pictures(thumbnails: list[tuple[str, bytes]]) -> str:
-    """Return the first pictures that fit into the limit, side by side."""
-    shown: list[str] = []
+    """Return the first pictures that fit into the limit in a row, their names below them."""
+    images: list[str] = []
+    names: list[str] = []
     left = MAX_IMAGE_BYTES
-    for name, png in thumbnails:
-        image = _image(name.rsplit("/", 1)[-1], png)
+    for uri, png in thumbnails:
+        name = uri.rsplit("/", 1)[-1]
+        image = _image(name, png)
         left -= len(image)
         if left < 0:
             break
-        shown.append(image)
-    return " ".join(shown)
+        images.append(image)
+        names.append(markdown_cell(name, 30))
+    return "\n".join(_row(cells) for cells in (images, ["---"] * len(images), names))
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _image(name: str, png: bytes) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.responses import DeploymentResponse
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from crossmodal.errors import DeploymentError
@@ -92,6 +93,33 @@ def test_schedule_switched_on_in_the_ui_stays_on(client: SyncPrefectClient, targ
     client.update_deployment_schedule(found.id, hourly.id, active=True)
     deploy(replace(target, paths=["/other"]))
     assert switches(read(client, target)["index"]) == {"nightly": True, "hourly": True}
+
+
+def test_dry_run_says_what_would_change_and_changes_nothing(
+    client: SyncPrefectClient, target: Target
+) -> None:
+    changes = deploy(target, "http://127.0.0.1:9/alerts", dry_run=True)
+    assert actions(changes, "deployment") == {"created"}
+    with pytest.raises(ObjectNotFound):
+        client.read_deployment_by_name(f"index/{target.name}")
+    with pytest.raises(ObjectNotFound):
+        client.read_block_document_by_name("crossmodal-alert", "webhook")
+    assert not client.read_automations_by_name("crossmodal: tell of failed runs")
+    deploy(target)
+    assert actions(deploy(target, dry_run=True), "deployment") == {"unchanged"}
+    assert actions(deploy(replace(target, paths=["/b"]), dry_run=True), "deployment") == {
+        "updated",
+        "unchanged",
+    }
+    assert read(client, target)["index"].parameters["paths"] == target.paths
+
+
+def test_index_runs_when_a_person_says(client: SyncPrefectClient, target: Target) -> None:
+    deploy(replace(target, schedule="30 5 * * 1"))
+    schedules = {s.slug: s.schedule for s in read(client, target)["index"].schedules}
+    assert schedules["nightly"].cron == "30 5 * * 1"
+    with pytest.raises(DeploymentError, match="'at five' is no schedule"):
+        deploy(replace(target, schedule="at five"))
 
 
 def test_nothing_depends_on_the_directory_of_the_deployer(

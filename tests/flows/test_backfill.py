@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from crossmodal.errors import CoverageTooLow, DeploymentError, PathError
 from crossmodal.ledger.collection import Collection
-from flows.backfill import backfill
+from flows.backfill import backfill, backfill_partition
 from flows.index import index
 from flows.params.backfill import BackfillParams
+from tests.api import Api
 from tests.drawn import draw_picture
 from tests.tiny_model import build_tiny_clip
 
@@ -133,6 +134,28 @@ def test_only_failed_tries_quarantined_files_again_and_nothing_else(
     assert again["counts"] == {"retry": 1}
     assert rows(collection, "SELECT attempts FROM quarantine") == [(2,)]
     assert rows(collection, "SELECT count(*) FROM source") == [(5,)]
+
+
+def test_partitions_that_run_by_themselves_show_under_keys_of_their_own(
+    prefect_server: str, collection: Path, albums: Path, tiny_clip: Path
+) -> None:
+    keys = []
+    for year in YEARS[:2]:
+        state = backfill_partition(
+            collection=str(collection),
+            paths=[str(albums)],
+            model=str(tiny_clip),
+            partitions=[str(albums / str(year))],
+            return_state=True,
+        )
+        assert state.is_completed(), state.message
+        run = str(state.state_details.flow_run_id)
+        wanted = {"artifacts": {"flow_run_id": {"any_": [run]}}}
+        shown = Api(prefect_server).post("/artifacts/filter", wanted)
+        keys.append({found["key"] for found in shown})
+    first, second = keys
+    assert any(key.startswith("backfill-report-collection-2022-") for key in first)
+    assert not first & second
 
 
 def test_partition_below_the_coverage_gate_fails_the_run_and_is_told_of(

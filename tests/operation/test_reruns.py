@@ -5,14 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.reruns import TAG, rerun_crashed
-from tests.operation.conftest import index_params
-from tests.operation.ledger import Ledger
 from tests.operation.site import FlowRun, Site
 from tests.waiting import PATIENCE_S, eventually
 
@@ -40,27 +37,6 @@ def states_of(site: Site, run: FlowRun) -> list[str]:
 
 def deploy(site: Site, name: str, flow: str) -> str:
     return site.deploy(name, flow, entrypoint=f"tests.operation.doomed.{flow}", tags=[TAG])
-
-
-@pytest.mark.usefixtures("reruns")
-def test_run_that_starts_while_the_server_is_away_completes_later(
-    site: Site, ledger: Ledger, pictures: Path, tiny_clip: Path
-) -> None:
-    hasty = {"env": {"PREFECT_CLIENT_MAX_RETRIES": "1"}}
-    deployment = site.deploy(
-        "away",
-        tags=[TAG],
-        job_variables=hasty,
-        parameters=index_params(ledger, pictures, tiny_clip),
-    )
-    run = site.trigger(deployment)
-    eventually(lambda: "Submitting" in states_of(site, run), PATIENCE_S, "a process", 0.05)
-    site.stop_server()
-    time.sleep(25)
-    site.start_server()
-    eventually(lambda: run.state == "COMPLETED", 2 * PATIENCE_S, f"completion of {run.id}")
-    assert "Rerun 1 of 3" in states_of(site, run)
-    assert ledger.embedded == [12]
 
 
 @pytest.mark.usefixtures("reruns")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -172,3 +173,16 @@ def test_damaged_exif_does_not_cost_the_picture(landscape, encode) -> None:
 def test_decoded_image_does_not_hold_the_file(landscape, encode) -> None:
     decoded = decode(encode(landscape, "PNG"))
     assert not isinstance(decoded.image, type(Image.open(io.BytesIO(encode(landscape, "PNG")))))
+
+
+def test_valid_kinds_that_nothing_here_reads_are_unsupported_and_not_damaged() -> None:
+    two_bits = b"BM" + struct.pack(
+        "<IHHIIiiHHIIiiII", 70, 0, 0, 54, 40, 2, 2, 1, 2, 0, 8, 1, 1, 4, 4
+    )
+    assert reason_of(two_bits + bytes(24)) == "unsupported_format"
+    stream = io.BytesIO()
+    Image.new("L", (4, 4)).save(stream, "TIFF")
+    eight_bits = b"\x02\x01\x03\x00\x01\x00\x00\x00\x08\x00"
+    assert eight_bits in stream.getvalue()
+    seven_bits = stream.getvalue().replace(eight_bits, eight_bits[:-2] + b"\x07\x00")
+    assert reason_of(seven_bits) == "unsupported_format"

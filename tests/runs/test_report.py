@@ -144,6 +144,15 @@ def test_control_characters_never_reach_the_terminal() -> None:
     text.encode("utf-8")
 
 
+def test_thumbnails_stand_in_a_row_with_their_names_below() -> None:
+    thumbnails = [("/p/duck.jpg", b"a"), ("s3://b/a|b.png", b"b")]
+    lines = make_report(thumbnails=thumbnails).to_markdown().splitlines()
+    (row,) = [number for number, line in enumerate(lines) if "data:image/png" in line]
+    assert lines[row].count("data:image/png") == 2
+    assert lines[row + 1] == "| --- | --- |"
+    assert lines[row + 2] == "| duck.jpg | a\\|b.png |"
+
+
 def test_thumbnails_are_embedded_up_to_the_limit() -> None:
     thumbnails = [(f"/p/pic{number}.jpg", bytes(60_000)) for number in range(6)]
     markdown = make_report(thumbnails=thumbnails).to_markdown()
