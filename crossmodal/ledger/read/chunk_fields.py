@@ -13,7 +13,6 @@ import re
 
 from crossmodal.ledger.read.conditions import EQUAL, ORDERED, Field, Part, glob_to_regex
 from crossmodal.ledger.words.tokens import CODES
-from crossmodal.records import SECTION_SEPARATOR
 
 _NUMBER = re.compile(r"\d{1,12}(?:\.\d{1,9})?")
 _CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2}(?:\.\d{1,6})?)")
@@ -59,6 +58,8 @@ def _page(operator: str, value: str, name: str) -> Part:
 
 
 def _heading(operator: str, value: str, name: str) -> Part:
+    from crossmodal.records import SECTION_SEPARATOR  # pyarrow comes with it: forms must not wait
+
     if not 0 < len(value) <= _LONGEST_GLOB:
         raise ValueError(value)
     compared = ">" if operator == "=" else "="

@@ -13,12 +13,13 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
-
-import duckdb
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossmodal.errors import FilterError
 from crossmodal.ledger.read.conditions import glob_to_regex, literal
+
+if TYPE_CHECKING:
+    import duckdb
 
 PREFIX = "columns."
 """Says before a name that it is a column's, where a field has the same name."""

@@ -13,9 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from crossmodal.errors import FilterError
 from crossmodal.ledger.read.chunk_fields import CHUNK_FIELDS
@@ -29,6 +27,9 @@ from crossmodal.ledger.read.column_filters import (
     lines_sql,
 )
 from crossmodal.ledger.read.conditions import EQUAL, ORDERED, Field, Part, clamped, glob_to_regex
+
+if TYPE_CHECKING:  # forms ask how a condition is written, and need no database for it
+    import duckdb
 
 _CONDITION = re.compile(r"\s*([^=<>!]*[^=<>!\s])\s*(!=|<=|>=|=|<|>)\s*(.*?)\s*", re.DOTALL)
 _SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)\s*([a-z]*)", re.IGNORECASE)
