@@ -8,6 +8,7 @@ Each wall is raised where the system has it; ``walls`` says which those are.
 from __future__ import annotations
 
 import ctypes
+import mimetypes
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -59,6 +60,7 @@ def close_in(packages: Sequence[str]) -> Walls:
     """
     if sys.platform != "linux" or ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         return Walls(False, False, 0)
+    mimetypes.init()  # openpyxl asks it, and it reads files of the system's that lie anywhere
     folders = [os.path.abspath(folder) for folder in sys.path if folder]
     reads_little = landlock.close([*_SYSTEM, *_libraries(folders), *packages], folders, _WRITABLE)
     return Walls(True, seccomp.close(), landlock.version() if reads_little else 0)

@@ -19,7 +19,7 @@ def place_of(meta: dict[str, Any]) -> str:
         parts.append(f"at {clock(meta['start_s'])}")
     if "record" in meta:
         parts.append(f"record {snippet(str(meta['record']), _RECORD_CHARS)}")
-    if "matched_row" in meta:
+    elif "matched_row" in meta:
         parts.append(f"row {meta['matched_row']}")
     elif "rows" in meta:
         first, stop = meta["rows"]

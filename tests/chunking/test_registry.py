@@ -99,7 +99,7 @@ def test_fingerprints_name_the_chunker_and_its_revision() -> None:
 
 def test_fingerprints_are_those_of_earlier_collections() -> None:
     sentences, clap = (replace(v, preprocessing=f"p-{v.name}") for v in (SENTENCES, CLAP))
-    lineup = Lineup.of(version(), sentences, clap)
+    lineup = Lineup.of(version(), sentences, audio=clap)
     now = {text.partition("/")[0]: text for text in fingerprints(RULES, lineup).values()}
     assert now == EARLIER
 
