@@ -59,7 +59,8 @@ def test_run_shows_plan_progress_stages_quarantine_and_report(
     run_index(collection, pictures, model=str(tiny_clip), min_coverage=0.5)
     shown = artifacts(prefect_server, last_run(collection).flow_run_id)
     assert set(shown) == {
-        f"index-{what}-my-photos" for what in ("plan", "progress", "quarantine", "report", "stages")
+        f"index-{what}-my-photos"
+        for what in ("plan", "progress", "health", "quarantine", "report", "stages")
     }
     assert "to embed: 13 files" in shown["index-plan-my-photos"]["data"]
     assert shown["index-progress-my-photos"]["data"] == 100
