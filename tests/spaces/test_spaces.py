@@ -12,6 +12,7 @@ from crossmodal.errors import ModelMismatch, ParametersError
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.many_vectors import chunk_ids_of, vectors_of_chunks
 from crossmodal.ledger.write import model_versions, shard_writer
+from crossmodal.ledger.write.undo_log import Undo
 from crossmodal.models.lineage import lineage_of
 from crossmodal.models.lineup import choose_lineup
 from crossmodal.models.options import LineupSpec
@@ -110,7 +111,7 @@ def test_vector_that_its_parent_lost_goes_with_its_chunk(own: Collection) -> Non
     space = add(own, "centring")
     with own.write() as con:
         con.execute("DELETE FROM source WHERE uri = (SELECT min(uri) FROM source)")
-        shard_writer.collect_orphans(con)
+        shard_writer.collect_orphans(con, Undo(con, "none", 0))
         con.execute("DELETE FROM vector_1_image WHERE chunk_id = 5")
     assert fill_spaces(own, "next") == 1
     assert space.derived is not None
