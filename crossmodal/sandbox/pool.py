@@ -165,12 +165,18 @@ class _ChildPool:
             return fitting[-1] if fitting else None
 
     def put(self, child: Child, *, reusable: bool) -> None:
-        """Keep a child for later or end it."""
+        """Keep a child for later or end it; where too many wait, end the one that waited longest.
+
+        Otherwise idle children that may read other packages would keep this one from ever waiting.
+        """
+        surplus = child
         with self._lock:
-            if reusable and len(self._idle) < _MAX_IDLE:
+            if reusable:
                 self._idle.append(child)
-                return
-        child.kill()
+                if len(self._idle) <= _MAX_IDLE:
+                    return
+                surplus = self._idle.pop(0)
+        surplus.kill()
 
     def clear(self) -> None:
         """End all idle children."""

@@ -20,7 +20,8 @@ import psutil
 import pytest
 
 from crossmodal.errors import Refused
-from crossmodal.sandbox.pool import run_in_child
+from crossmodal.sandbox.pool import _MAX_IDLE, _ChildPool, run_in_child
+from crossmodal.sandbox.process import Child
 from tests.sandbox import child_targets
 
 ROOT = Path(__file__).parents[2]
@@ -277,6 +278,22 @@ def test_child_outlives_the_thread_that_asked_for_it() -> None:
         thread.join()
     time.sleep(0.2)
     assert list(run("pids")) == seen[:1] == seen[1:]
+
+
+def test_idle_children_of_other_packages_do_not_keep_a_child_from_waiting() -> None:
+    def child_of(package: str) -> Child:
+        child = pool.take((package,))
+        pool.put(child, reusable=True)
+        return child
+
+    pool = _ChildPool()
+    try:
+        first, *_, last = [child_of(f"/package/{number}") for number in range(_MAX_IDLE + 1)]
+        assert pool.take(last.packages) is last
+        assert is_gone(first.pid)
+    finally:
+        last.kill()
+        pool.clear()
 
 
 def test_child_is_replaced_after_many_sources() -> None:

@@ -16,7 +16,7 @@ def named(lists: list[VectorList]) -> list[tuple[str, str]]:
 
 
 def test_a_text_meets_each_passage_in_one_list_only() -> None:
-    lists = list(Lineup.of(JOINT, SENTENCES, CLAP).all_lists)
+    lists = list(Lineup.of(JOINT, SENTENCES, audio=CLAP).all_lists)
     assert ("tiny", "text") in named(lists)
     assert named(lists_for_text(lists)) == [
         ("tiny", "image"),
