@@ -36,6 +36,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     run.index,
     watch,
     ask.search,
+    ask.ask,
     recommend,
     create.pair,
     create.duplicates,
