@@ -27,7 +27,7 @@ def test_event_names_the_new_items_and_the_search(
     def run() -> Any:
         return index(collection=str(collection), paths=[str(notes)], model=str(tiny_clip))
 
-    assert "saved search" not in run()["text"]
+    assert "saved search '" not in run()["text"]
     search = SavedSearch(
         name="tickets", text="AX-4711", conditions=[], modalities=[], min_strength="strong"
     )
@@ -38,4 +38,4 @@ def test_event_names_the_new_items_and_the_search(
     assert (told["name"], told["query"], told["num_items"]) == ("tickets", "AX-4711", 1)
     assert [item["uri"] for item in told["items"]] == [str(notes / "new.md")]
     assert told["message"] == "tickets: 1 new item matches"
-    assert "saved search" not in run()["text"]
+    assert "saved search '" not in run()["text"]

@@ -173,7 +173,7 @@ def test_commands_save_list_and_drop(growing: Growing) -> None:
     at = ["-c", str(growing.collection.path)]
 
     def run(*arguments: str) -> str:
-        done = CliRunner().invoke(app, [*arguments, *at], catch_exceptions=False)
+        done = CliRunner().invoke(app, ["saved", *arguments, *at], catch_exceptions=False)
         assert done.exit_code == 0, done.output
         return done.stdout
 
@@ -185,5 +185,5 @@ def test_commands_save_list_and_drop(growing: Growing) -> None:
     )
     assert "never" in run("list")
     assert json.loads(run("drop", "boats", "--json")) == []
-    wrong = CliRunner().invoke(app, ["save", "x", "y", "--modality", "smell", *at])
+    wrong = CliRunner().invoke(app, ["saved", "save", "x", "y", "--modality", "smell", *at])
     assert (wrong.exit_code, "smell" in wrong.output) == (2, True)
