@@ -2,9 +2,10 @@
 
     python -m benchmarks.ann_faiss 1000000 --work DIR
 
-Both on the same made-up vectors (see ``vectors``), queries held out: time at a recall of 0.99 in turn,
-a filter that one vector in a hundred passes, deleting and adding, memory of a process that opens
-the index, and how far scores lie from those of the stored vectors. Needs ``pip install faiss-cpu``.
+Both on the same made-up vectors (see ``vectors``), queries held out: time at a recall of 0.99 in
+turn, a filter that one vector in a hundred passes, deleting and adding, memory of a process that
+opens the index, and how far scores lie from those of the stored vectors. Needs ``pip install
+faiss-cpu``.
 """
 
 from __future__ import annotations
@@ -31,9 +32,8 @@ from benchmarks.vectors import make_space
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import model_versions
 from crossmodal.records import VectorList
-from crossmodal.vectors.ann.allowed import Allowed
 from crossmodal.vectors.ann.cache import CodesFolder, Ready
-from crossmodal.vectors.ann.scan import EFFORTS, candidates
+from crossmodal.vectors.ann.scan import EFFORTS, Allowed, candidates
 from crossmodal.vectors.ann.update import update_codes
 from crossmodal.vectors.nearest import by_codes
 

@@ -84,7 +84,11 @@ def _with_snippet(hit: Hit, terms: frozenset[str]) -> Hit:
     units = _lines(text) if hit.kind in _BY_ROW else sentences(text, start)
     spans = best_spans(text, units, terms) if terms and len(units) else []
     alone = hit.kind in _BY_ROW
-    shown = _around(text, units, spans[0], alone=alone) if spans else snippet(text[start:], SNIPPET_CHARS)
+    shown = (
+        _around(text, units, spans[0], alone=alone)
+        if spans
+        else snippet(text[start:], SNIPPET_CHARS)
+    )
     return replace(hit, snippet=shown, spans=sorted(spans), meta=_with_row(hit, units, spans))
 
 

@@ -15,9 +15,8 @@ import numpy as np
 from crossmodal.ledger.read.filters import Where
 from crossmodal.ledger.write.model_versions import table_of
 from crossmodal.records import VectorList
-from crossmodal.vectors.ann.allowed import Allowed
 from crossmodal.vectors.ann.cache import Ready
-from crossmodal.vectors.ann.scan import candidates
+from crossmodal.vectors.ann.scan import Allowed, candidates
 
 # Extra candidates, whose residuals may move them up.
 _MARGIN = 16

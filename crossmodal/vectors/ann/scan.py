@@ -10,11 +10,31 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossmodal.vectors.ann.allowed import Allowed
 from crossmodal.vectors.ann.generation import OpenCodes, Segment, counted
 from crossmodal.vectors.ann.quantiser import Basis
 from crossmodal.vectors.ann.rescore import Candidates, RotatedQuery, score_by_bytes
 from crossmodal.vectors.ann.sign_bits import Estimate, EstimatedScores, scan
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Hold a lookup table of the chunk ids that pass a filter."""
+
+    by_id: np.ndarray
+    """(largest id + 2,) bool; the last entry is False and stands for all larger or negative ids."""
+
+    @classmethod
+    def of(cls, chunk_ids: np.ndarray) -> Allowed:
+        """Return the table for (n,) non-negative int64 ids."""
+        by_id = np.zeros(int(chunk_ids.max(initial=-1)) + 2, dtype=bool)
+        by_id[chunk_ids] = True
+        return cls(by_id)
+
+    def among(self, chunk_ids: np.ndarray) -> np.ndarray:
+        """Return (n,) bool: whether each of (n,) int64 ids passes."""
+        last = len(self.by_id) - 1
+        inside = (chunk_ids >= 0) & (chunk_ids < last)
+        return np.asarray(self.by_id[np.where(inside, chunk_ids, last)])
 
 
 @dataclass(frozen=True, slots=True)
