@@ -35,7 +35,13 @@ from crossmodal.training.head import (
 )
 from crossmodal.training.pairs import Pairs, read_pairs
 from crossmodal.training.recall import Recall
-from crossmodal.training.split import groups_of, picture_hashes, split
+from crossmodal.training.split import (
+    groups_of,
+    hard_pictures,
+    picture_hashes,
+    split,
+    without_held_out,
+)
 from crossmodal.vectors.affine import Floats, Maps, apply, pack
 from crossmodal.vectors.calibration.probe_bank import REVISION
 
@@ -110,8 +116,10 @@ def prepare(collection: Collection, spec: FinetuneSpec) -> Prepared:
         images = VectorList(parent, "image")
         pairs = read_pairs(con, spec.pairs, images)
         kept = read_pairs(con, spec.keep, images) if spec.keep else None
-    hashes = picture_hashes(pairs.uris)
+    hashes = picture_hashes(pairs.pictures)
     sides = split(groups_of(pairs, hashes), spec.dev_share, spec.head.seed)
+    hard_hashes = picture_hashes(hard_pictures(pairs))
+    pairs = without_held_out(pairs, hard_hashes, sides, hashes)
     held = _kept(kept, parent, spec)
     whole = material(pairs, parent, spec.device)
     digests = pairs.digest + (kept.digest if kept else "")
@@ -120,7 +128,7 @@ def prepare(collection: Collection, spec: FinetuneSpec) -> Prepared:
         train=whole.of(sides.train).joined(held.along),
         dev=whole.of(sides.dev),
         keep=held.measured,
-        picture_hashes=[each for each in (*hashes, *held.hashes) if each],
+        picture_hashes=[h for h in (*hashes, *hard_hashes, *held.hashes) if h],
         text_hashes=[text_hash(c) for p in (pairs, kept) if p for c in p.captions],
         data_digest=hashlib.sha256(digests.encode()).hexdigest(),
         problems=pairs.problems
@@ -130,6 +138,7 @@ def prepare(collection: Collection, spec: FinetuneSpec) -> Prepared:
             "captions": len(pairs.captions),
             "train": len(sides.train),
             "dev": len(sides.dev),
+            "hard": len(pairs.hard.uris) if pairs.hard else 0,
             "kept": len(kept.uris) if kept else 0,
         },
     )
@@ -149,6 +158,8 @@ def material(pairs: Pairs, parent: ModelVersion, device: str) -> Material:
         texts=vectors[[place[caption] for caption in pairs.captions]],
         picture_of=pairs.picture_of,
         text_keys=np.asarray(keys, np.int64),
+        hard_images=pairs.hard.images if pairs.hard else None,
+        hard_of=pairs.hard.caption_of if pairs.hard else None,
     )
 
 
@@ -241,7 +252,7 @@ class _Kept:
 def _kept(kept: Pairs | None, parent: ModelVersion, spec: FinetuneSpec) -> _Kept:
     if kept is None:
         return _Kept()
-    hashes = picture_hashes(kept.uris)
+    hashes = picture_hashes(kept.pictures)
     sides = split(groups_of(kept, hashes), 0.5, spec.head.seed)
     whole = material(kept, parent, spec.device)
     return _Kept(whole.of(sides.train), whole.of(sides.dev), tuple(hashes))

@@ -12,13 +12,14 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from crossmodal.errors import TrainingFailed
+from crossmodal.training.losses import Batch, loss_of
 from crossmodal.training.recall import Recall, recall
 from crossmodal.vectors.affine import AffineMap, Floats, Maps, apply
 
@@ -60,25 +61,34 @@ class Material:
     """(m,): the picture that each text was written for."""
     text_keys: Ints
     """(m,): equal words, equal keys."""
+    hard_images: Floats | None = None
+    """(k, dim): pictures that were shown for a text and do not fit it."""
+    hard_of: Ints | None = None
+    """(k,): the text that each does not fit."""
 
     def of(self, pictures: Ints) -> Material:
         """Return the part of these pictures."""
         place = np.full(len(self.images), -1, np.int64)
         place[pictures] = np.arange(len(pictures))
         kept = place[self.picture_of] >= 0
-        return Material(
+        part = Material(
             images=self.images[pictures],
             texts=self.texts[kept],
             picture_of=place[self.picture_of[kept]],
             text_keys=self.text_keys[kept],
         )
+        if self.hard_images is None or self.hard_of is None:
+            return part
+        of = np.where(kept, np.cumsum(kept) - 1, -1)[self.hard_of]
+        return replace(part, hard_images=self.hard_images[of >= 0], hard_of=of[of >= 0])
 
     def joined(self, other: Material | None) -> Material:
         """Return both."""
         if other is None:
             return self
         shift = int(self.text_keys.max(initial=0)) + 1
-        return Material(
+        return replace(
+            self,
             images=np.concatenate([self.images, other.images]),
             texts=np.concatenate([self.texts, other.texts]),
             picture_of=np.concatenate([self.picture_of, other.picture_of + len(self.images)]),
@@ -170,7 +180,8 @@ class _Learner:
 
         self._train, self._spec = train, spec
         self._draw = np.random.default_rng(spec.seed)
-        self._captions = _by_picture(train)
+        self._captions = by_picture(train)
+        self._hard = hard_by_text(train)
         self._images = torch.from_numpy(np.array(train.images))
         self._texts = torch.from_numpy(np.array(train.texts))
         dim = train.images.shape[1]
@@ -220,19 +231,24 @@ class _Learner:
     def _loss(self, pictures: Ints, captions: Ints) -> torch.Tensor:
         import torch
 
-        images = self._mapped("image", self._images[torch.from_numpy(pictures)])
-        texts = self._mapped("text", self._texts[torch.from_numpy(captions)])
-        scores = self._scale.exp().clamp(max=_MAX_SCALE) * texts @ images.T
-        keys = torch.from_numpy(self._train.text_keys[captions])
-        also_right = (keys[:, None] == keys[None, :]) & ~torch.eye(len(keys), dtype=torch.bool)
-        if self._spec.loss == "siglip":
-            signs = 2 * torch.eye(len(keys)) - 1
-            each = -torch.nn.functional.logsigmoid(signs * (scores + self._bias))
-            return each.masked_fill(also_right, 0.0).sum() / len(keys)
-        scores = scores.masked_fill(also_right, -torch.inf)
-        right = torch.arange(len(keys))
-        entropy = torch.nn.functional.cross_entropy
-        return (entropy(scores, right) + entropy(scores.T, right)) / 2
+        batch = Batch(
+            images=self._mapped("image", self._images[torch.from_numpy(pictures)]),
+            texts=self._mapped("text", self._texts[torch.from_numpy(captions)]),
+            keys=torch.from_numpy(self._train.text_keys[captions]),
+            hard=self._drawn(captions),
+        )
+        scale = self._scale.exp().clamp(max=_MAX_SCALE)
+        return loss_of(self._spec.loss, batch, scale, self._bias)
+
+    def _drawn(self, captions: Ints) -> tuple[torch.Tensor, torch.Tensor] | None:
+        import torch
+
+        drawn = drawn_hard(self._hard, captions, self._draw)
+        if drawn is None or self._train.hard_images is None:
+            return None
+        rows, places = drawn
+        images = torch.from_numpy(self._train.hard_images[places])
+        return torch.from_numpy(rows), self._mapped("image", images)
 
     def _mapped(self, side: str, vectors: torch.Tensor) -> Any:
         import torch
@@ -277,7 +293,32 @@ def _first_bias(material: Material) -> float:
     return -_FIRST_SCALE * float(np.mean(cosines))
 
 
-def _by_picture(material: Material) -> list[Ints]:
+def by_picture(material: Material) -> list[Ints]:
+    """Return the texts of each picture."""
     order = np.argsort(material.picture_of, kind="stable")
     bounds = np.searchsorted(material.picture_of[order], np.arange(len(material.images) + 1))
     return [order[low:high] for low, high in itertools.pairwise(bounds)]
+
+
+def hard_by_text(material: Material) -> dict[int, Ints]:
+    """Return by text its hard negatives, of those that have any."""
+    if material.hard_of is None:
+        return {}
+    found: dict[int, list[int]] = {}
+    for place, text in enumerate(material.hard_of.tolist()):
+        found.setdefault(text, []).append(place)
+    return {text: np.array(places, np.int64) for text, places in found.items()}
+
+
+def drawn_hard(
+    hard: dict[int, Ints], captions: Ints, draw: np.random.Generator
+) -> tuple[Ints, Ints] | None:
+    """Draw one hard negative for each text of a batch that has any: rows of the batch, negatives.
+
+    None where no text of the batch has one.
+    """
+    rows = [row for row, caption in enumerate(captions.tolist()) if caption in hard]
+    if not rows:
+        return None
+    taken = [int(draw.choice(hard[int(captions[row])])) for row in rows]
+    return np.array(rows, np.int64), np.array(taken, np.int64)

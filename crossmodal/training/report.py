@@ -44,6 +44,8 @@ def _lines(
         )
     if same_top is not None:
         lines.append(f"elsewhere: {same_top:.0%} of the first ten pictures of 500 probes stay")
+    if counts["hard"]:
+        lines.append(f"against:   {counts['hard']:,} pictures that were shown and left")
     lines += [f"left out:  {num:,} {what}" for what, num in prepared.problems.items()]
     lines += ["", "share of the way   held out @1   @10     kept @1"]
     lines += [_step(step, kept=prepared.keep is not None) for step in tuned.steps]

@@ -19,8 +19,9 @@ class FinetuneParams(FlowParams):
 
     pairs: Annotated[str, OnCommandLine(argument=True)] = Field(
         title="Pairs",
-        description="A table of path and caption (CSV, TSV or JSONL) whose pictures the collection "
-        "holds.",
+        description="A table of path and caption (CSV, TSV or JSONL), a log of clicks (query, "
+        "shown, clicked), judgements for what was said on the page, or collection for what stands "
+        "beside its pictures. The collection has to hold the pictures.",
         min_length=1,
     )
     keep: Text = Field(
