@@ -8,25 +8,23 @@ loss may rise while recall does. Invariant: one seed gives one map, bit for bit,
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from crossmodal.errors import TrainingFailed
 from crossmodal.training.losses import Batch, loss_of
-from crossmodal.training.recall import Recall, recall
-from crossmodal.vectors.affine import AffineMap, Floats, Maps, apply
+from crossmodal.training.material import Ints, Material, by_picture, drawn_hard, hard_by_text
+from crossmodal.training.recall import Recall
+from crossmodal.vectors.affine import AffineMap, Maps
 
 if TYPE_CHECKING:
     import torch
 
-Ints = npt.NDArray[np.int64]
 _FIRST_SCALE = 100.0
 """What CLIP's scale ends at."""
 _MAX_SCALE = 100.0
@@ -49,59 +47,6 @@ class HeadSpec:
     patience: int = 8
     """Epochs without a better dev recall."""
     seed: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
-    """Hold vectors with which captions tell of which pictures."""
-
-    images: Floats
-    texts: Floats
-    picture_of: Ints
-    """(m,): the picture that each text was written for."""
-    text_keys: Ints
-    """(m,): equal words, equal keys."""
-    hard_images: Floats | None = None
-    """(k, dim): pictures that were shown for a text and do not fit it."""
-    hard_of: Ints | None = None
-    """(k,): the text that each does not fit."""
-
-    def of(self, pictures: Ints) -> Material:
-        """Return the part of these pictures."""
-        place = np.full(len(self.images), -1, np.int64)
-        place[pictures] = np.arange(len(pictures))
-        kept = place[self.picture_of] >= 0
-        part = Material(
-            images=self.images[pictures],
-            texts=self.texts[kept],
-            picture_of=place[self.picture_of[kept]],
-            text_keys=self.text_keys[kept],
-        )
-        if self.hard_images is None or self.hard_of is None:
-            return part
-        of = np.where(kept, np.cumsum(kept) - 1, -1)[self.hard_of]
-        return replace(part, hard_images=self.hard_images[of >= 0], hard_of=of[of >= 0])
-
-    def joined(self, other: Material | None) -> Material:
-        """Return both."""
-        if other is None:
-            return self
-        shift = int(self.text_keys.max(initial=0)) + 1
-        return replace(
-            self,
-            images=np.concatenate([self.images, other.images]),
-            texts=np.concatenate([self.texts, other.texts]),
-            picture_of=np.concatenate([self.picture_of, other.picture_of + len(self.images)]),
-            text_keys=np.concatenate([self.text_keys, other.text_keys + shift]),
-        )
-
-    def recall(self, maps: Maps | None = None) -> Recall:
-        """Return how well its texts find its pictures after these maps."""
-        keys: list[set[int]] = [set() for _ in self.images]
-        for picture, key in zip(self.picture_of, self.text_keys, strict=True):
-            keys[picture].add(int(key))
-        texts = apply(maps or {}, "text", self.texts)
-        return recall(texts, apply(maps or {}, "image", self.images), self.text_keys, keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +75,12 @@ def learn_head(
     Raises:
         TrainingFailed: the loss is no number any more, and no epoch before it was any better.
     """
-    with _one_thread():
+    with one_thread():
         return _learn(train, dev, spec, tick)
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Let torch add up in one order, whatever else the machine does; the matrices are small."""
     import torch
 
@@ -212,21 +157,15 @@ class _Learner:
     def _take(self, pictures: Ints) -> float:
         captions = np.array([self._draw.choice(self._captions[p]) for p in pictures])
         for group in self._optimiser.param_groups:
-            group["lr"] = self._spec.learning_rate * self._share()
+            group["lr"] = self._spec.learning_rate * rate_share(
+                self._step, self._num_steps, self._spec.warm_up
+            )
         self._step += 1
         loss = self._loss(pictures, captions)
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
         return float(loss.detach())
-
-    def _share(self) -> float:
-        """Return the share of the learning rate: up in a line, down along a cosine."""
-        done = self._step / max(1, self._num_steps)
-        if done < self._spec.warm_up:
-            return (self._step + 1) / (self._spec.warm_up * self._num_steps + 1)
-        rest = (done - self._spec.warm_up) / (1 - self._spec.warm_up)
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, rest)))
 
     def _loss(self, pictures: Ints, captions: Ints) -> torch.Tensor:
         import torch
@@ -258,30 +197,13 @@ class _Learner:
         return torch.nn.functional.normalize(vectors + vectors @ self._weights[side], dim=-1)
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """Hold one step of the way from the base to what was learned."""
-
-    share: float
-    dev: Recall
-    kept: Recall
-    """On the pairs that are to stay as they are."""
-
-
-def sweep(learned: Maps, dev: Material, keep: Material | None) -> list[Swept]:
-    """Return WiSE-FT's steps from the base, 0, to all of what was learned, 1."""
-    steps = []
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        maps = {side: each.towards(share) for side, each in learned.items()}
-        steps.append(Swept(share, dev.recall(maps), (keep or dev).recall(maps)))
-    return steps
-
-
-def chosen(steps: list[Swept], max_forgotten: float) -> Swept:
-    """Return the best step on dev among those that forget no more than is allowed (R@1)."""
-    floor = steps[0].kept.at_1 - max_forgotten
-    allowed = [step for step in steps if step.kept.at_1 >= floor]
-    return max(allowed, key=lambda step: (step.dev.total, -step.share))
+def rate_share(step: int, num_steps: int, warm_up: float) -> float:
+    """Return the share of the learning rate: up in a line, down along a cosine."""
+    done = step / max(1, num_steps)
+    if done < warm_up:
+        return (step + 1) / (warm_up * num_steps + 1)
+    rest = (done - warm_up) / (1 - warm_up)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, rest)))
 
 
 def _first_bias(material: Material) -> float:
@@ -291,34 +213,3 @@ def _first_bias(material: Material) -> float:
     """
     cosines = np.einsum("ij,ij->i", material.texts, material.images[material.picture_of])
     return -_FIRST_SCALE * float(np.mean(cosines))
-
-
-def by_picture(material: Material) -> list[Ints]:
-    """Return the texts of each picture."""
-    order = np.argsort(material.picture_of, kind="stable")
-    bounds = np.searchsorted(material.picture_of[order], np.arange(len(material.images) + 1))
-    return [order[low:high] for low, high in itertools.pairwise(bounds)]
-
-
-def hard_by_text(material: Material) -> dict[int, Ints]:
-    """Return by text its hard negatives, of those that have any."""
-    if material.hard_of is None:
-        return {}
-    found: dict[int, list[int]] = {}
-    for place, text in enumerate(material.hard_of.tolist()):
-        found.setdefault(text, []).append(place)
-    return {text: np.array(places, np.int64) for text, places in found.items()}
-
-
-def drawn_hard(
-    hard: dict[int, Ints], captions: Ints, draw: np.random.Generator
-) -> tuple[Ints, Ints] | None:
-    """Draw one hard negative for each text of a batch that has any: rows of the batch, negatives.
-
-    None where no text of the batch has one.
-    """
-    rows = [row for row, caption in enumerate(captions.tolist()) if caption in hard]
-    if not rows:
-        return None
-    taken = [int(draw.choice(hard[int(captions[row])])) for row in rows]
-    return np.array(rows, np.int64), np.array(taken, np.int64)
