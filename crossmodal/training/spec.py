@@ -22,12 +22,12 @@ class TowerSpec:
     loss: str = "auto"
     """clip, siglip, or auto: what the model was trained with."""
     epochs: int = 10
-    batch_size: int = 128
-    learning_rate: float = 2e-5
+    batch_size: int = 32
+    learning_rate: float = 5e-5
     weight_decay: float = 0.01
     warm_up: float = 0.1
     """Share of the steps."""
-    patience: int = 3
+    patience: int = 4
     """Epochs without a better dev recall."""
     seed: int = 0
 

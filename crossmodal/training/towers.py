@@ -34,11 +34,15 @@ _BLOCK = 256
 class TextTower:
     """Move the text tower; pictures stay where they are stored."""
 
-    def __init__(self, version: ModelVersion, device: str) -> None:
+    sees_otherwise = False
+    """Whether the image tower moves too."""
+
+    def __init__(self, version: ModelVersion, device: str, seed: int = 0) -> None:
         files = files_of(version)
         self.encoder = TransformersEncoder.load(files, replace(version, dtype="float32"), device)
         self.directory = files.directory
         self.device = self.encoder.device
+        self.seed = seed
         self.model: Any = self.encoder.model
         if not hasattr(self.model, "logit_scale"):
             raise ModelUnsupported(
@@ -46,6 +50,7 @@ class TextTower:
                 "--depth head only"
             )
         self._prepare()
+        self.base = self.weights()
 
     def _prepare(self) -> None:
         for name, parameter in self.model.named_parameters():
@@ -111,12 +116,15 @@ class TextTower:
         place_of = {text: place for place, text in enumerate(distinct)}
         return found[[place_of[text] for text in words]]
 
+    def learned(self, weights: Weights) -> tuple[Weights, Weights]:
+        """Return base and learned weights by the names of the model's file, ready to go between.
+
+        ``weights`` are those of the best epoch. What moves from now on is what was returned.
+        """
+        return self.base, weights
+
     def still(self) -> AbstractContextManager[Any]:
         """Return a context in which nothing is learned."""
         import torch
 
         return torch.no_grad()
-
-    def plain(self) -> Weights:
-        """Return the trained weights by the names of the model's file."""
-        return self.weights()

@@ -15,12 +15,14 @@ from pathlib import Path
 
 import duckdb
 
+from crossmodal.errors import ConsentNeeded
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import model_versions
 from crossmodal.ledger.write.model_versions import vector_table
 from crossmodal.models.lineage import register_parent
 from crossmodal.records import ModelVersion
 from crossmodal.training.checkpoint import Checkpoint
+from crossmodal.training.cost import cost_of
 from crossmodal.training.directory import Written, model_folder, refuse_folder, write_model
 from crossmodal.training.finetune import record_items, taken, training_of
 from crossmodal.training.head import Epoch, one_thread
@@ -33,6 +35,25 @@ from crossmodal.training.towers import TextTower, Weights
 from crossmodal.vectors.calibration.probe_bank import probes
 
 _NUM_PROOFS = 8
+
+
+def _both() -> type[TextTower]:
+    from crossmodal.training.both_towers import BothTowers
+
+    return BothTowers
+
+
+def _lora() -> type[TextTower]:
+    from crossmodal.training.both_towers import LoraTowers
+
+    return LoraTowers
+
+
+_TOWERS: dict[str, Callable[[], type[TextTower]]] = {
+    "text": lambda: TextTower,
+    "lora": _lora,
+    "full": _both,
+}
 
 _SAME_VECTORS = """
 INSERT INTO {own} (chunk_id, run_id, v) SELECT chunk_id, $run_id, v FROM {parent}
@@ -55,18 +76,21 @@ def tune_towers(
 
     Raises:
         TrainingFailed: the loss is no number, memory ran out, or nothing got better on dev.
+        ConsentNeeded: it is ``full``, and nobody said yes to what that takes.
         PathError: the folder that was named is taken, or there is no room to keep the state.
         ModelUnsupported: the base cannot be trained so.
     """
     refuse_folder(spec)
-    tower = TextTower(prepared.parent, spec.device)
-    base = tower.weights()
+    tower = _TOWERS[spec.depth]()(prepared.parent, spec.device, spec.seed)
+    if spec.depth == "full" and not spec.consent:
+        raise ConsentNeeded(cost_of(tower, prepared, spec.tower))
     learned = learn_towers(tower, prepared.train, prepared.dev, spec.tower, checkpoint, tick)
     with one_thread():
-        steps = _sweep(tower, base, learned.weights or base, prepared)
+        base, far = tower.learned(learned.weights or tower.base)
+        steps = _sweep(tower, base, far, prepared)
         best = taken(steps, prepared, spec, learned)
-        tower.put(_between(base, learned.weights, best.share))
-        weights = {name: w.cpu() for name, w in tower.plain().items()}
+        tower.put(_between(base, far, best.share))
+        weights = {name: w.cpu() for name, w in tower.weights().items()}
         proof_texts = prepared.dev.words[:_NUM_PROOFS]
         return Tuned(
             maps={},
@@ -81,6 +105,7 @@ def tune_towers(
             probes=tower.encode_texts(probes()),
             proof_texts=proof_texts,
             proof_vectors=tower.encode_texts(proof_texts),
+            sees_otherwise=tower.sees_otherwise,
         )
 
 

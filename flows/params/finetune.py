@@ -13,6 +13,9 @@ from crossmodal.training.spec import FinetuneSpec, TowerSpec
 from flows.params.base import FlowParams
 from flows.params.forms import OnCommandLine, Text
 
+_RATES = {"head": 0.0, "text": 5e-5, "lora": 2e-4, "full": 5e-6}
+"""Of towers, where nobody names one."""
+
 
 class FinetuneParams(FlowParams):
     """Fit a model to pictures and captions of your own, beside the live one."""
@@ -24,11 +27,18 @@ class FinetuneParams(FlowParams):
         "beside its pictures. The collection has to hold the pictures.",
         min_length=1,
     )
-    depth: Literal["head", "text"] = Field(
+    depth: Literal["head", "text", "lora", "full"] = Field(
         default="head",
         title="Depth",
         description="What is learned. head: a linear map on stored vectors, in seconds. text: the "
-        "text tower, against stored vectors of pictures, in minutes.",
+        "text tower, against stored vectors of pictures, in minutes. lora: small matrices beside "
+        "the attention of both towers (needs crossmodal[finetune]). full: every weight; says what "
+        "it would take before it begins.",
+    )
+    consent: bool = Field(
+        default=False,
+        title="Consent",
+        description="Begin with depth full, whatever it takes.",
     )
     keep: Text = Field(
         default="",
@@ -80,14 +90,15 @@ class FinetuneParams(FlowParams):
     batch_size: int = Field(
         default=0,
         title="Batch",
-        description="Pictures a step. 0: what suits the depth, 256 or 128.",
+        description="Pictures a step. 0: what suits the depth, 256 of a head, 32 of towers.",
         ge=0,
         le=65536,
     )
     learning_rate: float = Field(
         default=0.0,
         title="Learning rate",
-        description="At its highest. 0: what suits the depth, 0.001 or 0.00002.",
+        description="At its highest. 0: what suits the depth: head 0.001, text 0.00005, "
+        "lora 0.0002, full 0.000005.",
         ge=0.0,
         le=10.0,
     )
@@ -116,6 +127,7 @@ class FinetuneParams(FlowParams):
         }
         named: dict[str, Any] = {name: value for name, value in given.items() if value}
         sides = ("text", "image") if self.sides == "both" else (self.sides,)
+        towers = {"learning_rate": _RATES[self.depth]} | named
         loss = "clip" if self.loss == "auto" else self.loss
         return FinetuneSpec(
             pairs=self.pairs,
@@ -127,6 +139,7 @@ class FinetuneParams(FlowParams):
             device=self.device,
             depth=self.depth,
             out=self.out,
+            consent=self.consent,
             head=HeadSpec(sides=sides, loss=loss, seed=self.seed, **named),
-            tower=TowerSpec(loss=self.loss, seed=self.seed, **named),
+            tower=TowerSpec(loss=self.loss, seed=self.seed, **towers),
         )

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from huggingface_hub import ModelCard
+from safetensors import safe_open
 
 from crossmodal.encoders.cache import load_version
-from crossmodal.errors import ModelMismatch, PathError, TrainingFailed
+from crossmodal.errors import ConsentNeeded, ModelMismatch, PairsError, PathError, TrainingFailed
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.stored_vectors import num_vectors
 from crossmodal.ledger.write import model_versions
@@ -217,3 +218,49 @@ def test_other_kinds_of_model_are_trained_by_their_own_loss(
     kind = json.loads((Path(version.name) / "config.json").read_text())["model_type"]
     assert ("logit_bias" in tuned.weights) == (kind == "siglip")
     load_version(version, "cpu")
+
+
+@pytest.mark.parametrize("depth", ["lora", "full"])
+def test_both_towers_end_in_a_model_with_the_base_s_own_names(
+    own: Collection, pairs: str, depth: str
+) -> None:
+    if depth == "lora":
+        pytest.importorskip("peft")
+    tower = replace(TOWER, epochs=2, learning_rate=1e-2 if depth == "lora" else 3e-3)
+    spec = replace(spec_of(pairs), depth=depth, consent=True, tower=tower)
+    tuned, version = registered(own, spec)
+    with own.read() as con:
+        live = model_versions.live(con)
+        assert live is not None
+        # Its pictures look otherwise to it: a backfill has to see them again.
+        assert num_vectors(con, VectorList(version, "image")) == 0
+    assert names_of(Path(version.name)) == names_of(Path(live.joint.name))
+    pixels = np.random.default_rng(3).integers(0, 255, (2, 32, 32, 3), np.uint8)
+    of_base = load_version(live.joint, "cpu").encode_images(pixels).vectors
+    assert np.abs(load_version(version, "cpu").encode_images(pixels).vectors - of_base).max() > 1e-4
+    assert tuned.best.dev.total > tuned.base.dev.total
+
+
+def names_of(folder: Path) -> set[str]:
+    with safe_open(folder / "model.safetensors", "np") as weights:
+        return set(weights.keys())
+
+
+def test_full_says_what_it_takes_and_waits_for_consent(own: Collection, pairs: str) -> None:
+    spec = replace(spec_of(pairs), depth="full")
+    with pytest.raises(ConsentNeeded, match=r"would take .* for 4 epochs .* say --consent"):
+        tuned_by(own, spec)
+
+
+def test_picture_that_is_gone_since_is_named(own: Collection, pairs: str, tmp_path: Path) -> None:
+    spec = replace(spec_of(pairs), depth="full", consent=True)
+    prepared = easy(own, spec)
+    gone = replace(prepared.train.pictures[0], uri=str(tmp_path / "gone.png"))
+    train = replace(prepared.train, pictures=(gone, *prepared.train.pictures[1:]))
+    with pytest.raises(PairsError, match=r"gone.png can be learned from no more"):
+        tune_towers(
+            replace(prepared, train=train, dev=train),
+            spec,
+            checkpoint_of(own, prepared, spec),
+            nothing,
+        )
