@@ -99,18 +99,27 @@ class LoraTowers(BothTowers):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             config = peft.LoraConfig(r=_RANK, lora_alpha=_RANK, target_modules=targets)
-            self._wrapped = peft.get_peft_model(self.model, config)
+            peft.inject_adapter_in_model(config, self.model)
         self.model.logit_scale.requires_grad_(True)
 
     def learned(self, weights: Weights) -> tuple[Weights, Weights]:
         """Merge the matrices of the best epoch; return the weights that they changed."""
         first = {name: self.base[name] for name in _scalars(self.base)}
         self.put(weights)
-        self._wrapped.merge_and_unload()
+        _merge(self.model)
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(name in self._plain or name in first)
         self.base = self._before | first
         return self.base, self.weights()
+
+
+def _merge(model: Any) -> None:
+    """Add the matrices to the layers that they stand beside, and take them away."""
+    wrapped = {n: m for n, m in model.named_modules() if hasattr(m, "get_base_layer")}
+    for name, layer in wrapped.items():
+        layer.merge()
+        holder, _, own = name.rpartition(".")
+        setattr(model.get_submodule(holder), own, layer.get_base_layer())
 
 
 def _scalars(weights: Weights) -> list[str]:
