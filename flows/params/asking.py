@@ -98,6 +98,15 @@ class SearchParams(FlowParams):
         le=3_600_000,
     )
 
+    neighbours: float = Field(
+        default=0.0,
+        title="Neighbours",
+        description="Pictures of documents are also found by the passages that they stand in: how "
+        "much of a passage's merit they get, such as 0.5. 0: only by themselves.",
+        ge=0.0,
+        le=1.0,
+    )
+
     @model_validator(mode="after")
     def _one_question(self) -> Self:
         if bool(self.text) == bool(self.image):
@@ -125,6 +134,7 @@ class SearchParams(FlowParams):
             mode=self.mode,
             rerank=self.rerank,
             rerank_deadline_ms=self.rerank_deadline_ms,
+            neighbours=self.neighbours,
         )
 
 
