@@ -7,8 +7,10 @@ its source.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from crossmodal.chunking.audio.windows import Samples
 
 KIND = "speech"
-SUBTITLES = (".srt", ".vtt", ".ass", ".ssa")
 
 
 def with_spoken(
@@ -29,20 +30,36 @@ def with_spoken(
     """Yield the pieces, then a passage of kind ``speech`` for each stretch of what is said.
 
     Raises:
-        Refused: nothing else of the source is found, and nobody speaks in it.
+        Refused: nothing else of the source is found, and it cannot be heard, or nobody speaks.
     """
-    is_empty, has_words = True, has_subtitles(source.uri)
+    kinds: set[str] = set()
     for piece in pieces:
-        is_empty = False
-        has_words = has_words or (isinstance(piece, Piece) and piece.kind == "cue")
+        kinds.add("" if isinstance(piece, Flaw) else piece.kind)
         yield piece
-    if has_words:
+    if "cue" not in kinds and not has_subtitles(source.uri):
+        yield from _added(source, rules, tools, device, is_alone=not kinds)
+    elif not kinds:
+        raise Refused("no_content", "what is said in it stands in the subtitles beside it")
+
+
+def _added(
+    source: Source, rules: ChunkRules, tools: CutTools, device: str, *, is_alone: bool
+) -> Iterator[Piece | Flaw]:
+    """Yield what is said; ``is_alone``: nothing else of the source was found or told of."""
+    flaws: list[Flaw] = []
+    try:
+        spoken = list(_spoken(source, rules, tools, device, flaws))
+    except Refused as refusal:
+        if is_alone:
+            raise
+        if refusal.reason != "no_content":  # a film without sound is no fault
+            yield Flaw("sound", refusal.reason, refusal.detail)
         return
-    for passage in _spoken(source, rules, tools, device):
-        is_empty = False
-        yield passage
-    if is_empty:
+    if is_alone and not spoken:
         raise Refused("no_content", "no speech was recognised in it")
+    yield from spoken
+    if is_alone:
+        yield from flaws
 
 
 def has_subtitles(uri: str) -> bool:
@@ -50,59 +67,47 @@ def has_subtitles(uri: str) -> bool:
     if "://" in uri:
         return False
     path = Path(uri)
-    folder, stem = path.parent, path.stem
-    return any(
-        each.suffix.lower() in SUBTITLES
-        and each.stem.removesuffix(Path(each.stem).suffix) in (stem, each.stem)
-        and each.name.startswith(stem + ".")
-        for each in folder.glob(f"{_literal(stem)}.*")
-    )
-
-
-def _literal(stem: str) -> str:
-    import glob
-
-    return glob.escape(stem)
+    name = re.compile(re.escape(path.stem) + r"(\.[a-z]{2,3})?\.(srt|vtt|ass|ssa)", re.IGNORECASE)
+    return any(name.fullmatch(each.name) for each in path.parent.glob(f"{escape(path.stem)}.*"))
 
 
 def _spoken(
-    source: Source, rules: ChunkRules, tools: CutTools, device: str
-) -> Iterator[Piece | Flaw]:
+    source: Source, rules: ChunkRules, tools: CutTools, device: str, flaws: list[Flaw]
+) -> Iterator[Piece]:
     from crossmodal.chunking.subtitles.cues import Cue, merged
     from crossmodal.chunking.subtitles.cut import cue_piece
     from crossmodal.recognition.speech import speech_reader
 
-    reader = speech_reader(rules.speech_model, device)
-    cues = [Cue(said.start_s, said.end_s, said.text) for said in reader.read(_heard(source, rules))]
+    said = speech_reader(rules.speech_model, device).read(_heard(source, rules, flaws))
+    cues = [Cue(each.start_s, each.end_s, each.text) for each in said]
     for cue in merged(cues, rules, tools):
         yield replace(cue_piece(cue, {"format": "speech"}), kind=KIND)
 
 
-def _heard(source: Source, rules: ChunkRules) -> Iterator[Samples]:
-    """Yield the sound of a source, each second once; nothing where it has none."""
+def _heard(source: Source, rules: ChunkRules, flaws: list[Flaw]) -> Iterator[Samples]:
+    """Yield the sound of a source, each second once; what is wrong with it goes to ``flaws``."""
     from crossmodal.chunking.audio.decode import windows
     from crossmodal.chunking.av_container import ANY_CONTAINERS
     from crossmodal.recognition.speech import RATE_HZ, WINDOW_S
     from crossmodal.sandbox.pool import run_in_child
 
-    rules = replace(rules, audio_window_s=WINDOW_S, audio_overlap_s=0.0)
+    parts = run_in_child(
+        windows,
+        source.data,
+        replace(rules, audio_window_s=WINDOW_S, audio_overlap_s=0.0),
+        RATE_HZ,
+        ANY_CONTAINERS,
+        yields=(Piece, Flaw),
+        max_seconds=rules.max_seconds,
+        max_memory_bytes=rules.max_memory_bytes,
+    )
     heard_s = 0.0
-    try:
-        for part in run_in_child(
-            windows,
-            source.data,
-            rules,
-            RATE_HZ,
-            ANY_CONTAINERS,
-            yields=(Piece, Flaw),
-            max_seconds=rules.max_seconds,
-            max_memory_bytes=rules.max_memory_bytes,
-        ):
-            if isinstance(part, Flaw) or part.samples is None:
-                continue
-            # The last window is as long as the others and begins before the end of the one before.
-            again = max(0, round((heard_s - part.position["start_s"]) * RATE_HZ))
-            yield part.samples[again:]
-            heard_s = part.position["end_s"]
-    except Refused:
-        return  # no sound in it: told by its own chunker where that is a fault
+    for part in parts:
+        if isinstance(part, Flaw):
+            flaws.append(part)
+            continue
+        assert part.samples is not None, "a window without samples"
+        # The last window is as long as the others and begins before the end of the one before.
+        again = max(0, round((heard_s - part.position["start_s"]) * RATE_HZ))
+        yield part.samples[again:]
+        heard_s = part.position["end_s"]

@@ -213,7 +213,7 @@ def _load(files: ModelFiles, device: str) -> SpeechReader:
                 files.directory, dtype=dtype
             )
             processor = transformers.WhisperProcessor.from_pretrained(files.directory)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except Exception as error:  # safetensors and pickle raise types of their own
         raise ModelUnavailable(f"{files.name} cannot be loaded: {error}") from error
     return SpeechReader(model.eval().to(device), processor, device)
 

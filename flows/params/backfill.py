@@ -106,8 +106,9 @@ class BackfillParams(EmbedParams):
             "collection": str(Path(self.collection).expanduser().absolute()),
             **{name: absolute(getattr(self, name)) for name in MODEL_FIELDS.values()},
             "listed": absolute(self.listed),
-            "speech_model": absolute(self.speech_model),
             "partitions": [name],
             "workers": "here",
         }
+        if "speech_model" in given:  # else it is the collection's
+            changed["speech_model"] = absolute(self.speech_model)
         return given | changed
