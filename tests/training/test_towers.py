@@ -266,9 +266,4 @@ def test_picture_that_is_gone_since_is_named(own: Collection, pairs: str, tmp_pa
     gone = replace(prepared.train.pictures[0], uri=str(tmp_path / "gone.png"))
     train = replace(prepared.train, pictures=(gone, *prepared.train.pictures[1:]))
     with pytest.raises(PairsError, match=r"gone.png can be learned from no more"):
-        tune_towers(
-            replace(prepared, train=train, dev=train),
-            spec,
-            checkpoint_of(own, prepared, spec),
-            nothing,
-        )
+        tune_towers(own, replace(prepared, train=train, dev=train), spec, nothing)
