@@ -52,11 +52,13 @@ def main(
     folder = Path(tempfile.mkdtemp())
     collection = shutil.copy(given, folder / "learn.duckdb")
     photos = _flickr(Path(data), folder)
+    before = judge(JudgeSpec(evaluate=_spec(collection, photos, None))).evaluated.record
+    given = FinetuneSpec(pairs="", keep=keep, depth=depth)
     found = [
-        _tuned(collection, Path(data), photos, FinetuneSpec(pairs="", keep=keep, depth=depth), seed)
+        _tuned(collection, Path(data), (photos, before.evaluation_id), given, seed)
         for seed in map(int, seeds.split(","))
     ]
-    fitted = SPACES if depth == "head" else ()
+    fitted = SPACES if depth == "head" and len(seeds.split(",")) > 3 else ()
     spaces = [_space(collection, photos, kind, dim) for kind, dim in fitted]
     Path(f"{out}.json").write_text(json.dumps({depth: found, "spaces": spaces}, indent=2))
 
@@ -71,7 +73,7 @@ def _flickr(data: Path, folder: Path) -> Path:
 
 
 def _tuned(
-    collection: str, data: Path, photos: Path, given: FinetuneSpec, seed: int
+    collection: str, data: Path, photos: tuple[Path, str], given: FinetuneSpec, seed: int
 ) -> dict[str, Any]:
     learn, measure = write_pairs(data / "cars" / "labels.csv", Path(collection).parent, seed)
     spec = replace(
@@ -97,7 +99,8 @@ def _tuned(
         "dev": [tuned.base.dev.at_1, tuned.best.dev.at_1],
         "kept": [tuned.base.kept.at_1, tuned.best.kept.at_1],
         "cars": _compared(collection, measure, model),
-        "photos": _compared(collection, photos, model),
+        "steps": [step.to_dict() for step in tuned.steps],
+        "photos": _compared(collection, photos[0], model, photos[1]),
     }
     return _said(found)
 
@@ -126,14 +129,17 @@ def _space(collection: str, photos: Path, kind: str, dim: int) -> dict[str, Any]
     )
 
 
-def _compared(collection: str, pairs: Path, model: str) -> dict[str, Any]:
+def _compared(collection: str, pairs: Path, model: str, against: str = "live") -> dict[str, Any]:
     """Return recall before, after and the difference with its 95 % interval."""
-    query = QueryOptions(collection=collection, model=model, k=100)
-    # A hash of 64 bits takes some cars for others; photos and captions are divided beforehand.
-    spec = EvaluateSpec(set_path=str(pairs), query=query, pairs=(PAIR,), allow_overlap=True)
-    made = judge(JudgeSpec(evaluate=spec, against="live")).to_dict()
+    made = judge(JudgeSpec(evaluate=_spec(collection, pairs, model), against=against)).to_dict()
     (pair,) = made["comparison"]["pairs"]
     return dict(pair)
+
+
+def _spec(collection: str, pairs: Path, model: str | None) -> EvaluateSpec:
+    query = QueryOptions(collection=collection, model=model, k=100)
+    # A hash of 64 bits takes some cars for others; photos and captions are divided beforehand.
+    return EvaluateSpec(set_path=str(pairs), query=query, pairs=(PAIR,), allow_overlap=True)
 
 
 def _said(found: dict[str, Any]) -> dict[str, Any]:
