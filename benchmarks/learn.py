@@ -3,12 +3,12 @@
 For each seed one half of the cars is learned from and the other half, with captions and photos that
 were not, is measured: the base against what was learned, by the product's own ``evaluate``, paired.
 Forgetting is measured on photos and captions that nothing was learned from. ``--keep`` names pairs
-of other photos that are learned along with. Then every fitted space is measured on the same photos.
+of other photos that are learned along with.
 
     crossmodal index ../shared/data/cars ../shared/data/captions ../shared/data/train -c l.duckdb
     python -m benchmarks.learn l.duckdb ../shared/data today-learn [KEEP.jsonl [DEPTH [SEEDS]]]
 
-DEPTH is head or text, SEEDS such as 0,1,2. Spaces are measured with the head only.
+DEPTH is head or text, SEEDS such as 0,1,2; or DEPTH is spaces, and every fitted space is measured.
 """
 
 from __future__ import annotations
@@ -50,17 +50,18 @@ def main(
 ) -> None:
     """Measure on a copy of the collection, and write the figures as JSON."""
     folder = Path(tempfile.mkdtemp())
-    collection = shutil.copy(given, folder / "learn.duckdb")
+    collection = str(shutil.copy(given, folder / "learn.duckdb"))
     photos = _flickr(Path(data), folder)
-    before = judge(JudgeSpec(evaluate=_spec(collection, photos, None))).evaluated.record
-    given = FinetuneSpec(pairs="", keep=keep, depth=depth)
-    found = [
-        _tuned(collection, Path(data), (photos, before.evaluation_id), given, seed)
-        for seed in map(int, seeds.split(","))
-    ]
-    fitted = SPACES if depth == "head" and len(seeds.split(",")) > 3 else ()
-    spaces = [_space(collection, photos, kind, dim) for kind, dim in fitted]
-    Path(f"{out}.json").write_text(json.dumps({depth: found, "spaces": spaces}, indent=2))
+    if depth == "spaces":
+        found = [_space(collection, photos, kind, dim) for kind, dim in SPACES]
+    else:
+        before = judge(JudgeSpec(evaluate=_spec(collection, photos, None))).evaluated.record
+        asked = FinetuneSpec(pairs="", keep=keep, depth=depth)
+        found = [
+            _tuned(collection, Path(data), (photos, before.evaluation_id), asked, seed)
+            for seed in map(int, seeds.split(","))
+        ]
+    Path(f"{out}.json").write_text(json.dumps({depth: found}, indent=2))
 
 
 def _flickr(data: Path, folder: Path) -> Path:
