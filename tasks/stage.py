@@ -35,7 +35,11 @@ R = TypeVar("R")
 
 
 def stage(
-    name: str, run_name: str | None = None, found: Callable[[Any], str] | None = None
+    name: str,
+    run_name: str | None = None,
+    found: Callable[[Any], str] | None = None,
+    *,
+    timed: bool = False,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Return a decorator that makes a function a task with the retries of this project.
 
@@ -45,6 +49,8 @@ def stage(
         name: what the stage is called.
         run_name: another name for a single task run, with the arguments in braces.
         found: returns what the line says of the stage's result, in a few words.
+        timed: count it as a stage of the run, which is its first argument, where the stage does
+            not time itself what it does.
     """
 
     def decorate(work: Callable[P, R]) -> Task[P, R]:
@@ -57,9 +63,20 @@ def stage(
             retry_condition_fn=_worth_retrying,
             cache_policy=NO_CACHE,
             persist_result=False,
-        )(_telling(name, work, found))
+        )(_telling(name, _timing(name, work) if timed else work, found))
 
     return decorate
+
+
+def _timing(name: str, work: Callable[P, R]) -> Callable[P, R]:
+    @functools.wraps(work)
+    def timing(*args: P.args, **kwargs: P.kwargs) -> R:
+        run = args[0]
+        assert isinstance(run, Run), f"{name} is timed, but its first argument is no run"
+        with run.recorder.span(name):
+            return work(*args, **kwargs)
+
+    return timing
 
 
 def _telling(name: str, work: Callable[P, R], found: Callable[[Any], str] | None) -> Callable[P, R]:
