@@ -24,8 +24,9 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import MissingContextError, PrefectException
 from prefect.logging import get_logger, get_run_logger
 from prefect.tasks import exponential_backoff
+from prefect.utilities.timeout import timeout
 
-from crossmodal.errors import is_transient
+from crossmodal.errors import StageTimedOut, is_transient
 from crossmodal.runs.run import Run
 
 PARTITION_FLOW = "backfill-partition"
@@ -83,12 +84,35 @@ def _telling(name: str, work: Callable[P, R], found: Callable[[Any], str] | None
     @functools.wraps(work)
     def telling(*args: P.args, **kwargs: P.kwargs) -> R:
         started_s = time.monotonic()
-        result = work(*args, **kwargs)
+        with _within_limit(name, args):
+            result = work(*args, **kwargs)
         took_s = time.monotonic() - started_s
         log("%s: %s (%.1f s)", name, found(result) if found else "done", took_s)
         return result
 
     return telling
+
+
+class _OverLimit(TimeoutError):
+    """A stage took too long."""
+
+
+@contextmanager
+def _within_limit(name: str, args: tuple[Any, ...]) -> Iterator[None]:
+    """End the block where it takes longer than the run, its first argument, lets a stage take.
+
+    Raises:
+        StageTimedOut: it did.
+    """
+    limit_s = args[0].options.stage_timeout_s if args and isinstance(args[0], Run) else 0.0
+    try:
+        with timeout(limit_s or None, _OverLimit):
+            yield
+    except _OverLimit:
+        raise StageTimedOut(
+            f"{name} took longer than {limit_s:g} s, which is the limit (--stage-timeout-s): what "
+            "is committed stays, and the same run again goes on with what is left"
+        ) from None
 
 
 def log(line: str, *values: object) -> None:
