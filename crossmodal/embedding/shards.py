@@ -72,6 +72,8 @@ def embed_batch(work: ShardWork, batch: Batch) -> int:
             if embedded is not None:
                 portions.took(portion, took_s)
                 num_embedded += embedded.num_vectors
+    if batch.stop == shards.num_row_groups:
+        work.progress.finish()  # what comes after is not embedding
     return num_embedded
 
 
