@@ -130,7 +130,9 @@ def _finish(run: Run, state: str, message: str) -> None:
     run.flush_spans()
     with run.collection.write() as con:
         undo_log.settle(con, run.id)
-        runs.finish_run(con, run.id, state, run.counts, message)
+        # What a report says stands; a run without one, such as a stopped one, says it here.
+        waited_s = {"wall_s": round(time.time() - run.began_s, 3)}
+        runs.finish_run(con, run.id, state, waited_s | run.counts, message)
     if otel.endpoint():
         _send(run)
 

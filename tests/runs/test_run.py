@@ -54,7 +54,8 @@ def test_run_that_ends_well_leaves_a_row_and_no_folder(collection: Collection) -
         assert run.workdir.is_dir()
         run.counts = {"num_embedded": 3}
     (row,) = history(collection)
-    assert (row.state, row.counts, row.message) == ("completed", {"num_embedded": 3}, "")
+    assert (row.state, row.counts["num_embedded"], row.message) == ("completed", 3, "")
+    assert row.counts["wall_s"] == row.wall_s
     assert (row.params, row.flow_run_id) == ({"paths": ["/p"]}, "a-flow-run")
     assert not run.workdir.parent.exists()
 

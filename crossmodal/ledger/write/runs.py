@@ -81,7 +81,7 @@ class RunRecord:
     def wall_s(self) -> float | None:
         """Return how long somebody waited for it, as its report said; None while it runs.
 
-        Of a run without a report, as when it was stopped, from its opening to its end.
+        Of a run that died without a word, from its opening to where that was found out.
         """
         if self.finished_at is None:
             return None
