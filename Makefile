@@ -21,7 +21,7 @@ TOOK    = $$(( $$(date +%s) - start )) s
 help:
 	@echo "make demo   index pictures and search them (IMAGES=folder, MODEL=hub id or directory)"
 	@echo "make test   run the test suite"
-	@echo "make test-slow  kill, stop and crowd real runs: some minutes more"
+	@echo "make test-slow  kill, stop and crowd real runs, embed real photos: some minutes more"
 	@echo "make coverage  the same under coverage; fails where it reaches less of the code than before"
 	@echo "make check  lint, types and the import contract"
 	@echo "make wheel  build the wheel and use it where no checkout is seen"

@@ -5,8 +5,10 @@ were not, is measured: the base against what was learned, by the product's own `
 Forgetting is measured on photos and captions that nothing was learned from. ``--keep`` names pairs
 of other photos that are learned along with. Then every fitted space is measured on the same photos.
 
-    crossmodal index ../shared/data/cars ../shared/data/captions -c learn.duckdb
-    python -m benchmarks.learn learn.duckdb ../shared/data today-learn [KEEP.jsonl]
+    crossmodal index ../shared/data/cars ../shared/data/captions ../shared/data/train -c l.duckdb
+    python -m benchmarks.learn l.duckdb ../shared/data today-learn [KEEP.jsonl [DEPTH [SEEDS]]]
+
+DEPTH is head or text, SEEDS such as 0,1,2. Spaces are measured with the head only.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +30,35 @@ from crossmodal.search.options import QueryOptions
 from crossmodal.spaces.add import add_space
 from crossmodal.spaces.fill import fill_spaces
 from crossmodal.spaces.fit import SpaceSpec
-from crossmodal.training.finetune import FinetuneSpec, prepare, register_tuned, tune
+from crossmodal.training.finetune import register_tuned, tune
+from crossmodal.training.head import HeadSpec
+from crossmodal.training.prepare import prepare
+from crossmodal.training.spec import FinetuneSpec, Prepared, TowerSpec, Tuned
+from crossmodal.training.tune_towers import (
+    checkpoint_of,
+    register_model,
+    tune_towers,
+    write_tuned,
+)
 
-SEEDS = (0, 1, 2)
 SPACES = (("centring", 0), ("pca", 256), ("pca", 128), ("pca", 64), ("whitening", 128))
 PAIR = "text->image"
 
 
-def main(given: str, data: str, out: str, keep: str = "") -> None:
+def main(
+    given: str, data: str, out: str, keep: str = "", depth: str = "head", seeds: str = "0,1,2"
+) -> None:
     """Measure on a copy of the collection, and write the figures as JSON."""
     folder = Path(tempfile.mkdtemp())
     collection = shutil.copy(given, folder / "learn.duckdb")
     photos = _flickr(Path(data), folder)
-    found = [_tuned(collection, Path(data), photos, keep, seed) for seed in SEEDS]
-    spaces = [_space(collection, photos, kind, dim) for kind, dim in SPACES]
-    Path(f"{out}.json").write_text(json.dumps({"head": found, "spaces": spaces}, indent=2))
+    found = [
+        _tuned(collection, Path(data), photos, FinetuneSpec(pairs="", keep=keep, depth=depth), seed)
+        for seed in map(int, seeds.split(","))
+    ]
+    fitted = SPACES if depth == "head" else ()
+    spaces = [_space(collection, photos, kind, dim) for kind, dim in fitted]
+    Path(f"{out}.json").write_text(json.dumps({depth: found, "spaces": spaces}, indent=2))
 
 
 def _flickr(data: Path, folder: Path) -> Path:
@@ -53,28 +70,53 @@ def _flickr(data: Path, folder: Path) -> Path:
     return path
 
 
-def _tuned(collection: str, data: Path, photos: Path, keep: str, seed: int) -> dict[str, Any]:
+def _tuned(
+    collection: str, data: Path, photos: Path, given: FinetuneSpec, seed: int
+) -> dict[str, Any]:
     learn, measure = write_pairs(data / "cars" / "labels.csv", Path(collection).parent, seed)
-    spec = FinetuneSpec(pairs=str(learn), keep=keep, name=f"cars-{seed}")
+    spec = replace(
+        given,
+        pairs=str(learn),
+        name=f"cars-{seed}",
+        head=HeadSpec(seed=seed),
+        tower=TowerSpec(seed=seed),
+    )
     opened = Collection(collection)
     started_s = time.monotonic()
     prepared = prepare(opened, spec)
     read_s = time.monotonic() - started_s
-    tuned = tune(prepared, spec, lambda epoch: None)
+    tuned, model = _learned(opened, prepared, spec)
     learned_s = time.monotonic() - started_s - read_s
-    with opened.write() as con:
-        register_tuned(con, prepared, tuned, spec, "benchmark")
-    fill_spaces(opened, "benchmark")
     found = {
         "seed": seed,
         "read_s": read_s,
         "learned_s": learned_s,
+        "epochs": len(tuned.epochs),
+        "best_epoch": tuned.best_epoch,
         "share": tuned.share,
         "dev": [tuned.base.dev.at_1, tuned.best.dev.at_1],
-        "cars": _compared(collection, measure, spec.name),
-        "photos": _compared(collection, photos, spec.name),
+        "kept": [tuned.base.kept.at_1, tuned.best.kept.at_1],
+        "cars": _compared(collection, measure, model),
+        "photos": _compared(collection, photos, model),
     }
     return _said(found)
+
+
+def _learned(opened: Collection, prepared: Prepared, spec: FinetuneSpec) -> tuple[Tuned, str]:
+    """Learn and register; return the name to measure it by."""
+    if spec.depth == "head":
+        tuned = tune(prepared, spec, lambda epoch: None)
+        with opened.write() as con:
+            register_tuned(con, prepared, tuned, spec, "benchmark")
+        fill_spaces(opened, "benchmark")
+        return tuned, spec.name
+    kept = checkpoint_of(opened, prepared, spec)
+    tuned = tune_towers(prepared, spec, kept, lambda epoch: print(epoch, file=sys.stderr))
+    written = write_tuned(opened, prepared, tuned, spec)
+    with opened.write() as con:
+        version = register_model(con, written, prepared, tuned, spec, "benchmark")
+    kept.clear()
+    return tuned, version.label
 
 
 def _space(collection: str, photos: Path, kind: str, dim: int) -> dict[str, Any]:

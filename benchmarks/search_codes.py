@@ -29,7 +29,7 @@ from crossmodal.vectors.ann.files import SegmentFiles
 from crossmodal.vectors.ann.generation import OpenCodes
 from crossmodal.vectors.ann.quantiser import encode, learn, lists_for, sample_size
 from crossmodal.vectors.ann.scan import EFFORTS
-from crossmodal.vectors.ann.segments import Pile
+from crossmodal.vectors.ann.segments import SegmentBuilder
 
 _SEGMENT_ROWS = 1_000_000
 
@@ -68,15 +68,15 @@ def _coded(
     basis = learn(draw(space, sample_size(num), stream=9), lists_for(num))
     best = np.full((len(queries), K), -np.inf, np.float32), np.zeros((len(queries), K), np.int64)
     segments: list[SegmentFiles] = []
-    pile, seconds = Pile(basis), 0.0
+    builder, seconds = SegmentBuilder(basis), 0.0
     for first, block in _numbered(space, num):
         ids = np.arange(first, first + len(block))
         best = _better(best, queries @ block.T, ids)
         started = time.perf_counter()
-        pile.add(ids, encode(basis, block))
+        builder.add(ids, encode(basis, block))
         if (first - 1 + len(block)) % _SEGMENT_ROWS == 0 or first - 1 + len(block) == num:
-            segments += pile.write(folder)
-            pile = Pile(basis)
+            segments += builder.write(folder)
+            builder = SegmentBuilder(basis)
         seconds += time.perf_counter() - started
     return opened(folder, basis, segments, num), best[1], seconds
 

@@ -30,7 +30,7 @@ from crossmodal.models.options import LineupSpec, ModelSpec
 from crossmodal.vectors.ann.generation import OpenCodes
 from crossmodal.vectors.ann.quantiser import encode, learn
 from crossmodal.vectors.ann.scan import EFFORTS
-from crossmodal.vectors.ann.segments import Pile
+from crossmodal.vectors.ann.segments import SegmentBuilder
 from crossmodal.vectors.audit import made_queries
 
 if TYPE_CHECKING:
@@ -133,9 +133,9 @@ def _coded(stored: np.ndarray, num_lists: int, work: Path) -> OpenCodes:
     """Return the codes of vectors 1 to n."""
     sample = np.random.default_rng(_SEED).permutation(stored)[: _SAMPLED * num_lists]
     basis = learn(sample, num_lists)
-    pile = Pile(basis)
-    pile.add(np.arange(1, len(stored) + 1), encode(basis, stored))
-    return opened(work, basis, pile.write(work), len(stored))
+    builder = SegmentBuilder(basis)
+    builder.add(np.arange(1, len(stored) + 1), encode(basis, stored))
+    return opened(work, basis, builder.write(work), len(stored))
 
 
 def _spectrum(stored: np.ndarray) -> dict[int, float]:

@@ -31,7 +31,8 @@ allowed and what to do next.
     │   └── NotComparable          two evaluations differ in queries or gallery
     ├── TrainingError          nothing can be learned, or was
     │   ├── PairsError             the pairs are damaged, too few, or tell nothing apart
-    │   └── TrainingFailed         the loss is no number, or nothing got better
+    │   ├── TrainingFailed         the loss is no number, or nothing got better
+    │   └── ConsentNeeded          it would take long, and nobody has said yes
     ├── ExtraMissing           a library that this use needs is not installed
     ├── DeploymentError        the Prefect server does not take the deployments
     └── RunError               a run ended short of its promise
@@ -148,6 +149,10 @@ class PairsError(TrainingError):
 
 class TrainingFailed(TrainingError):
     """The loss is no number any more, or nothing got better."""
+
+
+class ConsentNeeded(TrainingError):
+    """It would take long; nobody has said yes to that."""
 
 
 class ExtraMissing(CrossmodalError):

@@ -205,6 +205,14 @@ def _told() -> list[_Told]:
             f"no run has succeeded for {FRESH_H} hours: {{{{ event.payload.collection }}}} "
             "{{ event.payload.url or '' }}",
         ),
+        _Told(
+            "new matches of saved searches",
+            "Tells of new items that match a search saved with `crossmodal saved save`.",
+            _each({"crossmodal.saved_search.matched"}, _COLLECTIONS),
+            _FAILED_MESSAGE,
+            "{{ event.payload.message }}: {% for item in event.payload['items'] %}{{ item.uri }} "
+            "{% endfor %}({{ event.payload.collection }}) {{ event.payload.url or '' }}",
+        ),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Fit a space to pairs of pictures and captions: a residual map on vectors that are stored.
+"""Learn from pairs of pictures and captions: a map on stored vectors, or the towers of a model.
 
 read and divide the pairs -> learn -> go part of the way back -> register -> fill -> report. What
 comes of it is a model version beside the live one: evaluate it, then promote it.

@@ -11,17 +11,20 @@ from prefect.artifacts import create_markdown_artifact
 from crossmodal.records import ModelVersion
 from crossmodal.runs.run import Run
 from crossmodal.training import finetune
+from crossmodal.training import tune_towers as towers
 from crossmodal.training.curves import draw_curves
-from crossmodal.training.finetune import FinetuneSpec, Prepared, Tuned
+from crossmodal.training.head import Epoch
+from crossmodal.training.prepare import prepare
 from crossmodal.training.report import told
-from tasks.stage import artifact_key, showing, stage
+from crossmodal.training.spec import FinetuneSpec, Prepared, Tuned
+from tasks.stage import artifact_key, log, showing, stage
 
 
 @stage("prepare pairs", found=lambda prepared: str(prepared.counts))
 def prepare_pairs(run: Run, spec: FinetuneSpec) -> Prepared:
     """Read and divide the pairs; what is wrong with them is said before anything is learned."""
     with run.recorder.span("prepare pairs") as span:
-        prepared = finetune.prepare(run.collection, spec)
+        prepared = prepare(run.collection, spec)
         span.num_items = prepared.counts["captions"]
     return prepared
 
@@ -29,21 +32,40 @@ def prepare_pairs(run: Run, spec: FinetuneSpec) -> Prepared:
 @stage("learn", found=lambda tuned: f"best after epoch {tuned.best_epoch}")
 def learn(run: Run, prepared: Prepared, spec: FinetuneSpec) -> Tuned:
     """Learn; the ledger knows nothing of it yet."""
-    run.progress.start(spec.head.epochs, "epochs")
+    run.progress.start(spec.num_epochs, "epochs")
     with run.recorder.span("learn") as span:
-        tuned = finetune.tune(prepared, spec, lambda epoch: run.progress.advance(1))
+        tuned = _tuned(run, prepared, spec)
         span.num_items = len(tuned.epochs)
     run.progress.finish()
     return tuned
+
+
+def _tuned(run: Run, prepared: Prepared, spec: FinetuneSpec) -> Tuned:
+    def tick(epoch: Epoch) -> None:
+        run.progress.advance(1)
+        log("loss %.4f, dev recall@1 %.3f, @10 %.3f", epoch.loss, epoch.dev.at_1, epoch.dev.at_10)
+
+    if spec.depth == "head":
+        return finetune.tune(prepared, spec, tick)
+    return towers.tune_towers(
+        prepared, spec, towers.checkpoint_of(run.collection, prepared, spec), tick
+    )
 
 
 @stage("register", found=lambda version: str(version.label))
 def register_learned(
     run: Run, prepared: Prepared, tuned: Tuned, spec: FinetuneSpec
 ) -> ModelVersion:
-    """Enter what was learned as a model version, in one transaction."""
-    with run.recorder.span("register"), run.collection.write() as con:
-        return finetune.register_tuned(con, prepared, tuned, spec, run.id)
+    """Enter what was learned as a model version, in one transaction; a model is written first."""
+    with run.recorder.span("register"):
+        if spec.depth == "head":
+            with run.collection.write() as con:
+                return finetune.register_tuned(con, prepared, tuned, spec, run.id)
+        written = towers.write_tuned(run.collection, prepared, tuned, spec)
+        with run.collection.write() as con:
+            version = towers.register_model(con, written, prepared, tuned, spec, run.id)
+        towers.checkpoint_of(run.collection, prepared, spec).clear()
+    return version
 
 
 @stage("report learned")
@@ -52,7 +74,7 @@ def report_learned(
 ) -> dict[str, Any]:
     """Return what was learned, draw its curves and show both."""
     with run.collection.read() as con:
-        same_top = finetune.same_top(con, prepared.parent, tuned.maps)
+        same_top = finetune.same_top(con, prepared.parent, tuned)
     report = told(prepared, tuned, version, same_top)
     drawn = run.workdir / "curves.png"
     draw_curves(tuned.epochs, tuned.best_epoch, drawn)

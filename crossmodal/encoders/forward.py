@@ -65,7 +65,7 @@ class Forward:
             encoded.vectors[rows] = self._run(features, items[rows])
             return
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             message = (str(error).splitlines() or [type(error).__name__])[0][:300]
         if getattr(_THREAD, "in_whole_batches", False):
@@ -209,7 +209,8 @@ def _is_unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     return close
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error of torch, or of Python, is that memory ran out."""
     return isinstance(error, MemoryError) or any(
         words in str(error).lower() for words in _OUT_OF_MEMORY
     )

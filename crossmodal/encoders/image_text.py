@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from crossmodal.encoders.encoder import Encoded
 from crossmodal.encoders.forward import Forward
-from crossmodal.encoders.loaded import LoadedEncoder
+from crossmodal.encoders.loaded import LoadedEncoder, unit_features
 from crossmodal.models.folder import ModelFiles
 from crossmodal.models.image_preprocess import ImagePreprocess
 from crossmodal.records import ModelVersion
@@ -44,6 +44,10 @@ class TransformersEncoder(LoadedEncoder):
     def encode_images(self, pixels: npt.NDArray[np.uint8]) -> Encoded:
         """Embed (n, height, width, 3) uint8 pixels, halving the batch when memory runs out."""
         return self._forward.encode(self._image_features, pixels)
+
+    def trained_images(self, pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
+        """Return (n, dim) float32 of length 1, through which gradients flow."""
+        return unit_features(self._image_features(pixels))
 
     def _image_features(self, pixels: npt.NDArray[np.uint8]) -> Any:
         import torch

@@ -55,6 +55,15 @@ class LoadedEncoder(Encoder):
         """Return the measure of the texts that it reads whole."""
         return self._texts.measure
 
+    @property
+    def model(self) -> Any:
+        """Return the module itself, for a training that changes it."""
+        return self._model
+
+    def trained_texts(self, texts: Sequence[str]) -> torch.Tensor:
+        """Return (n, dim) float32 of length 1, through which gradients flow; no prompt is added."""
+        return unit_features(self._text_features(self._texts.tokens(texts)))
+
     def encode_passages(self, texts: Sequence[str]) -> Encoded:
         """Embed texts that are searched; those that do not fit the model are named in ``cut``."""
         return self._texts.encode(texts, self._settings.text.document_prompt)
@@ -71,3 +80,11 @@ class LoadedEncoder(Encoder):
     def _text_features(self, tokens: dict[str, torch.Tensor]) -> Any:
         """Return what the model makes of tokens, as ``text_forward.TextFeatures`` says."""
         raise NotImplementedError
+
+
+def unit_features(output: Any) -> torch.Tensor:
+    """Return the pooled (n, dim) features of an output, float32 of length 1."""
+    import torch
+
+    pooled_ND: torch.Tensor = getattr(output, "pooler_output", output)
+    return torch.nn.functional.normalize(pooled_ND.float(), dim=-1)

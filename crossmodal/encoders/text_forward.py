@@ -54,6 +54,11 @@ class TextForward:
             encoded.cut.update(rows[row] for row in cut)
         return encoded
 
+    def tokens(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
+        """Return the tokens of texts, cut at the model's length, on the model's device."""
+        found, _ = self._tokenise([readable(text) for text in texts])
+        return {name: values_NT.to(self._forward.device) for name, values_NT in found[:].items()}
+
     @cached_property
     def measure(self) -> TokenMeasure:
         """Return the measure of the texts that the model reads whole."""

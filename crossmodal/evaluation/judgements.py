@@ -21,7 +21,7 @@ from crossmodal.errors import EvaluationError, PathError
 from crossmodal.evaluation.intervals import interval
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.sql import first_row
-from crossmodal.ledger.write.judgements import Judgement, standing_judgements
+from crossmodal.ledger.write.judgements import Judgement, grades, standing_judgements
 
 _OF_CHUNK = """
 SELECT min(s.uri), any_value(c.kind), any_value(c.text)
@@ -73,10 +73,10 @@ def export_judgements(collection: Collection, folder: Path) -> Exported:
             )
         queries = {key: _query(con, *key) for key in sorted({_key(each) for each in said})}
         pairs = _pairs(con, said)
-    grades = {k: grade for k, grade in _grades(said).items() if queries[k[0]]}
+    graded = {k: grade for k, grade in grades(said).items() if queries[k[0]]}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder, {k: q for k, q in queries.items() if q}, grades)
+        _write(folder, {k: q for k, q in queries.items() if q}, graded)
         with (folder / "pairs.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("path", "caption"), *pairs])
     except OSError as error:
@@ -84,7 +84,7 @@ def export_judgements(collection: Collection, folder: Path) -> Exported:
     return Exported(
         folder=str(folder),
         num_queries=sum(bool(query) for query in queries.values()),
-        num_judgements=len(grades),
+        num_judgements=len(graded),
         num_pairs=len(pairs),
         num_lost=sum(not query for query in queries.values()),
     )
@@ -128,14 +128,6 @@ def _query(con: duckdb.DuckDBPyConnection, kind: str, query: str) -> dict[str, s
     return {"image": row[0]} if row[1] == "image" else {"text": row[2] or ""}
 
 
-def _grades(said: Sequence[Judgement]) -> dict[tuple[tuple[str, str], str], int]:
-    """Return 1 or 0 by query and source."""
-    votes: dict[tuple[tuple[str, str], str], list[bool]] = defaultdict(list)
-    for each in said:
-        votes[_key(each), each.uri].append(bool(each.fits))
-    return {key: int(2 * sum(fits) > len(fits)) for key, fits in votes.items()}
-
-
 def _pairs(con: duckdb.DuckDBPyConnection, said: Sequence[Judgement]) -> list[tuple[str, str]]:
     """Return path and caption of every picture that a text was found to fit."""
     pictures = {
@@ -144,7 +136,7 @@ def _pairs(con: duckdb.DuckDBPyConnection, said: Sequence[Judgement]) -> list[tu
             "SELECT s.uri FROM source s JOIN chunk c USING (content_hash) WHERE c.kind = 'image'"
         ).fetchall()
     }
-    graded = _grades(said)
+    graded = grades(said)
     return [
         (uri, query)
         for ((kind, query), uri), grade in sorted(graded.items())
@@ -155,15 +147,15 @@ def _pairs(con: duckdb.DuckDBPyConnection, said: Sequence[Judgement]) -> list[tu
 def _write(
     folder: Path,
     queries: dict[tuple[str, str], dict[str, str]],
-    grades: dict[tuple[tuple[str, str], str], int],
+    graded: dict[tuple[tuple[str, str], str], int],
 ) -> None:
     names = {key: f"q{number}" for number, key in enumerate(queries, 1)}
-    documents = {uri: _document(uri) for uri in sorted({uri for _, uri in grades})}
+    documents = {uri: _document(uri) for uri in sorted({uri for _, uri in graded})}
     _write_lines(folder / "queries.jsonl", [{"_id": names[k], **q} for k, q in queries.items()])
     corpus = [{"_id": document, "path": uri} for uri, document in documents.items()]
     _write_lines(folder / "corpus.jsonl", corpus)
     lines = [
-        f"{names[key]}\t{documents[uri]}\t{grade}\n" for (key, uri), grade in sorted(grades.items())
+        f"{names[key]}\t{documents[uri]}\t{grade}\n" for (key, uri), grade in sorted(graded.items())
     ]
     header = "query-id\tcorpus-id\tscore\n"
     (folder / "qrels.tsv").write_text(header + "".join(lines), encoding="utf-8")

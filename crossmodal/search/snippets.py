@@ -83,7 +83,12 @@ def _with_snippet(hit: Hit, terms: frozenset[str]) -> Hit:
     start = after_headings(text, hit.section)
     units = _lines(text) if hit.kind in _BY_ROW else sentences(text, start)
     spans = best_spans(text, units, terms) if terms and len(units) else []
-    shown = _around(text, units, spans[0]) if spans else snippet(text[start:], SNIPPET_CHARS)
+    alone = hit.kind in _BY_ROW
+    shown = (
+        _around(text, units, spans[0], alone=alone)
+        if spans
+        else snippet(text[start:], SNIPPET_CHARS)
+    )
     return replace(hit, snippet=shown, spans=sorted(spans), meta=_with_row(hit, units, spans))
 
 
@@ -99,8 +104,13 @@ def _scores(counted: Sequence[Counter[str]], terms: frozenset[str]) -> list[floa
     return [score(found) for found in counted]
 
 
-def _around(text: str, units: Sequence[Span], best: Span) -> str:
-    """Return a sentence on one line, with the next and the one before as far as there is room."""
+def _around(text: str, units: Sequence[Span], best: Span, *, alone: bool) -> str:
+    """Return a sentence on one line, with the next and the one before as far as there is room.
+
+    A row stands alone: the rows beside it answer other questions.
+    """
+    if alone:
+        return snippet(text[slice(*best)], SNIPPET_CHARS)
     first = last = units.index(best)
     while last + 1 < len(units) and units[last + 1][1] - units[first][0] <= SNIPPET_CHARS:
         last += 1

@@ -8,7 +8,6 @@ loss may rise while recall does. Invariant: one seed gives one map, bit for bit,
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,16 +15,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from crossmodal.errors import TrainingFailed
-from crossmodal.training.recall import Recall, recall
-from crossmodal.vectors.affine import AffineMap, Floats, Maps, apply
+from crossmodal.training.losses import Batch, loss_of
+from crossmodal.training.material import Ints, Material, by_picture, drawn_hard, hard_by_text
+from crossmodal.training.recall import Recall
+from crossmodal.vectors.affine import AffineMap, Maps
 
 if TYPE_CHECKING:
     import torch
 
-Ints = npt.NDArray[np.int64]
 _FIRST_SCALE = 100.0
 """What CLIP's scale ends at."""
 _MAX_SCALE = 100.0
@@ -48,50 +47,6 @@ class HeadSpec:
     patience: int = 8
     """Epochs without a better dev recall."""
     seed: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
-    """Hold vectors with which captions tell of which pictures."""
-
-    images: Floats
-    texts: Floats
-    picture_of: Ints
-    """(m,): the picture that each text was written for."""
-    text_keys: Ints
-    """(m,): equal words, equal keys."""
-
-    def of(self, pictures: Ints) -> Material:
-        """Return the part of these pictures."""
-        place = np.full(len(self.images), -1, np.int64)
-        place[pictures] = np.arange(len(pictures))
-        kept = place[self.picture_of] >= 0
-        return Material(
-            images=self.images[pictures],
-            texts=self.texts[kept],
-            picture_of=place[self.picture_of[kept]],
-            text_keys=self.text_keys[kept],
-        )
-
-    def joined(self, other: Material | None) -> Material:
-        """Return both."""
-        if other is None:
-            return self
-        shift = int(self.text_keys.max(initial=0)) + 1
-        return Material(
-            images=np.concatenate([self.images, other.images]),
-            texts=np.concatenate([self.texts, other.texts]),
-            picture_of=np.concatenate([self.picture_of, other.picture_of + len(self.images)]),
-            text_keys=np.concatenate([self.text_keys, other.text_keys + shift]),
-        )
-
-    def recall(self, maps: Maps | None = None) -> Recall:
-        """Return how well its texts find its pictures after these maps."""
-        keys: list[set[int]] = [set() for _ in self.images]
-        for picture, key in zip(self.picture_of, self.text_keys, strict=True):
-            keys[picture].add(int(key))
-        texts = apply(maps or {}, "text", self.texts)
-        return recall(texts, apply(maps or {}, "image", self.images), self.text_keys, keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +75,12 @@ def learn_head(
     Raises:
         TrainingFailed: the loss is no number any more, and no epoch before it was any better.
     """
-    with _one_thread():
+    with one_thread():
         return _learn(train, dev, spec, tick)
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Let torch add up in one order, whatever else the machine does; the matrices are small."""
     import torch
 
@@ -170,7 +125,8 @@ class _Learner:
 
         self._train, self._spec = train, spec
         self._draw = np.random.default_rng(spec.seed)
-        self._captions = _by_picture(train)
+        self._captions = by_picture(train)
+        self._hard = hard_by_text(train)
         self._images = torch.from_numpy(np.array(train.images))
         self._texts = torch.from_numpy(np.array(train.texts))
         dim = train.images.shape[1]
@@ -201,7 +157,9 @@ class _Learner:
     def _take(self, pictures: Ints) -> float:
         captions = np.array([self._draw.choice(self._captions[p]) for p in pictures])
         for group in self._optimiser.param_groups:
-            group["lr"] = self._spec.learning_rate * self._share()
+            group["lr"] = self._spec.learning_rate * rate_share(
+                self._step, self._num_steps, self._spec.warm_up
+            )
         self._step += 1
         loss = self._loss(pictures, captions)
         self._optimiser.zero_grad()
@@ -209,30 +167,27 @@ class _Learner:
         self._optimiser.step()
         return float(loss.detach())
 
-    def _share(self) -> float:
-        """Return the share of the learning rate: up in a line, down along a cosine."""
-        done = self._step / max(1, self._num_steps)
-        if done < self._spec.warm_up:
-            return (self._step + 1) / (self._spec.warm_up * self._num_steps + 1)
-        rest = (done - self._spec.warm_up) / (1 - self._spec.warm_up)
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, rest)))
-
     def _loss(self, pictures: Ints, captions: Ints) -> torch.Tensor:
         import torch
 
-        images = self._mapped("image", self._images[torch.from_numpy(pictures)])
-        texts = self._mapped("text", self._texts[torch.from_numpy(captions)])
-        scores = self._scale.exp().clamp(max=_MAX_SCALE) * texts @ images.T
-        keys = torch.from_numpy(self._train.text_keys[captions])
-        also_right = (keys[:, None] == keys[None, :]) & ~torch.eye(len(keys), dtype=torch.bool)
-        if self._spec.loss == "siglip":
-            signs = 2 * torch.eye(len(keys)) - 1
-            each = -torch.nn.functional.logsigmoid(signs * (scores + self._bias))
-            return each.masked_fill(also_right, 0.0).sum() / len(keys)
-        scores = scores.masked_fill(also_right, -torch.inf)
-        right = torch.arange(len(keys))
-        entropy = torch.nn.functional.cross_entropy
-        return (entropy(scores, right) + entropy(scores.T, right)) / 2
+        batch = Batch(
+            images=self._mapped("image", self._images[torch.from_numpy(pictures)]),
+            texts=self._mapped("text", self._texts[torch.from_numpy(captions)]),
+            keys=torch.from_numpy(self._train.text_keys[captions]),
+            hard=self._drawn(captions),
+        )
+        scale = self._scale.exp().clamp(max=_MAX_SCALE)
+        return loss_of(self._spec.loss, batch, scale, self._bias)
+
+    def _drawn(self, captions: Ints) -> tuple[torch.Tensor, torch.Tensor] | None:
+        import torch
+
+        drawn = drawn_hard(self._hard, captions, self._draw)
+        if drawn is None or self._train.hard_images is None:
+            return None
+        rows, places = drawn
+        images = torch.from_numpy(self._train.hard_images[places])
+        return torch.from_numpy(rows), self._mapped("image", images)
 
     def _mapped(self, side: str, vectors: torch.Tensor) -> Any:
         import torch
@@ -242,30 +197,13 @@ class _Learner:
         return torch.nn.functional.normalize(vectors + vectors @ self._weights[side], dim=-1)
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """Hold one step of the way from the base to what was learned."""
-
-    share: float
-    dev: Recall
-    kept: Recall
-    """On the pairs that are to stay as they are."""
-
-
-def sweep(learned: Maps, dev: Material, keep: Material | None) -> list[Swept]:
-    """Return WiSE-FT's steps from the base, 0, to all of what was learned, 1."""
-    steps = []
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        maps = {side: each.towards(share) for side, each in learned.items()}
-        steps.append(Swept(share, dev.recall(maps), (keep or dev).recall(maps)))
-    return steps
-
-
-def chosen(steps: list[Swept], max_forgotten: float) -> Swept:
-    """Return the best step on dev among those that forget no more than is allowed (R@1)."""
-    floor = steps[0].kept.at_1 - max_forgotten
-    allowed = [step for step in steps if step.kept.at_1 >= floor]
-    return max(allowed, key=lambda step: (step.dev.total, -step.share))
+def rate_share(step: int, num_steps: int, warm_up: float) -> float:
+    """Return the share of the learning rate: up in a line, down along a cosine."""
+    done = step / max(1, num_steps)
+    if done < warm_up:
+        return (step + 1) / (warm_up * num_steps + 1)
+    rest = (done - warm_up) / (1 - warm_up)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, rest)))
 
 
 def _first_bias(material: Material) -> float:
@@ -275,9 +213,3 @@ def _first_bias(material: Material) -> float:
     """
     cosines = np.einsum("ij,ij->i", material.texts, material.images[material.picture_of])
     return -_FIRST_SCALE * float(np.mean(cosines))
-
-
-def _by_picture(material: Material) -> list[Ints]:
-    order = np.argsort(material.picture_of, kind="stable")
-    bounds = np.searchsorted(material.picture_of[order], np.arange(len(material.images) + 1))
-    return [order[low:high] for low, high in itertools.pairwise(bounds)]

@@ -1,21 +1,18 @@
 """Read pairs of pictures and captions, and say what is wrong with them before anything is learned.
 
-Owns the table (``path`` with ``caption`` or a list of them; CSV, TSV, JSONL) and the look-up of its
-pictures in a collection. A picture is there with its stored vector or it is not used: a
-picture that is missing, broken or not indexed is counted and named, each with what to do.
+Owns the look-up, in a collection, of the pictures that a table, a log of clicks or judgements tell
+of. A picture is there with its stored vector or it is not used: a picture that is missing, broken
+or not indexed is counted and named, each with what to do.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -25,17 +22,20 @@ from crossmodal.errors import PairsError
 from crossmodal.files.read import is_remote
 from crossmodal.ledger.sql import registered
 from crossmodal.ledger.write.model_versions import table_of
+from crossmodal.previews.preview import Subject
 from crossmodal.records import VectorList
+from crossmodal.training.inside import COLLECTION, parts_inside
+from crossmodal.training.judged import JUDGEMENTS, judged
+from crossmodal.training.tables import read_told
+from crossmodal.training.told import Told
 from crossmodal.vectors.affine import Floats
 
 FEWEST_PAIRS = 32
 """Fewer than that teach a map nothing that holds elsewhere."""
-_PATHS = ("path", "filepath", "image", "file", "file_name", "uri")
-_TEXTS = ("caption", "captions", "title", "text", "sentences")
 _LEVELS_UP = 3
 
 _FIND = """
-SELECT w.path, s.uri, s.content_hash, v.v FROM wanted w
+SELECT w.path, s.uri, s.content_hash, s.media_type, v.v FROM wanted w
 JOIN source s ON s.uri = w.uri JOIN chunk c ON c.content_hash = s.content_hash AND c.kind = 'image'
 JOIN {table} v ON v.chunk_id = c.chunk_id
 ORDER BY w.path
@@ -43,71 +43,121 @@ ORDER BY w.path
 _REFUSED = "SELECT w.path FROM wanted w JOIN quarantine q ON q.uri = w.uri"
 
 
+@dataclass(frozen=True, slots=True)
+class Hard:
+    """Hold pictures that were looked at for a caption and left: hard negatives."""
+
+    uris: list[str]
+    images: Floats
+    """(k, dim)."""
+    caption_of: np.ndarray
+    """(k,) int64: the caption that each does not fit."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:
     """Hold the pairs that can be learned from."""
 
-    path: Path
-    uris: list[str]
-    """Of each picture."""
+    origin: str
+    """The table, or what else they were taken from."""
+    pictures: list[Subject]
     images: Floats
     """(n, dim): the stored vectors of the pictures."""
     captions: list[str]
     picture_of: np.ndarray
     """(m,) int64: the picture that each caption tells of."""
+    hard: Hard | None = None
     problems: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def uris(self) -> list[str]:
+        """Return the source of each picture."""
+        return [picture.uri for picture in self.pictures]
 
     @property
     def digest(self) -> str:
         """Return SHA-256 over pictures and captions, hex."""
-        told = [f"{self.uris[p]}\0{c}" for c, p in zip(self.captions, self.picture_of, strict=True)]
+        names = [_name(picture) for picture in self.pictures]
+        told = [f"{names[p]}\0{c}" for c, p in zip(self.captions, self.picture_of, strict=True)]
+        if self.hard:
+            left = zip(self.hard.uris, self.hard.caption_of, strict=True)
+            told += [f"not {uri}\0{self.captions[caption]}" for uri, caption in left]
         return hashlib.sha256("\n".join(told).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def read_pairs(con: duckdb.DuckDBPyConnection, path: str, images: VectorList) -> Pairs:
-    """Return the pairs of a table whose pictures a collection holds.
+def read_pairs(con: duckdb.DuckDBPyConnection, given: str, images: VectorList) -> Pairs:
+    """Return the pairs that a table, a log of clicks, the judgements or the collection tell of.
 
     Raises:
         PairsError: the table cannot be read, or too little of it can be used; says why.
     """
-    place = Path(path).expanduser().absolute()
-    problems: Counter[str] = Counter()
-    by_path: dict[str, list[str]] = {}
-    for given, captions in _rows(place):
-        told = [text for text in (" ".join(c.split()) for c in captions) if text]
-        problems["with an empty caption"] += not told
-        by_path.setdefault(given, []).extend(told)
-    by_path = {given: captions for given, captions in by_path.items() if captions}
-    found = _located(con, place, list(by_path), images)
-    problems.update(_missing(con, place, [p for p in by_path if p not in found]))
-    pairs = _pairs(place, by_path, found, {k: n for k, n in problems.items() if n})
+    pairs = _inside(con, images) if given == COLLECTION else _told_of(con, given, images)
     _refuse(pairs)
     return pairs
 
 
-def _pairs(
-    place: Path,
-    by_path: dict[str, list[str]],
-    found: dict[str, tuple[str, str, Floats]],
-    problems: dict[str, int],
-) -> Pairs:
+def _inside(con: duckdb.DuckDBPyConnection, images: VectorList) -> Pairs:
+    found = parts_inside(con, images)
+    told = [part for part in found if part.captions]
+    silent = Counter(part.picture.kind for part in found if not part.captions)
+    return Pairs(
+        origin="the collection",
+        pictures=[part.picture for part in told],
+        images=np.array([p.vector for p in told], np.float32).reshape(-1, images.version.dim),
+        captions=[text for part in told for text in part.captions],
+        picture_of=np.array([n for n, p in enumerate(told) for _ in p.captions], np.int64),
+        problems={f"{kind}s without words beside them": num for kind, num in silent.items()},
+    )
+
+
+def _told_of(con: duckdb.DuckDBPyConnection, given: str, images: VectorList) -> Pairs:
+    place = Path(given).expanduser().absolute()
+    told = (judged(con) if given == JUDGEMENTS else read_told(place)).settled()
+    paths = list(dict.fromkeys([*told.captions, *(path for _, path in told.skipped)]))
+    found = _located(con, place, paths, images)
+    told.problems.update(_missing(con, place, [p for p in told.captions if p not in found]))
+    return _pairs(given if given == JUDGEMENTS else str(place), told, found, images.version.dim)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    picture: Subject
+    content: str
+    vector: Floats
+
+
+def _pairs(origin: str, told: Told, found: dict[str, _Found], dim: int) -> Pairs:
     """Return the pairs; files of one content are one picture."""
     places: dict[str, int] = {}
-    uris, vectors, captions, picture_of = [], [], [], []
-    for given, (uri, content, vector) in found.items():
-        if content not in places:
-            places[content] = len(places)
-            uris.append(uri)
-            vectors.append(vector)
-        captions += by_path[given]
-        picture_of += [places[content]] * len(by_path[given])
+    pictures, vectors, captions, picture_of = [], [], [], []
+    for given in filter(told.captions.__contains__, found):
+        one = found[given]
+        if one.content not in places:
+            places[one.content] = len(places)
+            pictures.append(one.picture)
+            vectors.append(one.vector)
+        captions += told.captions[given]
+        picture_of += [places[one.content]] * len(told.captions[given])
     return Pairs(
-        path=place,
-        uris=uris,
-        images=np.array(vectors, np.float32),
+        origin=origin,
+        pictures=pictures,
+        images=np.array(vectors, np.float32).reshape(-1, dim),
         captions=captions,
         picture_of=np.array(picture_of, np.int64),
-        problems=problems,
+        hard=_hard(told, found, captions, dim),
+        problems={what: num for what, num in told.problems.items() if num},
+    )
+
+
+def _hard(told: Told, found: dict[str, _Found], captions: list[str], dim: int) -> Hard | None:
+    first = {text: place for place, text in reversed(list(enumerate(captions)))}
+    kept = [(first[text], found[p]) for text, p in told.skipped if text in first and p in found]
+    if not kept:
+        return None
+    return Hard(
+        uris=[one.picture.uri for _, one in kept],
+        images=np.array([one.vector for _, one in kept], np.float32).reshape(-1, dim),
+        caption_of=np.array([caption for caption, _ in kept], np.int64),
     )
 
 
@@ -116,58 +166,23 @@ def _refuse(pairs: Pairs) -> None:
     why = f" ({told})" if told else ""
     if len(pairs.uris) < FEWEST_PAIRS:
         raise PairsError(
-            f"{pairs.path} has {len(pairs.uris):,} pictures that can be learned from{why}, and "
+            f"{pairs.origin} has {len(pairs.uris):,} pictures that can be learned from{why}, and "
             f"{FEWEST_PAIRS} are the fewest that teach anything: add pairs, or index their "
             "pictures with `crossmodal index` first"
         )
     text, num = Counter(c.casefold() for c in pairs.captions).most_common(1)[0]
     if num > len(pairs.captions) / 2:
         raise PairsError(
-            f"{num:,} of {len(pairs.captions):,} captions of {pairs.path} are {text[:60]!r}: where "
-            "most pictures are called the same there is nothing to tell them apart by"
+            f"{num:,} of {len(pairs.captions):,} captions of {pairs.origin} are {text[:60]!r}: "
+            "where most pictures are called the same there is nothing to tell them apart by"
         )
-
-
-def _rows(place: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield path and captions of each row.
-
-    Raises:
-        PairsError: it is no table of pairs.
-    """
-    try:
-        text = place.read_text(encoding="utf-8-sig")
-        is_jsonl = place.suffix.lower() in (".jsonl", ".ndjson")
-        rows = list(map(json.loads, filter(str.strip, text.splitlines()))) if is_jsonl else None
-        if rows is None:
-            delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
-            rows = list(csv.DictReader(text.splitlines(keepends=True), delimiter=delimiter))
-    except (OSError, ValueError, csv.Error, RecursionError) as error:
-        raise PairsError(f"the pairs {place} cannot be read: {error}") from error
-    if not all(isinstance(row, dict) for row in rows):
-        raise PairsError(f"the pairs {place} are no table: each line of JSONL is an object")
-    names = {name for row in rows for name in row}
-    path, caption = (next((n for n in known if n in names), None) for known in (_PATHS, _TEXTS))
-    if path is None or caption is None:
-        raise PairsError(
-            f"{place} needs a column {' or '.join(_PATHS)} and a column {' or '.join(_TEXTS)}: it "
-            f"has {', '.join(sorted(map(str, names))) or 'no columns'}"
-        )
-    for row in rows:
-        if row.get(path):
-            yield str(row[path]), _texts(row.get(caption))
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, list):
-        return [str(text) for text in value]
-    return [] if value is None else [str(value)]
 
 
 def _located(
     con: duckdb.DuckDBPyConnection, place: Path, paths: list[str], images: VectorList
-) -> dict[str, tuple[str, str, Floats]]:
-    """Return uri, content hash and vector by path, from the base that finds most."""
-    found: dict[str, tuple[str, str, Floats]] = {}
+) -> dict[str, _Found]:
+    """Return pictures by path, from the base that finds most."""
+    found: dict[str, _Found] = {}
     for base in [place.parent, *list(place.parent.parents)[:_LEVELS_UP]]:
         wanted = pa.table({"path": paths, "uri": [_absolute(path, base) for path in paths]})
         with registered(con, wanted=wanted):
@@ -175,8 +190,12 @@ def _located(
         if table.num_rows > len(found):
             flat = table["v"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
             vectors = flat.reshape(-1, images.version.dim)
-            columns = (table[name].to_pylist() for name in ("path", "uri", "content_hash"))
-            found = {p: (u, h, v) for p, u, h, v in zip(*columns, vectors, strict=True)}
+            names = ("path", "uri", "content_hash", "media_type")
+            columns = [table[name].to_pylist() for name in names]
+            found = {
+                path: _Found(Subject(kind="image", media_type=m or "", uri=uri), content, vector)
+                for path, uri, content, m, vector in zip(*columns, vectors, strict=True)
+            }
     return found
 
 
@@ -200,3 +219,10 @@ def _missing(con: duckdb.DuckDBPyConnection, place: Path, paths: list[str]) -> C
 
 def _absolute(path: str, base: Path) -> str:
     return path if is_remote(path) else os.path.abspath(base / os.path.expanduser(path))
+
+
+def _name(picture: Subject) -> str:
+    """Return what tells a picture from others: its source and, of a part, where it stands."""
+    if picture.kind == "image":
+        return picture.uri
+    return f"{picture.uri}#{picture.kind} {json.dumps(picture.meta, sort_keys=True)}"

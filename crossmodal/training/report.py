@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from crossmodal.records import ModelVersion
-from crossmodal.training.finetune import Prepared, Tuned
-from crossmodal.training.head import Swept
+from crossmodal.training.spec import Prepared, Tuned
+from crossmodal.training.sweep import Swept
 
 
 def told(
@@ -31,7 +31,7 @@ def _lines(
 ) -> list[str]:
     counts, base, best = prepared.counts, tuned.base, tuned.best
     lines = [
-        f"{version.label} (number {version.id}): an adapter on {prepared.parent.label}",
+        f"{version.label} (number {version.id}): {_what(version)} {prepared.parent.label}",
         f"learned from {counts['train']:,} pictures, decided by {counts['dev']:,}; best after "
         f"epoch {tuned.best_epoch} of {len(tuned.epochs)}, taken {tuned.share:.0%} of the way",
         f"held out:  recall@1 {base.dev.at_1:.3f} -> {best.dev.at_1:.3f}, "
@@ -44,14 +44,30 @@ def _lines(
         )
     if same_top is not None:
         lines.append(f"elsewhere: {same_top:.0%} of the first ten pictures of 500 probes stay")
+    if counts["hard"]:
+        lines.append(f"against:   {counts['hard']:,} pictures that were shown and left")
     lines += [f"left out:  {num:,} {what}" for what, num in prepared.problems.items()]
     lines += ["", "share of the way   held out @1   @10     kept @1"]
     lines += [_step(step, kept=prepared.keep is not None) for step in tuned.steps]
+    return [*lines, "", *_next(version)]
+
+
+def _what(version: ModelVersion) -> str:
+    return "an adapter on" if version.derived else "a model trained from"
+
+
+def _next(version: ModelVersion) -> list[str]:
+    """Return what to do with it."""
+    if version.derived:
+        return [
+            f"now: crossmodal evaluate SET --model {version.name} --against live, then "
+            f"crossmodal promote {version.name} --gate SET"
+        ]
     return [
-        *lines,
-        "",
-        f"now: crossmodal evaluate SET --model {version.name} --against live, then "
-        f"crossmodal promote {version.name} --gate SET",
+        f"written to {version.name}",
+        f"now: crossmodal backfill PATH... --model {version.name}, then crossmodal evaluate SET "
+        f"--model {version.label} --against live, then crossmodal promote {version.label} "
+        "--gate SET",
     ]
 
 

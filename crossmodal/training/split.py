@@ -7,20 +7,32 @@ side, with all of their captions.
 
 from __future__ import annotations
 
+import io
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from crossmodal.errors import PairsError, Refused
-from crossmodal.models.training_items import MAX_DISTANCE, picture_hash, text_hash
-from crossmodal.training.pairs import Pairs
+from crossmodal.models.training_items import (
+    MAX_DISTANCE,
+    near_duplicates,
+    picture_hash,
+    text_hash,
+)
+from crossmodal.previews.preview import Subject
+from crossmodal.training.pairs import Hard, Pairs
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _SIDE_PX = 64
 _THREADS = 4
+_NO_HASH = "f" * 16
 MIN_GROUPS = 8
 
 Ints = npt.NDArray[np.int64]
@@ -34,18 +46,34 @@ class Split:
     dev: Ints
 
 
-def picture_hashes(uris: Sequence[str]) -> list[str]:
+def picture_hashes(pictures: Sequence[Subject]) -> list[str]:
     """Return the perceptual hash of each picture; empty for what cannot be decoded by now."""
-    from crossmodal.previews.thumbnail import thumbnail
 
-    def hashed(uri: str) -> str:
+    def hashed(picture: Subject) -> str:
         try:
-            return picture_hash(thumbnail(uri, (_SIDE_PX, _SIDE_PX)))
+            return picture_hash(_small(picture))
         except Refused:
             return ""
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(hashed, uris))
+        return list(pool.map(hashed, pictures))
+
+
+def _small(picture: Subject) -> Image.Image:
+    """Return a small picture of a file, or of the part of a document or film.
+
+    Raises:
+        Refused: it is gone, changed or damaged.
+    """
+    from PIL import Image
+
+    from crossmodal.previews.content import content_of
+    from crossmodal.previews.preview import preview
+    from crossmodal.previews.thumbnail import thumbnail
+
+    if picture.kind == "image":
+        return thumbnail(picture.uri, (_SIDE_PX, _SIDE_PX))
+    return Image.open(io.BytesIO(preview(picture, content_of(picture.uri), _SIDE_PX)))
 
 
 def groups_of(pairs: Pairs, hashes: Sequence[str]) -> Ints:
@@ -93,6 +121,33 @@ def split(groups: Ints, dev_share: float, seed: int) -> Split:
             dev += members[int(group)]
     held_out = np.array(sorted(dev), np.int64)
     return Split(np.setdiff1d(np.arange(len(groups)), held_out), held_out)
+
+
+def hard_pictures(pairs: Pairs) -> list[Subject]:
+    """Return the pictures that are hard negatives, in their order."""
+    uris = pairs.hard.uris if pairs.hard else []
+    return [Subject(kind="image", media_type="image/", uri=uri) for uri in uris]
+
+
+def without_held_out(
+    pairs: Pairs, hard_hashes: Sequence[str], sides: Split, hashes: Sequence[str]
+) -> Pairs:
+    """Return pairs whose hard negatives look like no picture that is held out."""
+    if pairs.hard is None:
+        return pairs
+    held_out = {pairs.pictures[place].uri for place in sides.dev}
+    known = [each or _NO_HASH for each in hard_hashes]
+    near = set(near_duplicates(known, [hashes[place] for place in sides.dev if hashes[place]]))
+    kept = np.array(
+        [p for p, uri in enumerate(pairs.hard.uris) if uri not in held_out and p not in near],
+        np.int64,
+    )
+    hard = Hard(
+        [pairs.hard.uris[place] for place in kept],
+        pairs.hard.images[kept],
+        pairs.hard.caption_of[kept],
+    )
+    return replace(pairs, hard=hard if len(kept) else None)
 
 
 def _look_alikes(hashes: Sequence[str]) -> list[tuple[int, int]]:

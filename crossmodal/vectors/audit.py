@@ -1,7 +1,7 @@
-"""Measure on the stored vectors how much of the exact answers a search by codes finds.
+"""Measure the recall of search by codes against exact search, on the stored vectors.
 
-Queries are made from stored vectors: moved some way towards others, and half of them out of the
-common cone as well, since texts lie apart from the images that they ask for.
+Queries are synthetic: stored vectors moved towards others, and half of them moved out of the common
+cone too, because text vectors lie apart from the image vectors that they search (the modality gap).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from crossmodal.vectors.nearest_many import search_many
 
 TARGET = 0.99
 _SEED = 20_261_124
-# With these, codes find as much for the queries as for captions of photos (benchmarks/search_real).
+# With these, recall equals that for real captions of photos (benchmarks/search_real).
 _TOWARDS_OTHERS = 0.8
 _OUT_OF_THE_CONE = 0.5
 _TIE = 1e-6
@@ -42,12 +42,11 @@ def audit_list(
     target: float = TARGET,
     max_change: float = 0.0,
 ) -> Audit | NotReady:
-    """Measure the codes of a list, store the figure, and return it.
+    """Measure the recall of a list's codes, store it, and return it.
 
-    The cheapest effort that reaches the target is what searches use from then on; where none does,
-    they compare every vector. An audit that was passed is not repeated while no more than
-    ``max_change``, a share of the vectors, has come or gone since. Codes that are damaged are
-    given up.
+    Searches then use the cheapest effort that reaches the target; if none does, they are exact. A
+    passed audit is not repeated while at most ``max_change``, a share of the vectors, was added or
+    deleted since. Damaged codes are dropped.
 
     Raises:
         CollectionBusy, CollectionMissing
@@ -75,7 +74,7 @@ def audit_list(
 
 
 def keep_codes(collection: Collection, vectors: VectorList) -> int:
-    """Bring a list's codes up to date and measure them; return how many vectors they speak for.
+    """Update a list's codes and audit them; return the number of vectors that the audit covers.
 
     Raises:
         CollectionBusy, CollectionMissing
@@ -95,7 +94,7 @@ def audit(
     k: int = 10,
     target: float = TARGET,
 ) -> Audit:
-    """Compare search by codes with exact search at rising effort, until the target is reached."""
+    """Measure recall at rising effort until the target is reached."""
     started = time.perf_counter()
     queries = sample_queries(con, vectors, num_queries)
     exact = search_many(con, vectors, queries, k).scores
@@ -118,7 +117,7 @@ def audit(
 def sample_queries(
     con: duckdb.DuckDBPyConnection, vectors: VectorList, num: int, seed: int = _SEED
 ) -> np.ndarray:
-    """Return (num, dim) float32 unit vectors like those that people might ask with."""
+    """Return (num, dim) float32 unit vectors that resemble real queries."""
     rng = np.random.default_rng(seed)
     ids = con.execute(f"SELECT chunk_id FROM {table_of(vectors)} ORDER BY 1").fetchnumpy()
     drawn = rng.choice(np.asarray(ids["chunk_id"], np.int64), 3 * num)
@@ -165,18 +164,18 @@ def _recall(
     exact: np.ndarray,
     ready: Ready,
 ) -> float:
-    """Return the share of the exact answers that is found; of equals any one will do."""
+    """Return the share of exact answers found; ties count as found."""
     k, num_found = exact.shape[1], 0
     for query, wanted in zip(queries, exact, strict=True):
         found = by_codes(con, vectors, query, k, ready)
         worst = wanted[np.isfinite(wanted)].min(initial=np.inf)
-        # Where the codes cannot tell, a search compares every vector.
+        # If the codes cannot decide, a search is exact.
         num_found += k if found is None else int((found.scores >= worst - _TIE).sum())
     return num_found / max(1, int(np.isfinite(exact).sum()))
 
 
 def _change(con: duckdb.DuckDBPyConnection, vectors: VectorList, last: Audit) -> float:
-    """Return which share of the vectors has come or gone since an audit, at least."""
+    """Return a lower bound of the share of vectors added or deleted since an audit."""
     table = table_of(vectors)
     counts = f"SELECT count(*), count(*) FILTER (seq > ?) FROM {table}"
     num_all, num_newer = con.execute(counts, [last.covered_seq]).fetchall()[0]

@@ -1,8 +1,7 @@
 """Find the chunk ids nearest to a query: exactly in SQL, or by codes.
 
-Either way only vectors that the connection sees come out, in the order of their scores and then of
-their ids; scores by codes are those of the stored vectors, to the precision of float32. Sources and
-what a hit shows are not known here.
+Both return only vectors that the connection sees, ordered by score and then by id; scores by codes
+equal those of the stored vectors to the precision of float32. Knows nothing of sources or hits.
 """
 
 from __future__ import annotations
@@ -16,11 +15,10 @@ import numpy as np
 from crossmodal.ledger.read.filters import Where
 from crossmodal.ledger.write.model_versions import table_of
 from crossmodal.records import VectorList
-from crossmodal.vectors.ann.allowed import Allowed
 from crossmodal.vectors.ann.cache import Ready
-from crossmodal.vectors.ann.scan import candidates
+from crossmodal.vectors.ann.scan import Allowed, candidates
 
-# Candidates beyond those asked for, whose rests may put them further up.
+# Extra candidates, whose residuals may move them up.
 _MARGIN = 16
 _WIDENING = 4
 
@@ -47,7 +45,7 @@ def exact(
     depth: int,
     where: Where | None = None,
 ) -> Nearest:
-    """Return the ``depth`` nearest, having compared all; with ``where`` all that pass it."""
+    """Return the ``depth`` nearest of all vectors, or of those that pass ``where``."""
     which = f"chunk_id IN ({where.sieve})" if where else "true"
     return _top(con, vectors, query, depth, which, where.params if where else {})
 
@@ -60,13 +58,13 @@ def by_codes(
     ready: Ready,
     where: Where | None = None,
 ) -> Nearest | None:
-    """Return the ``depth`` nearest of what the codes cover and of all newer vectors.
+    """Return the ``depth`` nearest of the vectors in the codes and of all newer ones.
 
-    None where the codes cannot tell: more vectors are about as near as the last one than they
-    suggest.
+    None if the codes cannot decide: more vectors score about as high as the last hit than there are
+    candidates.
 
     Raises:
-        CodesDamaged: the codes of a near vector are not what was written.
+        CodesDamaged: the codes of a candidate are damaged.
     """
     allowed = Allowed.of(passing(con, where)) if where else None
     found = _covered(con, vectors, query, depth, ready, allowed)
@@ -98,7 +96,7 @@ def _covered(
     ready: Ready,
     allowed: Allowed | None,
 ) -> Nearest | None:
-    """Look closely at as many candidates, best first, as could still be among the nearest."""
+    """Rescore candidates, best first, until no further one can be among the nearest."""
     found = candidates(ready.codes, query, ready.effort, allowed)
     num_taken = depth + _MARGIN
     while True:
@@ -116,7 +114,7 @@ def _covered(
 def _there(
     con: duckdb.DuckDBPyConnection, vectors: VectorList, chunk_ids: np.ndarray, covered_seq: int
 ) -> np.ndarray:
-    """Return (n,) bool: whether the vectors that the codes cover have these chunks' still."""
+    """Return (n,) bool: whether each chunk's covered vector is still stored."""
     rows = con.execute(
         f"SELECT chunk_id FROM {table_of(vectors)} "
         "WHERE seq <= $covered AND chunk_id IN (SELECT unnest($ids::BIGINT[]))",
@@ -133,7 +131,7 @@ def _top(
     which: str,
     params: Mapping[str, Any],
 ) -> Nearest:
-    """Return the ``depth`` nearest of the vectors that ``which`` lets through."""
+    """Return the ``depth`` nearest of the vectors that meet the condition ``which``."""
     statement = _TOP.format(dim=int(vectors.version.dim), vectors=table_of(vectors), which=which)
     bound = {"query": np.ascontiguousarray(query, np.float32), "depth": depth, **params}
     rows = con.execute(statement, bound).fetchnumpy()

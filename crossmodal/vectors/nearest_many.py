@@ -1,4 +1,4 @@
-"""Find the chunk ids nearest to each of many queries, in one pass over the vectors or codes."""
+"""Find the chunk ids nearest to each of many queries, in one pass over vectors or codes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from crossmodal.ledger.write.model_versions import table_of
 from crossmodal.records import VectorList
 from crossmodal.vectors.ann.cache import CodesFolder, Ready
 from crossmodal.vectors.ann.reading import vector_blocks
-from crossmodal.vectors.ann.scan_many import Best, suggest_many
+from crossmodal.vectors.ann.scan_many import Best, candidates_of_many
 from crossmodal.vectors.search import check_query
 
 _TURN_QUERIES = 1024
-# Candidates beyond those asked for: for scores that turn out higher, and for deleted vectors.
+# Extra candidates: some score higher after rescoring, some are deleted.
 _MARGIN = 16
 _MAX_GONE = 500
 
@@ -34,7 +34,7 @@ class Neighbours(NamedTuple):
     """Hold the nearest chunks of each of n queries, best first."""
 
     chunk_ids: np.ndarray
-    """(n, k) int64; -1 where a list has fewer than k vectors."""
+    """(n, k) int64; -1 if a list has fewer than k vectors."""
     scores: np.ndarray
     """(n, k) float32, cosines; -inf beside a -1."""
 
@@ -48,9 +48,9 @@ def search_many(
 ) -> Neighbours:
     """Return the ``k`` nearest chunks of each of (n, dim) float32 unit vectors.
 
-    With codes that may be relied upon only the likely vectors are compared; ``codes`` None compares
-    all. Memory is bounded however many queries there are. Of more than a few vectors that are
-    equally near as the k-th, which ones come out is not defined.
+    With valid codes only candidates are compared, with ``codes`` None all vectors. Memory is
+    bounded for any number of queries. Which of many vectors with the same score as the k-th are
+    returned is not defined.
 
     Raises:
         ModelMismatch: the queries are not of the model version's dim, or it is unknown here.
@@ -61,7 +61,7 @@ def search_many(
     use = ready if isinstance(ready, Ready) else None
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    # A thousand small products: on a busy machine a team of threads mostly waits for its last one.
+    # Many small products: on a busy machine BLAS threads mostly wait for the slowest one.
     with threadpool_limits(1, "blas"):
         turns = [
             _turn(con, vectors, queries[start : start + _TURN_QUERIES], k, use)
@@ -82,7 +82,7 @@ def _turn(
     num_gone = min(ready.num_gone, _MAX_GONE) if ready else 0
     best = Best(len(queries), k + _MARGIN + num_gone)
     if ready:
-        suggest_many(ready.codes, queries, ready.effort, best)
+        candidates_of_many(ready.codes, queries, ready.effort, best)
         _drop_replaced(con, vectors, ready, best)
     every = np.arange(len(queries))
     after = {"covered": ready.covered_seq if ready else -1}
@@ -95,7 +95,7 @@ def _turn(
 def _drop_replaced(
     con: duckdb.DuckDBPyConnection, vectors: VectorList, ready: Ready, best: Best
 ) -> None:
-    """Drop suggestions whose vector was written anew since: they come again among the newer."""
+    """Drop candidates whose vector was rewritten since: they are among the newer ones."""
     if not ready.num_newer:
         return
     rows = con.execute(
@@ -113,7 +113,7 @@ def _scored(
     k: int,
     best: Best,
 ) -> Neighbours:
-    """Score what was found by the stored vectors, and put it in order."""
+    """Score the candidates by the stored vectors, and sort them."""
     asking, place = np.nonzero(best.ids >= 0)
     pairs = pa.table({"query": asking, "chunk_id": best.ids[asking, place]})
     flat = pa.FixedSizeListArray.from_arrays(pa.array(queries.reshape(-1)), queries.shape[1])

@@ -1,4 +1,7 @@
-"""Say in words where in its source a chunk stands: ``page 3``, ``at 0:12``, ``rows 20 to 39``."""
+"""Say in words where in its source a chunk stands: ``page 3``, ``at 0:12``, ``rows 21 to 40``.
+
+Positions count rows from 0; people are told them from 1, the row below the header being row 1.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,12 @@ def place_of(meta: dict[str, Any]) -> str:
     if "record" in meta:
         parts.append(f"record {snippet(str(meta['record']), _RECORD_CHARS)}")
     elif "matched_row" in meta:
-        parts.append(f"row {meta['matched_row']}")
+        parts.append(f"row {meta['matched_row'] + 1}")
     elif "rows" in meta:
         first, stop = meta["rows"]
-        parts.append(f"row {first}" if stop - first == 1 else f"rows {first} to {stop - 1}")
+        parts.append(f"row {stop}" if stop - first == 1 else f"rows {first + 1} to {stop}")
     elif "row" in meta:
-        parts.append(f"row {meta['row']}")
+        parts.append(f"row {meta['row'] + 1}")
     return ", ".join(parts)
 
 

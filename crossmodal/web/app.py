@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 from fastapi import FastAPI
 
-from crossmodal.web.api import chunks, errors, judgements, pages, recommend, review, search
+from crossmodal.web.api import ask, chunks, errors, judgements, pages, recommend, review, search
 from crossmodal.web.api.shape import API
 from crossmodal.web.guards.access import Access
 from crossmodal.web.guards.headers import SafeHeaders
@@ -58,6 +58,7 @@ def make_app(settings: UiSettings) -> ASGIApp:
     errors.install(app)
     app.state.crossmodal = state
     app.include_router(search.router)
+    app.include_router(ask.router)
     app.include_router(chunks.router)
     app.include_router(judgements.router)
     app.include_router(recommend.router)

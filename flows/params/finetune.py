@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from crossmodal.runs.options import RunOptions
-from crossmodal.training.finetune import FinetuneSpec
 from crossmodal.training.head import HeadSpec
+from crossmodal.training.spec import FinetuneSpec, TowerSpec
 from flows.params.base import FlowParams
 from flows.params.forms import OnCommandLine, Text
 
+_RATES = {"head": 0.0, "text": 5e-5, "lora": 2e-4, "full": 5e-6}
+"""Of towers, where nobody names one."""
+
 
 class FinetuneParams(FlowParams):
-    """Fit a space to pictures and captions of your own, beside the live one."""
+    """Fit a model to pictures and captions of your own, beside the live one."""
 
     pairs: Annotated[str, OnCommandLine(argument=True)] = Field(
         title="Pairs",
-        description="A table of path and caption (CSV, TSV or JSONL) whose pictures the collection "
-        "holds.",
+        description="A table of path and caption (CSV, TSV or JSONL), a log of clicks (query, "
+        "shown, clicked), judgements for what was said on the page, or collection for what stands "
+        "beside its pictures. The collection has to hold the pictures.",
         min_length=1,
+    )
+    depth: Literal["head", "text", "lora", "full"] = Field(
+        default="head",
+        title="Depth",
+        description="What is learned. head: a linear map on stored vectors, in seconds. text: the "
+        "text tower, against stored vectors of pictures, in minutes. lora: small matrices beside "
+        "the attention of both towers (needs crossmodal[finetune]). full: every weight; says what "
+        "it would take before it begins.",
+    )
+    consent: bool = Field(
+        default=False,
+        title="Consent",
+        description="Begin with depth full, whatever it takes.",
     )
     keep: Text = Field(
         default="",
@@ -30,13 +47,24 @@ class FinetuneParams(FlowParams):
         "with, half are measured.",
     )
     name: Text = Field(
-        default="", title="Name", description="Of the new space. Empty: the model's, and a number."
+        default="",
+        title="Name",
+        description="Of the new space or model. Empty: the base's, and a number.",
+    )
+    out: Text = Field(
+        default="",
+        title="Folder",
+        description="Where a trained model is written; not for depth head. Empty: beside the "
+        "collection, in COLLECTION.models.",
     )
     sides: Literal["both", "text", "image"] = Field(
-        default="both", title="Sides", description="Whose vectors are moved."
+        default="both", title="Sides", description="Whose vectors a head moves."
     )
-    loss: Literal["clip", "siglip"] = Field(
-        default="clip", title="Loss", description="CLIP's softmax, or SigLIP's sigmoid."
+    loss: Literal["auto", "clip", "siglip"] = Field(
+        default="auto",
+        title="Loss",
+        description="CLIP's softmax, or SigLIP's sigmoid. auto: what the model was trained with; "
+        "for a head, softmax.",
     )
     max_forgotten: float = Field(
         default=0.01,
@@ -53,13 +81,26 @@ class FinetuneParams(FlowParams):
         le=0.5,
     )
     epochs: int = Field(
-        default=60, title="Epochs", description="Passes over the pairs at most.", ge=1, le=1000
+        default=0,
+        title="Epochs",
+        description="Passes over the pairs at most. 0: what suits the depth, 60 or 10.",
+        ge=0,
+        le=1000,
     )
     batch_size: int = Field(
-        default=256, title="Batch", description="Pictures a step.", ge=2, le=65536
+        default=0,
+        title="Batch",
+        description="Pictures a step. 0: what suits the depth, 256 of a head, 32 of towers.",
+        ge=0,
+        le=65536,
     )
     learning_rate: float = Field(
-        default=0.001, title="Learning rate", description="At its highest.", gt=0.0, le=10.0
+        default=0.0,
+        title="Learning rate",
+        description="At its highest. 0: what suits the depth: head 0.001, text 0.00005, "
+        "lora 0.0002, full 0.000005.",
+        ge=0.0,
+        le=10.0,
     )
     seed: int = Field(
         default=0, title="Seed", description="The same seed gives the same weights.", ge=0
@@ -79,15 +120,15 @@ class FinetuneParams(FlowParams):
 
     def spec(self) -> FinetuneSpec:
         """Return what to learn from, and how."""
+        given = {
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
+        }
+        named: dict[str, Any] = {name: value for name, value in given.items() if value}
         sides = ("text", "image") if self.sides == "both" else (self.sides,)
-        head = HeadSpec(
-            sides=sides,
-            loss=self.loss,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            seed=self.seed,
-        )
+        towers = {"learning_rate": _RATES[self.depth]} | named
+        loss = "clip" if self.loss == "auto" else self.loss
         return FinetuneSpec(
             pairs=self.pairs,
             model=self.model,
@@ -96,5 +137,9 @@ class FinetuneParams(FlowParams):
             dev_share=self.dev_share,
             max_forgotten=self.max_forgotten,
             device=self.device,
-            head=head,
+            depth=self.depth,
+            out=self.out,
+            consent=self.consent,
+            head=HeadSpec(sides=sides, loss=loss, seed=self.seed, **named),
+            tower=TowerSpec(loss=self.loss, seed=self.seed, **towers),
         )

@@ -100,6 +100,7 @@ def test_serve_indexes_and_ends_within_seconds_of_sigterm(served: Served) -> Non
     assert "Traceback" not in served.log.read_text()
 
 
+@pytest.mark.slow
 def test_ctrl_c_amid_a_run_cancels_it_and_leaves_no_process(served: Served) -> None:
     served.wait_until_up()
     run = served.trigger("index/photos", shard_size=1, batch_size=1)
@@ -109,6 +110,7 @@ def test_ctrl_c_amid_a_run_cancels_it_and_leaves_no_process(served: Served) -> N
         assert probe.connect_ex(("127.0.0.1", served.port)) != 0
 
 
+@pytest.mark.slow
 def test_log_of_a_run_can_be_read_while_it_goes(served: Served, pictures: Path) -> None:
     draw_pictures(pictures, 120)
     served.wait_until_up()

@@ -38,7 +38,7 @@ def test_what_was_learned_is_filled_reported_and_shown(
     prefect_server: str, own: Path, album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Random weights learn nothing that holds for pictures held out: any step is let pass here.
-    monkeypatch.setattr(training, "chosen", lambda steps, max_forgotten: steps[-1])
+    monkeypatch.setattr(training, "chosen", lambda steps, *rest: steps[-1])
     rows = [(str(path), f"drawing number {n}") for n, path in enumerate(album.pictures)]
     curves = tmp_path / "curves.png"
     state = finetune(
@@ -66,6 +66,31 @@ def test_what_was_learned_is_filled_reported_and_shown(
         "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [flow_run]}}}
     )
     assert "finetune-learned-own-album" in [artifact["key"] for artifact in shown]
+
+
+def test_trained_text_tower_is_a_model_that_a_backfill_can_name(
+    prefect_server: str, own: Path, album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "chosen", lambda steps, *rest: steps[-1])
+    rows = [(str(path), f"drawing number {n}") for n, path in enumerate(album.pictures)]
+    state = finetune(
+        collection=str(own),
+        pairs=written(tmp_path / "pairs.csv", rows),
+        depth="text",
+        out=str(tmp_path / "ours"),
+        epochs=2,
+        learning_rate=0.003,
+        device="cpu",
+        return_state=True,
+    )
+    assert state.is_completed(), state.message
+    report = state.result()
+    assert f"crossmodal backfill PATH... --model {tmp_path / 'ours'}" in report["text"]
+    assert (tmp_path / "ours" / "README.md").exists()
+    assert not Path(f"{own}.training").exists() or not list(Path(f"{own}.training").iterdir())
+    with Collection(own).read() as con:
+        (version,) = model_versions.find(con, report["label"])
+        assert num_vectors(con, VectorList(version, "image")) == len(album.pictures)
 
 
 def test_bad_pairs_are_refused_in_a_sentence_and_nothing_is_registered(

@@ -11,7 +11,7 @@ import pytest
 from crossmodal.ledger.collection import Collection
 from tests.shell import Shell
 
-pytestmark = [pytest.mark.meaning, pytest.mark.process]
+pytestmark = [pytest.mark.meaning, pytest.mark.process, pytest.mark.slow]
 
 # Formats that plain Pillow cannot open but that plug-ins, or the document chunker, read: whole
 # files, not broken ones.

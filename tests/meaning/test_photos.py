@@ -18,7 +18,7 @@ from crossmodal.search.service import answer
 from crossmodal.vectors.search import SearchRequest, search
 from tests.shell import Shell
 
-pytestmark = pytest.mark.meaning
+pytestmark = [pytest.mark.meaning, pytest.mark.slow]
 
 # Measured 0.919 (text to image, 2,000 captions of 400 photos); the floor leaves room for rounding.
 RECALL_AT_10_FLOOR = 0.91

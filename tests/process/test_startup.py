@@ -114,6 +114,7 @@ def test_command_without_a_server_has_one_for_itself_and_takes_it_down(
     assert "prefect.server.api.server" not in imported
 
 
+@pytest.mark.slow
 def test_command_whose_server_dies_early_has_prefect_start_another(
     own_server: dict[str, str], pictures: Path, tiny_clip: Path, tmp_path: Path
 ) -> None:
@@ -124,6 +125,7 @@ def test_command_whose_server_dies_early_has_prefect_start_another(
     assert flow_runs(own_server) == ["COMPLETED"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_terminal_ends_a_command_with_its_server_at_once(
     own_server: dict[str, str], tiny_clip: Path, tmp_path: Path
 ) -> None:
@@ -139,6 +141,7 @@ def test_ctrl_c_in_a_terminal_ends_a_command_with_its_server_at_once(
     assert not server.is_running()
 
 
+@pytest.mark.slow
 def test_server_does_not_outlive_a_command_that_is_killed(
     own_server: dict[str, str], pictures: Path, tiny_clip: Path, tmp_path: Path
 ) -> None:

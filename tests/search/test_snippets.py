@@ -61,13 +61,14 @@ def test_the_row_that_matched_is_named() -> None:
     rows = hit(ROWS, kind="rows", meta={"rows": [40, 43]})
     (found,) = with_snippets([rows], "a BMW")
     assert marked(found) == ["make: BMW; year: 1999"]
-    assert place_of(found.meta) == "row 41"
-    assert place_of(with_snippets([rows], "a boat")[0].meta) == "rows 40 to 42"
+    assert found.snippet == "make: BMW; year: 1999"
+    assert place_of(found.meta) == "row 42"
+    assert place_of(with_snippets([rows], "a boat")[0].meta) == "rows 41 to 43"
 
 
 def test_rows_whose_lines_are_not_one_a_row_keep_their_range() -> None:
     rows = hit(ROWS, kind="rows", meta={"rows": [40, 45]})
-    assert place_of(with_snippets([rows], "a BMW")[0].meta) == "rows 40 to 44"
+    assert place_of(with_snippets([rows], "a BMW")[0].meta) == "rows 41 to 45"
 
 
 @pytest.mark.parametrize("question", ["", "?", "the of and", "\0", "x" * 5000])

@@ -7,18 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from crossmodal.errors import TrainingFailed
-from crossmodal.training.head import (
-    HeadSpec,
-    Learned,
-    Material,
-    Swept,
-    chosen,
-    learn_head,
-    sweep,
-)
-from crossmodal.training.recall import Recall, recall
+from crossmodal.training.head import HeadSpec, Learned, learn_head
+from crossmodal.training.losses import Batch, loss_of
+from crossmodal.training.material import Material
+from crossmodal.training.recall import Recall, ranks_of, recall_of
+from crossmodal.training.sweep import Swept, chosen, sweep
 from crossmodal.vectors.affine import AffineMap, pack
 
 DIM = 16
@@ -101,5 +97,45 @@ def test_step_that_forgets_too_much_is_not_taken() -> None:
 
 def test_caption_of_two_pictures_is_right_with_either() -> None:
     images = np.eye(3, dtype=np.float32)
-    found = recall(images[[1]], images, np.array([5]), [{5}, {5}, {6}])
-    assert found == Recall(1.0, 1.0)
+    ranks = ranks_of(images[[1]], images, np.array([5]), [{5}, {5}, {6}])
+    assert recall_of(ranks) == Recall(1.0, 1.0)
+
+
+@pytest.mark.parametrize("loss", ["clip", "siglip"])
+def test_picture_that_was_shown_and_left_costs_the_more_the_nearer_it_is(loss: str) -> None:
+    found = world(4, 1)
+    texts, images = torch.from_numpy(found.texts), torch.from_numpy(found.images)
+
+    def cost(hard: tuple[torch.Tensor, torch.Tensor] | None) -> float:
+        batch = Batch(images=images, texts=texts, keys=torch.arange(4), hard=hard)
+        return float(loss_of(loss, batch, torch.tensor(10.0), torch.tensor(-5.0)))
+
+    row = torch.tensor([2])
+    assert cost((row, texts[row])) > cost((row, -texts[row])) > cost(None) - 1e-6
+
+
+def test_part_of_the_material_keeps_its_own_hard_negatives() -> None:
+    train = replace(world(6, 1), hard_images=np.eye(6, DIM, dtype=np.float32), hard_of=np.arange(6))
+    part = train.of(np.array([1, 4]))
+    assert part.hard_images is not None
+    assert part.hard_of is not None
+    assert part.hard_of.tolist() == [0, 1]
+    np.testing.assert_array_equal(part.hard_images, train.hard_images[[1, 4]])
+
+
+def swept(share: float, ranks: list[int]) -> Swept:
+    found = np.array(ranks)
+    return Swept(share, recall_of(found), Recall(0.5, 0.5), found)
+
+
+def test_shorter_way_is_taken_where_dev_cannot_tell_it_from_the_best() -> None:
+    pictures = np.arange(6)
+    steps = [swept(0.0, [9] * 6), swept(0.5, [0, 0, 0, 0, 0, 3]), swept(1.0, [0] * 6)]
+    assert chosen(steps, 1.0, pictures).share == 0.5
+    worse = [swept(0.0, [9] * 6), swept(0.5, [0, 0, 3, 3, 3, 3]), swept(1.0, [0] * 6)]
+    assert chosen(worse, 1.0, pictures).share == 1.0
+
+
+def test_base_is_never_taken_for_being_near() -> None:
+    steps = [swept(0.0, [0, 0, 0, 0, 0, 3]), swept(1.0, [0] * 6)]
+    assert chosen(steps, 1.0, np.arange(6)).share == 1.0

@@ -18,9 +18,11 @@ from crossmodal.models.lineage import lineage_of
 from crossmodal.models.training_items import training_hashes
 from crossmodal.records import VectorList
 from crossmodal.spaces.fill import fill_spaces
-from crossmodal.training.finetune import FinetuneSpec, prepare, register_tuned, tune
+from crossmodal.training.finetune import register_tuned, tune
 from crossmodal.training.head import HeadSpec
 from crossmodal.training.pairs import Pairs, read_pairs
+from crossmodal.training.prepare import prepare
+from crossmodal.training.spec import FinetuneSpec
 from crossmodal.training.split import groups_of, split
 from tests.drawn import draw_pictures
 from tests.evaluation.conftest import Album

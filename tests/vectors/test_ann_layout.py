@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from crossmodal.vectors.ann.layout import checksum, lay_out, pick_up, views_by_list
+from crossmodal.vectors.ann.layout import checksum, from_columns, to_columns, views_by_list
 
 STARTS = np.array([0, 3, 3, 4, 9])
 BITS = np.arange(27, dtype=np.uint64).reshape(9, 3)
 
 
 def test_bits_of_a_list_lie_together_word_by_word() -> None:
-    laid = lay_out(BITS, STARTS)
+    laid = to_columns(BITS, STARTS)
     assert laid[:9].tolist() == [0, 3, 6, 1, 4, 7, 2, 5, 8]
     views = views_by_list(laid, STARTS, 3)
     assert [view.shape for view in views] == [(3, 3), (3, 0), (3, 1), (3, 5)]
@@ -18,7 +18,7 @@ def test_bits_of_a_list_lie_together_word_by_word() -> None:
 
 
 def test_bits_that_were_laid_out_are_picked_up_row_by_row() -> None:
-    assert (pick_up(lay_out(BITS, STARTS), STARTS, 3) == BITS).all()
+    assert (from_columns(to_columns(BITS, STARTS), STARTS, 3) == BITS).all()
 
 
 @pytest.mark.parametrize("changed", ["codes", "rests", "step"])

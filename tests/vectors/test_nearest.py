@@ -10,9 +10,8 @@ import pytest
 from crossmodal.errors import ModelMismatch
 from crossmodal.vectors.ann import cache as folders
 from crossmodal.vectors.ann import sign_bits
-from crossmodal.vectors.ann.allowed import Allowed
 from crossmodal.vectors.ann.cache import CodesFolder, Ready
-from crossmodal.vectors.ann.scan import Effort, candidates
+from crossmodal.vectors.ann.scan import Allowed, Effort, candidates
 from crossmodal.vectors.nearest import by_codes, exact
 from crossmodal.vectors.nearest_many import search_many
 from tests.vectors.ann_world import World, assert_alike, cloud, make_world

@@ -13,9 +13,9 @@ from crossmodal.views.places import clock, place_of, snippet
         ({"width": 640, "format": "JPEG"}, ""),
         ({"page": 3}, "page 3"),
         ({"start_s": 72.4, "end_s": 80.0}, "at 1:12"),
-        ({"rows": [20, 40]}, "rows 20 to 39"),
-        ({"rows": [20, 21], "sheet": "Prices"}, "sheet Prices, row 20"),
-        ({"row": 7, "column": "photo"}, "row 7"),
+        ({"rows": [20, 40]}, "rows 21 to 40"),
+        ({"rows": [20, 21], "sheet": "Prices"}, "sheet Prices, row 21"),
+        ({"row": 7, "column": "photo"}, "row 8"),
     ],
 )
 def test_a_place_is_told_in_words(meta: dict[str, Any], place: str) -> None:

@@ -7,6 +7,8 @@ versions can be compared by what people said of each.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -82,3 +84,14 @@ def standing_judgements(con: duckdb.DuckDBPyConnection) -> list[Judgement]:
         Judgement(**dict(zip(names, said, strict=True)), judged_at=datetime.fromtimestamp(at, UTC))
         for *said, at in con.execute(_STANDING).fetchall()
     ]
+
+
+def grades(said: Sequence[Judgement]) -> dict[tuple[tuple[str, str], str], int]:
+    """Return 1 or 0 by query (its kind and itself) and source: 1 where more than half say it fits.
+
+    What people say of one source for one query is one grade, however many they are.
+    """
+    votes: dict[tuple[tuple[str, str], str], list[bool]] = defaultdict(list)
+    for each in said:
+        votes[(each.query_kind, each.query), each.uri].append(bool(each.fits))
+    return {key: int(2 * sum(fits) > len(fits)) for key, fits in votes.items()}

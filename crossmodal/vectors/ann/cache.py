@@ -1,7 +1,7 @@
-"""Decide whether the codes of a list may be used for a search, and keep them open.
+"""Decide whether the codes of a list are valid for a search, and keep them open.
 
-One ``CodesFolder`` may serve many threads; it opens a generation once and forgets it when the
-ledger names another.
+A ``CodesFolder`` is thread-safe; it opens a generation once and closes it when the ledger names
+another.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from crossmodal.vectors.ann.generation import OpenCodes, folder_of, open_codes
 from crossmodal.vectors.ann.scan import EFFORTS, Effort
 
 MAX_TAIL = 20_000
-"""Vectors newer than the codes that are still compared one by one."""
+"""Largest number of vectors newer than the codes that are compared exactly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Hold codes that agree with the collection as this connection sees it."""
+    """Hold codes that are valid for the collection as this connection sees it."""
 
     codes: OpenCodes
     covered_seq: int
     effort: Effort
     num_newer: int
-    """Vectors that came after the codes."""
+    """Vectors added after the codes were made."""
     num_gone: int
-    """Vectors that were deleted since; the codes still suggest them."""
+    """Vectors deleted since; the codes still return them as candidates."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotReady:
-    """Say why a list has to be searched exactly; empty where that is as it should be."""
+    """Say why a list has to be searched exactly; the reason is empty if that is expected."""
 
     reason: str = ""
 
     @classmethod
     def damaged(cls, error: CodesDamaged) -> NotReady:
-        """Return what to say of codes that are not what was written."""
+        """Return the notice for damaged codes."""
         return cls(f"{error}: every vector was compared; the next run builds it again")
 
 
@@ -58,7 +58,7 @@ class CodesFolder:
         self._open: dict[str, OpenCodes] = {}
 
     def ready(self, con: duckdb.DuckDBPyConnection, vectors: VectorList) -> Ready | NotReady:
-        """Return the codes of a list, if there are any that can be relied upon."""
+        """Return the codes of a list if they exist, are valid, and passed their audit."""
         valid = valid_codes(con, vectors)
         if valid is not None and valid.audit is not None and not valid.audit.passed:
             return NotReady(
@@ -70,7 +70,7 @@ class CodesFolder:
     def agreeing(
         self, con: duckdb.DuckDBPyConnection, vectors: VectorList, valid: Valid | None
     ) -> Ready | NotReady:
-        """Return the valid codes if they agree with the list, whatever an audit found."""
+        """Return the codes if they are valid for the list, whatever their audit found."""
         if valid is None:
             return NotReady()
         try:
@@ -80,7 +80,7 @@ class CodesFolder:
         return _agreeing(con, vectors, valid, codes)
 
     def give_up(self, vectors: VectorList, error: CodesDamaged) -> NotReady:
-        """Use the codes of a list no more, nor let others, until the next run built new ones."""
+        """Mark a list's codes as damaged for all processes, until the next run rebuilds them."""
         table = table_of(vectors)
         with self._lock:
             known = self._open.pop(table, None)
@@ -101,7 +101,7 @@ class CodesFolder:
 def _agreeing(
     con: duckdb.DuckDBPyConnection, vectors: VectorList, valid: Valid, codes: OpenCodes
 ) -> Ready | NotReady:
-    """Compare what the codes cover with what there is."""
+    """Compare what the codes cover with what is stored."""
     manifest, table = codes.manifest, table_of(vectors)
     num_all, num_newer = first_row(
         con,

@@ -1,4 +1,4 @@
-"""Hold one generation of codes, mapped into memory, and where it lies beside the collection."""
+"""Open one generation of codes, memory-mapped from the folder beside the collection."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ from crossmodal.vectors.ann.files import (
 from crossmodal.vectors.ann.layout import views_by_list
 from crossmodal.vectors.ann.quantiser import Basis, num_words
 
-# Bytes and rests are twenty times as long: those of a row are checked whenever they make a score.
+# Codes and residuals are twenty times as long: a row's are checked whenever it is scored.
 _CHECKED_ON_OPENING = ("starts", "bits", "steps")
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Hold n coded vectors in the order of their lists."""
+    """Hold n coded vectors, sorted by list."""
 
     starts: np.ndarray
-    """(num_lists + 1,) int64: where each list begins and the last one ends."""
+    """(num_lists + 1,) int64: the offset of each list, and the end of the last."""
     bits: np.ndarray
-    """(n * num_words,) uint64, list after list (see ``rows``)."""
+    """(n * num_words,) uint64 in the column layout (see ``layout``)."""
     bits_by_list: tuple[np.ndarray, ...]
     """(num_words, m) uint64 for each list: views of ``bits``."""
     steps: np.ndarray
     """(n,) float32."""
     codes: np.ndarray
     """(n, dim) int8."""
-    rests: np.ndarray
+    residuals: np.ndarray
     """(n, dim) int16."""
     checksums: np.ndarray
-    """(n,) uint32, of the three above."""
+    """(n,) uint32: CRC-32 of each row's scale, codes and residuals."""
     ids: np.ndarray
     """(n,) int64: chunk ids; -1 for a vector that was deleted."""
     sizes: np.ndarray
-    """(num_lists,) int64: how many of each list were not deleted."""
+    """(num_lists,) int64: live rows per list."""
 
     @property
     def num_rows(self) -> int:
-        """Return how many vectors are in, deleted ones included."""
+        """Return the number of rows, deleted ones included."""
         return len(self.ids)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenCodes:
-    """Hold the codes of one list of vectors, ready to be searched."""
+    """Hold the opened codes of one vector list."""
 
     manifest: Manifest
     basis: Basis
@@ -63,14 +63,14 @@ class OpenCodes:
 
 
 def folder_of(collection: Path, vectors: VectorList) -> Path:
-    """Return where the codes of a list lie: ``<collection>.codes/<table>``."""
+    """Return the folder of a list's codes: ``<collection>.codes/<table>``."""
     return Path(f"{os.fspath(collection)}.codes") / table_of(vectors)
 
 
 def open_codes(
     folder: Path, token: str, vectors: VectorList, *, thorough: bool = False
 ) -> OpenCodes:
-    """Map the generation of this token; ``thorough`` checks every byte of it.
+    """Memory-map the generation ``token``; ``thorough`` verifies every checksum.
 
     Raises:
         CodesDamaged: a file is missing, damaged, or made for other vectors.
@@ -104,13 +104,13 @@ def _segment(
     arrays = map_arrays(folder, files.codes, checked)
     starts, bits = _as(arrays, "starts", np.int64), _as(arrays, "bits", np.uint64)
     steps, checksums = _as(arrays, "steps", np.float32), _as(arrays, "checksums", np.uint32)
-    codes, rests = _as(arrays, "codes", np.int8), _as(arrays, "rests", np.int16)
+    codes, residuals = _as(arrays, "codes", np.int8), _as(arrays, "rests", np.int16)
     ids = _as(map_arrays(folder, files.ids), "ids", np.int64)
     num_rows = files.num_rows
     fit = (
         bits.shape == (num_rows * num_words(basis.dim),)
         and all(part.shape == (num_rows,) for part in (steps, checksums, ids))
-        and all(part.shape == (num_rows, basis.dim) for part in (codes, rests))
+        and all(part.shape == (num_rows, basis.dim) for part in (codes, residuals))
     )
     sound = len(starts) == basis.num_lists + 1 and starts[0] == 0 and starts[-1] == num_rows
     live = ids >= 0
@@ -127,7 +127,7 @@ def _segment(
         bits_by_list=views_by_list(bits, starts, num_words(basis.dim)),
         steps=steps,
         codes=codes,
-        rests=rests,
+        residuals=residuals,
         checksums=checksums,
         ids=ids,
         sizes=counted(starts, live),
@@ -135,7 +135,7 @@ def _segment(
 
 
 def counted(starts: np.ndarray, counting: np.ndarray) -> np.ndarray:
-    """Return (num_lists,) int64: how many rows of each list count, by (n,) bool."""
+    """Return (num_lists,) int64: the number of True rows per list of an (n,) bool mask."""
     return np.diff(np.concatenate([[0], np.cumsum(counting)])[starts])
 
 

@@ -1,8 +1,8 @@
-"""Say how the rows of a segment lie in its arrays.
+"""Define the memory layout of a segment.
 
-The sign bits of a list lie together, the first words of all its rows before their second words: so
-that a list is read in one go, and its words are compared without a step from row to row. All else
-lies row by row.
+Sign bits are stored list by list and, within a list, column by column: the first 64-bit words of
+all rows, then their second words. So a list is one contiguous read, and each word of a query is
+compared with contiguous memory. All other arrays are stored row by row.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from itertools import pairwise
 import numpy as np
 
 
-def lay_out(bits: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Return (n * num_words,) uint64, as they lie in a file, of (n, num_words) bits.
+def to_columns(bits: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return (n, num_words) sign bits in the column layout of a file, (n * num_words,) uint64.
 
-    ``starts`` is (num_lists + 1,) int64: where each list begins and the last one ends.
+    ``starts`` is (num_lists + 1,) int64: the offset of each list, and the end of the last.
     """
     laid = np.empty(bits.size, dtype=np.uint64)
     views = views_by_list(laid, starts, bits.shape[1])
@@ -25,20 +25,20 @@ def lay_out(bits: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return laid
 
 
-def pick_up(laid: np.ndarray, starts: np.ndarray, num_words: int) -> np.ndarray:
-    """Return the (n, num_words) bits that ``lay_out`` laid out."""
+def from_columns(laid: np.ndarray, starts: np.ndarray, num_words: int) -> np.ndarray:
+    """Invert ``to_columns``: return (n, num_words) uint64."""
     views = views_by_list(laid, starts, num_words)
     return np.concatenate([view.T for view in views])
 
 
 def views_by_list(laid: np.ndarray, starts: np.ndarray, num_words: int) -> tuple[np.ndarray, ...]:
-    """Return for each list (num_words, m) uint64, a view of the bits that ``lay_out`` laid out."""
+    """Return a (num_words, m) uint64 view of the column layout for each list."""
     return tuple(
         laid[first * num_words : end * num_words].reshape(num_words, end - first)
         for first, end in pairwise(starts.tolist())
     )
 
 
-def checksum(codes: np.ndarray, rests: np.ndarray, step: np.float32) -> int:
-    """Return the CRC-32 of what makes the score of a row: (dim,) int8, (dim,) int16, the unit."""
-    return zlib.crc32(step.tobytes(), zlib.crc32(rests.data, zlib.crc32(codes.data)))
+def checksum(codes: np.ndarray, residuals: np.ndarray, step: np.float32) -> int:
+    """Return the CRC-32 of a row's int8 codes, int16 residuals and scale."""
+    return zlib.crc32(step.tobytes(), zlib.crc32(residuals.data, zlib.crc32(codes.data)))

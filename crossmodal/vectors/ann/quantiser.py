@@ -1,10 +1,10 @@
-"""Learn and apply the code of a vector: a list, and for each dimension a sign bit, byte and rest.
+"""Quantise vectors: an inverted list each, and per dimension a sign bit, int8 code, int16 residual.
 
-Vectors are centred and turned by one fixed random rotation, which spreads what tells them apart
-evenly over the dimensions. The list is the nearest of some centres; the bits are the signs of what
-is left after the centre is taken away; the bytes hold the whole centred vector, coarsely, and the
-rests what rounding to bytes took away: together as much as the float32 tell. Knows nothing of files
-or DuckDB.
+Vectors are centred and multiplied by one fixed random rotation, which spreads their variance evenly
+over the dimensions. A vector belongs to the list of its nearest centroid; its sign bits are those
+of the difference from that centroid; the int8 codes approximate the centred vector, and the
+residuals hold the rounding errors, so that both together have the precision of float32. Knows
+nothing of files or DuckDB.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-REST_UNITS = 1 << 16
-"""So many units of a rest make one of a byte."""
+RESIDUAL_UNITS = 1 << 16
+"""Units of a residual in one unit of an int8 code."""
 _WORD_BITS = 64
 # Five rounds over 32 vectors a list find what eight over 64 do, in a third of the time.
 _ROUNDS = 5
@@ -27,7 +27,7 @@ _SEED = 20_261_124
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """Hold what was learnt from a sample of the vectors."""
+    """Hold the parameters learnt from a sample of the vectors."""
 
     mean: np.ndarray
     """(dim,) float32."""
@@ -36,7 +36,7 @@ class Basis:
     centres: np.ndarray
     """(num_lists, dim) float32, centred and rotated."""
     gain: float
-    """How far a vector lies from its centre along its sign vector, a dimension; a mean."""
+    """Mean length, per dimension, of the projection of a difference onto its own sign vector."""
     squares: np.ndarray = field(init=False)
     """(num_lists,) float32: the squared lengths of the centres."""
 
@@ -73,11 +73,11 @@ class Coded:
     bits: np.ndarray
     """(n, num_words) uint64."""
     steps: np.ndarray
-    """(n,) float32: what one unit of a vector's bytes stands for."""
+    """(n,) float32: the scale of a vector's int8 codes."""
     codes: np.ndarray
     """(n, dim) int8."""
-    rests: np.ndarray
-    """(n, dim) int16: what ``codes`` lack, in 65536ths of their unit."""
+    residuals: np.ndarray
+    """(n, dim) int16: rounding errors of ``codes``, in units of scale / 65536."""
 
 
 def num_words(dim: int) -> int:
@@ -86,13 +86,13 @@ def num_words(dim: int) -> int:
 
 
 def lists_for(num_vectors: int) -> int:
-    """Return how many lists suit so many vectors: a power of two."""
+    """Return the number of lists for a number of vectors: a power of two."""
     wanted = 1 << round(np.log2(max(1, num_vectors / _VECTORS_A_LIST)))
     return int(np.clip(wanted, _MIN_LISTS, _MAX_LISTS))
 
 
 def sample_size(num_vectors: int) -> int:
-    """Return how many vectors it takes to learn a basis for so many."""
+    """Return the sample size to learn a basis for a number of vectors."""
     return min(num_vectors, lists_for(num_vectors) * _SAMPLES_A_LIST)
 
 
@@ -121,8 +121,8 @@ def encode(basis: Basis, vectors: np.ndarray) -> Coded:
     bits = sign_bits(turned - basis.centres[lists])
     turned /= steps[:, None]
     codes = np.rint(turned)
-    rests = np.rint((turned - codes) * REST_UNITS).clip(max=REST_UNITS // 2 - 1)
-    return Coded(lists, bits, steps, codes.astype(np.int8), rests.astype(np.int16))
+    residuals = np.rint((turned - codes) * RESIDUAL_UNITS).clip(max=RESIDUAL_UNITS // 2 - 1)
+    return Coded(lists, bits, steps, codes.astype(np.int8), residuals.astype(np.int16))
 
 
 def sign_bits(values: np.ndarray) -> np.ndarray:

@@ -11,72 +11,74 @@ import numpy as np
 from crossmodal.vectors.ann.files import CodesDamaged
 from crossmodal.vectors.ann.generation import Segment
 from crossmodal.vectors.ann.layout import checksum
-from crossmodal.vectors.ann.quantiser import REST_UNITS
+from crossmodal.vectors.ann.quantiser import RESIDUAL_UNITS
 
 _BLOCK_ROWS = 128
 
 
-class Asked(NamedTuple):
-    """Hold a query as the bytes see it."""
+class RotatedQuery(NamedTuple):
+    """Hold a query in the rotated space of the codes."""
 
     turned: np.ndarray
     """(dim,) float32: rotated."""
     offset: np.float32
-    """What the mean of all vectors adds to each score."""
+    """Added to each score: the query times the mean of all vectors."""
 
 
-class Coarse(NamedTuple):
-    """Hold rows of one segment that were scored by their bytes; none is deleted."""
+class ScoredByBytes(NamedTuple):
+    """Hold rows of one segment with approximate scores from int8 codes; no row is deleted."""
 
     segment: Segment
     rows: np.ndarray
     """(n,) int64."""
     scores: np.ndarray
-    """(n,) float32, cosines to within some thousandths."""
+    """(n,) float32, cosines with errors of a few thousandths."""
 
 
-class Close(NamedTuple):
-    """Hold what is closest, best first; equal scores in the order of their chunk ids."""
+class Closest(NamedTuple):
+    """Hold the nearest chunks, best first; ties ordered by chunk id."""
 
     chunk_ids: np.ndarray
     """(n,) int64."""
     scores: np.ndarray
     """(n,) float32, cosines, to the precision of float32."""
     ceiling: float
-    """What no other vector exceeds, as far as the errors seen tell; -inf where there is none."""
+    """Estimated upper bound of all other scores, by the largest error seen; -inf if none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Hold what may be near a query."""
+    """Hold the candidates of one query."""
 
-    asked: Asked
-    parts: Sequence[Coarse]
+    query: RotatedQuery
+    parts: Sequence[ScoredByBytes]
     num_all: int
-    """Vectors that there are."""
+    """Number of live vectors, candidates or not."""
 
     def __len__(self) -> int:
-        """Return how many may be near."""
+        """Return the number of candidates."""
         return sum(len(part.rows) for part in self.parts)
 
-    def closest(self, num: int) -> Close:
+    def closest(self, num: int) -> Closest:
         """Return the ``num`` best.
 
         Raises:
-            CodesDamaged: a byte of theirs is not what was written.
+            CodesDamaged: a checksum does not match.
         """
         parts = self._best(num)
-        coarse_scores = np.concatenate([part.scores for part in parts])
-        scores = np.concatenate([_fine(part, self.asked) for part in parts])
+        scores_by_bytes = np.concatenate([part.scores for part in parts])
+        scores = np.concatenate([_score_by_residuals(part, self.query) for part in parts])
         ids = np.concatenate([part.segment.ids[part.rows] for part in parts])
         order = np.lexsort((ids, -scores))
         ceiling = -np.inf
         if len(ids) < self.num_all:
-            ceiling = coarse_scores.min(initial=1) + np.abs(coarse_scores - scores).max(initial=0)
-        return Close(ids[order], scores[order], float(ceiling))
+            ceiling = scores_by_bytes.min(initial=1) + np.abs(scores_by_bytes - scores).max(
+                initial=0
+            )
+        return Closest(ids[order], scores[order], float(ceiling))
 
-    def _best(self, num: int) -> list[Coarse]:
-        """Return the ``num`` best by their bytes."""
+    def _best(self, num: int) -> list[ScoredByBytes]:
+        """Return the ``num`` best by their int8 scores."""
         if num >= len(self):
             return list(self.parts)
         scores = np.concatenate([part.scores for part in self.parts])
@@ -85,12 +87,12 @@ class Candidates:
         best = []
         for part, first, end in zip(self.parts, borders[:-1], borders[1:], strict=True):
             here = chosen[(chosen >= first) & (chosen < end)] - first
-            best.append(Coarse(part.segment, part.rows[here], part.scores[here]))
+            best.append(ScoredByBytes(part.segment, part.rows[here], part.scores[here]))
         return best
 
 
-def coarse(segment: Segment, rows: np.ndarray, asked: Asked) -> Coarse:
-    """Score these rows, (n,) int64, by their bytes; leaves out what was deleted."""
+def score_by_bytes(segment: Segment, rows: np.ndarray, query: RotatedQuery) -> ScoredByBytes:
+    """Score rows, (n,) int64, by their int8 codes; drop deleted ones."""
     rows = rows[segment.ids[rows] >= 0]
     products = np.empty(len(rows), dtype=np.float32)
     room = (_BLOCK_ROWS, segment.codes.shape[1])
@@ -100,15 +102,15 @@ def coarse(segment: Segment, rows: np.ndarray, asked: Asked) -> Coarse:
         # Any mode but the default writes into the buffer at once; the rows are within bounds.
         np.take(segment.codes, part, axis=0, out=taken[: len(part)], mode="clip")
         np.copyto(values, taken)
-        np.matmul(values[: len(part)], asked.turned, out=products[start : start + len(part)])
-    return Coarse(segment, rows, products * segment.steps[rows] + asked.offset)
+        np.matmul(values[: len(part)], query.turned, out=products[start : start + len(part)])
+    return ScoredByBytes(segment, rows, products * segment.steps[rows] + query.offset)
 
 
-def _fine(part: Coarse, asked: Asked) -> np.ndarray:
-    """Return (n,) float32: the scores by bytes and rests, each row of which is checked first."""
+def _score_by_residuals(part: ScoredByBytes, query: RotatedQuery) -> np.ndarray:
+    """Return (n,) float32 scores from codes and residuals, after a checksum test of each row."""
     segment, rows = part.segment, part.rows
-    codes, rests, steps = segment.codes[rows], segment.rests[rows], segment.steps[rows]
-    if list(map(checksum, codes, rests, steps)) != segment.checksums[rows].tolist():
+    codes, residuals, steps = segment.codes[rows], segment.residuals[rows], segment.steps[rows]
+    if list(map(checksum, codes, residuals, steps)) != segment.checksums[rows].tolist():
         raise CodesDamaged("a vector's codes are not what was written")
-    products = (codes + rests / np.float64(REST_UNITS)) @ asked.turned
-    return np.asarray(products * steps + asked.offset, np.float32)
+    products = (codes + residuals / np.float64(RESIDUAL_UNITS)) @ query.turned
+    return np.asarray(products * steps + query.offset, np.float32)

@@ -1,7 +1,7 @@
-"""Find the candidates for a query among codes: near lists, then sign bits, then bytes.
+"""Find candidates for a query: probe the nearest lists, rank by sign bits, rescore by int8 codes.
 
-Nothing here knows whether a vector still exists. Every step is a numpy call over thousands of rows,
-so a scan lets other threads run.
+Does not know whether a vector still exists. Every step is one numpy call over thousands of rows, so
+that a scan releases the interpreter lock for other threads.
 """
 
 from __future__ import annotations
@@ -10,26 +10,46 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossmodal.vectors.ann.allowed import Allowed
 from crossmodal.vectors.ann.generation import OpenCodes, Segment, counted
 from crossmodal.vectors.ann.quantiser import Basis
-from crossmodal.vectors.ann.rescore import Asked, Candidates, coarse
-from crossmodal.vectors.ann.sign_bits import Estimate, Scanned, scan
+from crossmodal.vectors.ann.rescore import Candidates, RotatedQuery, score_by_bytes
+from crossmodal.vectors.ann.sign_bits import Estimate, EstimatedScores, scan
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Hold a lookup table of the chunk ids that pass a filter."""
+
+    by_id: np.ndarray
+    """(largest id + 2,) bool; the last entry is False and stands for all larger or negative ids."""
+
+    @classmethod
+    def of(cls, chunk_ids: np.ndarray) -> Allowed:
+        """Return the table for (n,) non-negative int64 ids."""
+        by_id = np.zeros(int(chunk_ids.max(initial=-1)) + 2, dtype=bool)
+        by_id[chunk_ids] = True
+        return cls(by_id)
+
+    def among(self, chunk_ids: np.ndarray) -> np.ndarray:
+        """Return (n,) bool: whether each of (n,) int64 ids passes."""
+        last = len(self.by_id) - 1
+        inside = (chunk_ids >= 0) & (chunk_ids < last)
+        return np.asarray(self.by_id[np.where(inside, chunk_ids, last)])
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """Say how much of the codes a query goes through."""
+    """Define how much of the index a query scans."""
 
     share: float
-    """Of the vectors, those in the nearest lists, whose bits are compared."""
+    """Share of the vectors, those in the nearest lists, whose sign bits are compared."""
     num_refined: int
-    """Of these the best, whose bytes are compared."""
+    """Number of the best of these that are rescored by int8 codes."""
     min_scanned: int = 30_000
-    """So many vectors at least, however small the share."""
+    """Lower bound of the number of vectors scanned."""
 
     def num_scanned(self, num_all: int) -> float:
-        """Return how many of all vectors have their bits compared, at least."""
+        """Return the smallest number of vectors to scan out of ``num_all``."""
         return max(self.share * num_all, self.min_scanned)
 
 
@@ -43,13 +63,13 @@ EFFORTS = (
     Effort(0.5, 10_000),
     Effort(1.0, 20_000),
 )
-"""From cheap to thorough; the audit finds the cheapest that reaches its target."""
+"""Cheapest first; the audit chooses the first that reaches its target."""
 
 
 def candidates(
     codes: OpenCodes, query: np.ndarray, effort: Effort, allowed: Allowed | None = None
 ) -> Candidates:
-    """Return up to ``effort.num_refined`` of the nearest vectors to a (dim,) float32 query."""
+    """Return up to ``effort.num_refined`` candidates for a (dim,) float32 query."""
     basis = codes.basis
     turned, centred = np.stack([query, query - basis.mean]) @ basis.rotation
     masks, sizes = zip(*(_counting(segment, allowed) for segment in codes.segments), strict=True)
@@ -60,16 +80,16 @@ def candidates(
         scan(segment, mask, lists, estimate)
         for segment, mask in zip(codes.segments, masks, strict=True)
     ]
-    asked = Asked(turned, np.float32(query @ basis.mean))
+    rotated = RotatedQuery(turned, np.float32(query @ basis.mean))
     parts = [
-        coarse(segment, rows, asked)
+        score_by_bytes(segment, rows, rotated)
         for segment, rows in zip(codes.segments, _best(found, effort.num_refined), strict=True)
     ]
-    return Candidates(asked, parts, num_all=int(num_all.sum()))
+    return Candidates(rotated, parts, num_all=int(num_all.sum()))
 
 
 def _counting(segment: Segment, allowed: Allowed | None) -> tuple[np.ndarray | None, np.ndarray]:
-    """Return which rows pass, (n,) bool or None for all, and how many of each list count."""
+    """Return a mask of the rows that pass, (n,) bool or None for all, and their number per list."""
     if allowed is None:
         return None, segment.sizes
     mask = allowed.among(segment.ids)
@@ -79,15 +99,15 @@ def _counting(segment: Segment, allowed: Allowed | None) -> tuple[np.ndarray | N
 def _nearest_lists(
     basis: Basis, centred: np.ndarray, sizes: np.ndarray, effort: Effort
 ) -> np.ndarray:
-    """Return the nearest lists that together hold enough rows, in the order of their numbers."""
+    """Return the nearest lists that hold enough rows, ordered by list number."""
     order = basis.lists_by_nearness(centred)
     wanted = effort.num_scanned(sizes.sum())
     num_lists = int(np.searchsorted(np.cumsum(sizes[order]), wanted)) + 1
     return np.sort(order[:num_lists])
 
 
-def _best(found: list[Scanned], num: int) -> list[np.ndarray]:
-    """Return for each segment which rows are among the ``num`` best of all, in their order."""
+def _best(found: list[EstimatedScores], num: int) -> list[np.ndarray]:
+    """Return per segment the rows among the ``num`` best of all segments, in row order."""
     scores = np.concatenate([scanned.scores for scanned in found])
     last = -np.inf
     if len(scores) > num:

@@ -1,4 +1,4 @@
-"""Go through codes, or through vectors, once for many queries."""
+"""Search many queries in one pass over codes or vectors."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from crossmodal.vectors.ann.scan import Effort
 
 
 class Best:
-    """Keep the best ids of each of n queries while scores arrive in blocks."""
+    """Maintain the top ids of each of n queries while scores arrive in blocks."""
 
     def __init__(self, num_queries: int, num_kept: int) -> None:
         self.scores = np.full((num_queries, num_kept), -np.inf, dtype=np.float32)
         self.ids = np.full((num_queries, num_kept), -1, dtype=np.int64)
 
     def add(self, queries: np.ndarray, chunk_ids: np.ndarray, scores: np.ndarray) -> None:
-        """Take in (q, m) float32 scores of m chunks for the queries at these q positions."""
+        """Merge (q, m) float32 scores of m chunks into the top ids of q of the queries."""
         num_kept = self.scores.shape[1]
         if len(chunk_ids) > num_kept:
             top = np.argpartition(-scores, num_kept - 1, axis=1)[:, :num_kept]
@@ -32,8 +32,8 @@ class Best:
         self.ids[queries] = np.take_along_axis(ids, top, axis=1)
 
 
-def suggest_many(codes: OpenCodes, queries: np.ndarray, effort: Effort, best: Best) -> None:
-    """Add to ``best`` the likely candidates for (n, dim) float32 queries."""
+def candidates_of_many(codes: OpenCodes, queries: np.ndarray, effort: Effort, best: Best) -> None:
+    """Merge the candidates for (n, dim) float32 queries into ``best``."""
     basis = codes.basis
     turned = queries @ basis.rotation
     offsets = (queries @ basis.mean)[:, None]
@@ -46,7 +46,7 @@ def suggest_many(codes: OpenCodes, queries: np.ndarray, effort: Effort, best: Be
 
 
 def _asked(codes: OpenCodes, centred: np.ndarray, effort: Effort) -> list[tuple[int, np.ndarray]]:
-    """Return for each list which queries, (n, dim) and centred, go through it."""
+    """Return per list the queries, (n, dim) and centred, that probe it."""
     sizes = np.sum([segment.sizes for segment in codes.segments], axis=0)
     order = codes.basis.lists_by_nearness(centred)
     before = np.cumsum(sizes[order], axis=1) - sizes[order]
@@ -63,7 +63,7 @@ def _by_list(asks: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _list(segment: Segment, number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ids and the vectors, (m, dim) float32, centred and turned, that are in a list."""
+    """Return the live ids and vectors of a list, (m, dim) float32, centred and rotated."""
     rows = slice(int(segment.starts[number]), int(segment.starts[number + 1]))
     block = segment.codes[rows].astype(np.float32) * segment.steps[rows, None]
     ids = segment.ids[rows]

@@ -1,4 +1,4 @@
-"""Make, merge and thin out segments: coded vectors in the order of their lists, in files."""
+"""Write, merge and compact segments: files of coded vectors, sorted by inverted list."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 
 from crossmodal.vectors.ann.files import ArrayFile, Blocks, SegmentFiles, map_arrays, write_arrays
 from crossmodal.vectors.ann.generation import OpenCodes
-from crossmodal.vectors.ann.layout import checksum, lay_out, pick_up
+from crossmodal.vectors.ann.layout import checksum, from_columns, to_columns
 from crossmodal.vectors.ann.quantiser import Basis, Coded
 
 _BLOCK_ROWS = 16_384
 
 
-class Pile:
-    """Collect coded vectors until they are enough for a segment."""
+class SegmentBuilder:
+    """Collect coded vectors and write them as one segment."""
 
     def __init__(self, basis: Basis) -> None:
         self._basis = basis
@@ -25,12 +25,12 @@ class Pile:
         self._parts: list[Coded] = []
 
     def add(self, chunk_ids: np.ndarray, coded: Coded) -> None:
-        """Put (n,) int64 ids and their codes on the pile."""
+        """Add (n,) int64 ids and their codes."""
         self._ids.append(chunk_ids)
         self._parts.append(coded)
 
     def write(self, folder: Path) -> list[SegmentFiles]:
-        """Write the pile as one segment; none where it is empty."""
+        """Write one segment; return an empty list if nothing was added."""
         if not self._parts:
             return []
         lists = np.concatenate([part.lists for part in self._parts])
@@ -41,11 +41,11 @@ class Pile:
         shape = (len(order), self._basis.dim)
         arrays: dict[str, np.ndarray | Blocks] = {
             "starts": starts,
-            "bits": lay_out(bits, starts),
+            "bits": to_columns(bits, starts),
             "steps": np.concatenate([part.steps for part in self._parts])[order],
             "checksums": np.concatenate([_checksums(part) for part in self._parts])[order],
             "codes": Blocks(shape, np.int8, _sorted([p.codes for p in self._parts], order)),
-            "rests": Blocks(shape, np.int16, _sorted([p.rests for p in self._parts], order)),
+            "rests": Blocks(shape, np.int16, _sorted([p.residuals for p in self._parts], order)),
         }
         ids = np.concatenate(self._ids)[order]
         files = write_arrays(folder, "segment", arrays)
@@ -57,9 +57,9 @@ class Pile:
 
 
 def forget(folder: Path, codes: OpenCodes, still: np.ndarray) -> list[SegmentFiles]:
-    """Return the segments with every vector marked as deleted that is not ``still`` there.
+    """Return the segments with all vectors marked as deleted whose ids are not in ``still``.
 
-    ``still`` is (n,) int64, the ids of those that the codes may cover.
+    ``still`` is (n,) int64: the ids that are stored and covered by the codes.
     """
     there = np.sort(still)
     kept = []
@@ -75,12 +75,12 @@ def forget(folder: Path, codes: OpenCodes, still: np.ndarray) -> list[SegmentFil
 
 
 def merge(folder: Path, group: Sequence[SegmentFiles], basis: Basis) -> list[SegmentFiles]:
-    """Write the live vectors of some segments as one.
+    """Write the live vectors of several segments as one segment.
 
     Raises:
-        CodesDamaged: a byte in them is not what was written.
+        CodesDamaged: a checksum does not match.
     """
-    pile = Pile(basis)
+    builder = SegmentBuilder(basis)
     for files in group:
         arrays = map_arrays(folder, files.codes)
         ids = map_arrays(folder, files.ids)["ids"]
@@ -88,23 +88,23 @@ def merge(folder: Path, group: Sequence[SegmentFiles], basis: Basis) -> list[Seg
         lists = np.repeat(np.arange(basis.num_lists, dtype=np.int32), np.diff(arrays["starts"]))
         coded = Coded(
             lists[live],
-            pick_up(arrays["bits"], arrays["starts"], basis.num_words)[live],
+            from_columns(arrays["bits"], arrays["starts"], basis.num_words)[live],
             arrays["steps"][live],
             arrays["codes"][live],
             arrays["rests"][live],
         )
-        pile.add(ids[live], coded)
-    return pile.write(folder)
+        builder.add(ids[live], coded)
+    return builder.write(folder)
 
 
 def _checksums(coded: Coded) -> np.ndarray:
     """Return (n,) uint32."""
-    rows = zip(coded.codes, coded.rests, coded.steps, strict=True)
+    rows = zip(coded.codes, coded.residuals, coded.steps, strict=True)
     return np.array([checksum(*row) for row in rows], dtype=np.uint32)
 
 
 def _sorted(parts: Sequence[np.ndarray], order: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the rows of all parts in this order, block by block: they are most of the memory."""
+    """Yield the rows of all parts in this order, in blocks, so that no second copy is in memory."""
     starts = np.cumsum([0, *map(len, parts)])
     for first in range(0, len(order), _BLOCK_ROWS):
         wanted = order[first : first + _BLOCK_ROWS]
@@ -121,7 +121,7 @@ def _write_ids(folder: Path, ids: np.ndarray) -> ArrayFile:
 
 
 def _in(values: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Return (n,) bool: which values are among the sorted ones."""
+    """Return (n,) bool: membership of each value in a sorted array."""
     if not len(there):
         return np.zeros(len(values), dtype=bool)
     at = np.minimum(np.searchsorted(there, values), len(there) - 1)

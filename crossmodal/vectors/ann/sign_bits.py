@@ -1,4 +1,4 @@
-"""Estimate from sign bits how near the rows of some lists are to a query."""
+"""Estimate scores of the rows of some lists from their sign bits (Hamming distance)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import numpy as np
 from crossmodal.vectors.ann.generation import Segment
 from crossmodal.vectors.ann.quantiser import Basis, sign_bits
 
-# With fewer rows a list, to gather them costs less than some numpy calls for each list.
+# Below this number of rows per list, one gather is cheaper than several numpy calls per list.
 _FEW_ROWS = 64
-# Rows whose bits are compared at once: what stays in a core's cache.
+# Rows compared at once: what fits into a core's cache.
 _GROUP_ROWS = 8192
 _BUFFER_ITEMS = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Turn the number of differing bits into a score, for each of the lists to go through."""
+    """Map Hamming distances to scores: one affine function per list."""
 
     bits: np.ndarray
-    """(num_words, lists) uint64, of the query as seen from each centre."""
+    """(num_words, lists) uint64: sign bits of the query minus each centroid."""
     base: np.ndarray
     """(lists,) float32."""
     slope: np.ndarray
@@ -32,7 +32,7 @@ class Estimate:
 
     @classmethod
     def of(cls, basis: Basis, gaps: np.ndarray) -> Estimate:
-        """Return it for the (lists, dim) differences between a query and the centres."""
+        """Return the estimate for (lists, dim) differences between a query and the centroids."""
         lean = 2 * basis.gain * np.abs(gaps).mean(axis=1)
         return cls(
             np.ascontiguousarray(sign_bits(gaps).T),
@@ -42,18 +42,18 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Scanned:
-    """Hold the estimates of the rows of some lists, one list after another."""
+class EstimatedScores:
+    """Hold the estimated scores of the rows of some lists, list after list."""
 
     starts: np.ndarray
     """(lists,) int64: the first row of each."""
     sizes: np.ndarray
     """(lists,) int64."""
     scores: np.ndarray
-    """(m,) float32; -inf for a row that does not count."""
+    """(m,) float32; -inf for a row that is masked out."""
 
     def rows(self, positions: np.ndarray) -> np.ndarray:
-        """Return which rows of the segment, (n,) int64, stand at these positions."""
+        """Return the segment rows, (n,) int64, at positions in ``scores``."""
         ends = np.cumsum(self.sizes)
         number = np.searchsorted(ends, positions, side="right")
         return np.asarray(positions + (self.starts + self.sizes - ends)[number])
@@ -61,8 +61,8 @@ class Scanned:
 
 def scan(
     segment: Segment, mask: np.ndarray | None, lists: np.ndarray, estimate: Estimate
-) -> Scanned:
-    """Estimate the scores of the rows of these lists; ``mask``, (n,) bool, says which count."""
+) -> EstimatedScores:
+    """Estimate the scores of the rows of ``lists``; ``mask``, (n,) bool, excludes rows."""
     starts = segment.starts[lists]
     sizes = segment.starts[lists + 1] - starts
     if sizes.sum() < _FEW_ROWS * len(lists):
@@ -76,13 +76,13 @@ def scan(
     if mask is not None and len(scores):
         passing = [mask[first : first + n] for first, n in zip(starts, sizes, strict=True)]
         scores[~np.concatenate(passing)] = -np.inf
-    return Scanned(starts, sizes, scores)
+    return EstimatedScores(starts, sizes, scores)
 
 
 def _compare_gathered(
     bits: np.ndarray, starts: np.ndarray, sizes: np.ndarray, asked: np.ndarray
 ) -> np.ndarray:
-    """Return (m,) uint16: in how many bits the rows of each list differ from what it is asked."""
+    """Return (m,) uint16 Hamming distances between the rows of each list and its query bits."""
     num_words = len(asked)
     number = np.repeat(np.arange(len(sizes)), sizes)
     before = np.cumsum(sizes) - sizes
@@ -93,10 +93,10 @@ def _compare_gathered(
 
 
 def _compare_by_list(lists: list[np.ndarray], sizes: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """Return what ``_compare_gathered`` does, of lists that are (num_words, m) uint64 each."""
+    """Return the same as ``_compare_gathered`` for lists of (num_words, m) uint64 each."""
     num_words = len(asked)
     differing = np.empty(int(sizes.sum()), dtype=np.uint16)
-    # Fresh memory costs more than what is done in it, hence one buffer for all groups.
+    # Allocating costs more than computing here, hence one buffer for all groups.
     room = num_words * (_GROUP_ROWS + int(sizes.max(initial=0)))
     words, counts = np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.uint8)
     columns = asked.T[:, :, None]
@@ -116,7 +116,7 @@ def _compare_by_list(lists: list[np.ndarray], sizes: np.ndarray, asked: np.ndarr
 
 
 def _groups(sizes: np.ndarray) -> Iterator[slice]:
-    """Yield runs of lists that hold about as many rows as are compared at once."""
+    """Yield slices of lists that together hold about ``_GROUP_ROWS`` rows."""
     group = np.cumsum(sizes) // _GROUP_ROWS
     borders = np.flatnonzero(np.diff(group, prepend=-1, append=-2))
     for start, stop in pairwise(borders.tolist()):
@@ -125,9 +125,10 @@ def _groups(sizes: np.ndarray) -> Iterator[slice]:
 
 @contextmanager
 def _short_buffer() -> Iterator[None]:
-    """Let numpy, in this thread, take an operand for a row as it is: half the time of a comparison.
+    """Shrink numpy's ufunc buffer in this thread, which halves the time of a comparison.
 
-    Where two rows fit into its buffer, it copies the operand of each as often as the row is long.
+    With its default size numpy copies a broadcast operand into the buffer once per element of a
+    row.
     """
     before = np.setbufsize(_BUFFER_ITEMS)
     try:

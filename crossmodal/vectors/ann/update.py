@@ -1,8 +1,8 @@
-"""Bring the codes of a list up to date with DuckDB: add, forget, merge, or build anew.
+"""Bring the codes of a list up to date with DuckDB: add, delete, merge, or rebuild.
 
-Files are only ever added; a transaction that names the new manifest makes them valid, and only
-then are older files removed. Killed at any point, the list has its old codes or its new ones.
-Vectors are read in short turns, so that writers get in between.
+New files are written first; one transaction then names the new manifest, and only after that are
+old files removed. A process killed at any point leaves either the old codes or the new ones.
+Vectors are read in short transactions, so that writers are not blocked.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from crossmodal.vectors.ann.files import (
 from crossmodal.vectors.ann.generation import OpenCodes, fingerprint_of, folder_of, open_codes
 from crossmodal.vectors.ann.quantiser import Basis, encode, learn, lists_for, sample_size
 from crossmodal.vectors.ann.reading import vector_blocks
-from crossmodal.vectors.ann.segments import Pile, forget, merge
+from crossmodal.vectors.ann.segments import SegmentBuilder, forget, merge
 
 MIN_CODED = 50_000
-"""With fewer vectors exact search answers in 40 ms (by codes in 2) and needs no codes."""
+"""Below this number of vectors no codes are built: exact search answers in 40 ms (codes: 2 ms)."""
 _TURN_ROWS = 65_536
 _SEGMENT_ROWS = 1_048_576
 _RELEARN_GROWTH = 2
@@ -50,7 +50,7 @@ _MAX_DEAD_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodesUpdate:
-    """Say what was done to the codes of a list."""
+    """Report what an update did to the codes of a list."""
 
     action: str
     """none (too few vectors), current, updated, built, or failed."""
@@ -59,13 +59,13 @@ class CodesUpdate:
     num_vectors: int = 0
     size_bytes: int = 0
     detail: str = ""
-    """Why the codes were built anew, or why that failed."""
+    """Why the codes were rebuilt, or why that failed."""
 
 
 def update_codes(
     collection: Collection, vectors: VectorList, min_vectors: int = MIN_CODED
 ) -> CodesUpdate:
-    """Make the codes of a list agree with its vectors; drop them where there are few.
+    """Bring the codes of a list in step with its vectors; drop them if the list is short.
 
     A second process that updates the same list waits for the first. A full disk or a folder that
     cannot be written is no error: searches stay exact, and ``detail`` says why.
@@ -77,7 +77,7 @@ def update_codes(
     with collection.read() as con:
         num_stored = num_vectors(con, vectors)
         valid = valid_codes(con, vectors)
-    # Those that a list has are kept until it is half as long, lest they come and go.
+    # Hysteresis: existing codes are dropped only below half the limit.
     if num_stored < max(1, min_vectors if valid is None else min_vectors // 2):
         if valid is not None:
             _drop(collection, vectors, folder)
@@ -124,7 +124,7 @@ def _extend(
     live: Live,
     detail: str,
 ) -> CodesUpdate:
-    """Write a generation that covers what is live, and make it valid."""
+    """Write a generation that covers all live vectors, and publish it."""
     num_old = old.manifest.num_live
     still = live.chunk_ids[live.seqs <= old.manifest.covered_seq]
     segments = forget(folder, old, still)
@@ -155,14 +155,14 @@ def _extend(
 
 
 def _valid(manifest: Manifest) -> Valid:
-    """Return what the ledger keeps of a generation that nobody has audited yet."""
+    """Return the ledger's record of a generation that was not audited yet."""
     return Valid(
         manifest.token, manifest.basis.name, manifest.covered_seq, manifest.num_live, audit=None
     )
 
 
 def _learn(collection: Collection, vectors: VectorList, num_live: int) -> Basis:
-    """Learn the basis from vectors that are spread evenly over the list."""
+    """Learn the basis from a uniform sample of the list."""
     one_in = max(1, num_live // sample_size(num_live))
     with collection.read() as con:
         blocks = list(
@@ -173,7 +173,7 @@ def _learn(collection: Collection, vectors: VectorList, num_live: int) -> Basis:
 
 
 def first_manifest(folder: Path, vectors: VectorList, basis: Basis, num_trained: int) -> Manifest:
-    """Write a basis; return the manifest, not written yet, of codes that cover nothing."""
+    """Write a basis; return an unwritten manifest without segments."""
     arrays = {"mean": basis.mean, "rotation": basis.rotation, "centres": basis.centres}
     return Manifest(
         token=new_token(),
@@ -189,11 +189,11 @@ def first_manifest(folder: Path, vectors: VectorList, basis: Basis, num_trained:
 def _encode_new(
     collection: Collection, vectors: VectorList, folder: Path, old: OpenCodes, live: Live
 ) -> list[SegmentFiles]:
-    """Write segments of the vectors that came after the old codes."""
+    """Write segments for the vectors that are newer than the old codes."""
     new = live.seqs[live.seqs > old.manifest.covered_seq]
     segments = []
     for first in range(0, len(new), _SEGMENT_ROWS):
-        pile = Pile(old.basis)
+        builder = SegmentBuilder(old.basis)
         part = new[first : first + _SEGMENT_ROWS]
         for start in range(0, len(part), _TURN_ROWS):
             turn = part[start : start + _TURN_ROWS]
@@ -201,13 +201,13 @@ def _encode_new(
             with collection.read() as con:
                 blocks = list(vector_blocks(con, vectors, "seq BETWEEN $first AND $last", between))
             for chunk_ids, block in blocks:
-                pile.add(chunk_ids, encode(old.basis, block))
-        segments += pile.write(folder)
+                builder.add(chunk_ids, encode(old.basis, block))
+        segments += builder.write(folder)
     return segments
 
 
 def _tidy(folder: Path, manifest: Manifest, basis: Basis) -> Manifest:
-    """Merge segments when many are small, and rewrite those that are mostly deleted vectors."""
+    """Merge segments if many are small, and compact those with many deleted rows."""
     parts = manifest.segments
     small = [part for part in parts if part.num_rows < manifest.num_rows / 4]
     stale = [p for p in parts if p.num_rows - p.num_live > _MAX_DEAD_SHARE * p.num_rows]

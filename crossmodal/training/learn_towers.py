@@ -1,0 +1,217 @@
+"""Train towers by the contrastive losses and keep the epoch of the best dev recall.
+
+One caption a picture a batch; what fits another picture of the batch is no negative. The factor
+before the loss is the model's own, exp(logit_scale), and is learned. Invariant: one seed gives one
+set of weights on one machine, whether or not the training was killed between two epochs.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from crossmodal.encoders.forward import is_out_of_memory
+from crossmodal.errors import TrainingFailed
+from crossmodal.training.checkpoint import Checkpoint
+from crossmodal.training.head import Epoch, one_thread, rate_share
+from crossmodal.training.losses import Batch, loss_of
+from crossmodal.training.material import Ints, Material, by_picture, drawn_hard, hard_by_text
+from crossmodal.training.recall import Recall
+from crossmodal.training.spec import TowerSpec
+from crossmodal.training.towers import TextTower, Weights
+
+if TYPE_CHECKING:
+    import torch
+
+_MAX_SCALE = 100.0
+
+
+@dataclass(slots=True)
+class LearnedTowers:
+    """Hold the best weights and the way there."""
+
+    weights: Weights
+    """Empty where no epoch was better than the base."""
+    best: Recall
+    best_epoch: int = 0
+    epochs: list[Epoch] = field(default_factory=list)
+
+
+def learn_towers(
+    tower: TextTower,
+    train: Material,
+    dev: Material,
+    spec: TowerSpec,
+    checkpoint: Checkpoint,
+    tick: Callable[[Epoch], None],
+) -> LearnedTowers:
+    """Return the weights of the epoch with the best dev recall; the tower holds the last one's.
+
+    Raises:
+        TrainingFailed: the loss is no number, or memory runs out, and no epoch before was better.
+        PathError: the state after an epoch cannot be kept.
+    """
+    with one_thread():
+        learner = _Learner(tower, train, spec)
+        learned = LearnedTowers({}, tower.encoded(dev).recall())
+        if state := checkpoint.load():
+            learned = learner.restore(state)
+            for epoch in learned.epochs:
+                tick(epoch)
+        while not _is_over(learned, spec):
+            loss = _tried(learner, learned, spec)
+            if loss is None:
+                break  # the last good epoch is kept
+            found = Epoch(loss, tower.encoded(dev).recall())
+            learned.epochs.append(found)
+            if found.dev.total > learned.best.total:
+                learned.weights, learned.best = tower.weights(), found.dev
+                learned.best_epoch = len(learned.epochs)
+            checkpoint.save(learner.state(learned))
+            tick(found)
+    return learned
+
+
+def _is_over(learned: LearnedTowers, spec: TowerSpec) -> bool:
+    num = len(learned.epochs)
+    return num >= spec.epochs or num - learned.best_epoch >= spec.patience
+
+
+def _tried(learner: _Learner, learned: LearnedTowers, spec: TowerSpec) -> float | None:
+    """Return the loss of the next epoch; None where it failed and an earlier one was good."""
+    number = len(learned.epochs) + 1
+    try:
+        loss = learner.epoch()
+        problem = f"the loss of epoch {number} is {loss}: take a smaller --learning-rate than "
+        problem += f"{spec.learning_rate:g}"
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        loss = math.nan
+        problem = f"memory ran out in epoch {number}: take a smaller --batch-size than "
+        problem += f"{spec.batch_size}"
+    if math.isfinite(loss):
+        return loss
+    if learned.best_epoch:
+        return None
+    raise TrainingFailed(problem)
+
+
+class _Learner:
+    """Take steps; keeps the optimiser and the draw of batches."""
+
+    def __init__(self, tower: TextTower, train: Material, spec: TowerSpec) -> None:
+        import torch
+
+        self._tower, self._train, self._spec = tower, train, spec
+        self._kind = tower.own_loss if spec.loss == "auto" else spec.loss
+        self._draw = np.random.default_rng(spec.seed)
+        self._captions = by_picture(train)
+        self._hard = hard_by_text(train)
+        self._bias = tower.bias
+        moving = dict(tower.moving())
+        if self._bias is None:
+            self._bias = torch.zeros((), device=tower.device)
+            if self._kind == "siglip":  # of a model that was trained by softmax
+                self._bias = torch.nn.Parameter(_first_bias(tower, train))
+                moving["bias"] = self._bias
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in moving.values() if p.ndim > 1]},
+            {"params": [p for p in moving.values() if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        self._optimiser = torch.optim.AdamW(
+            groups, lr=spec.learning_rate, weight_decay=spec.weight_decay
+        )
+        self._num_steps = spec.epochs * math.ceil(len(train.images) / spec.batch_size)
+        self._step = 0
+
+    def epoch(self) -> float:
+        """Go once through the pictures, each with one of its captions; return the mean loss."""
+        order = self._draw.permutation(len(self._train.images))
+        size = self._spec.batch_size
+        batches = [order[start : start + size] for start in range(0, len(order), size)]
+        return float(np.mean([self._take(batch) for batch in batches if len(batch) > 1]))
+
+    def state(self, learned: LearnedTowers) -> dict[str, Any]:
+        """Return all that is needed to go on from here."""
+        return {
+            "weights": self._tower.weights(),
+            "bias": None if self._bias is None else self._bias.detach(),
+            "optimiser": self._optimiser.state_dict(),
+            "draw": json.dumps(self._draw.bit_generator.state),
+            "step": self._step,
+            "best_weights": learned.weights,
+            "best_epoch": learned.best_epoch,
+            "best": _plain(learned.best),
+            "epochs": [[epoch.loss, *_plain(epoch.dev)] for epoch in learned.epochs],
+        }
+
+    def restore(self, state: dict[str, Any]) -> LearnedTowers:
+        """Go back to a state, and return what had been learned by then."""
+        import torch
+
+        self._tower.put(state["weights"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._draw.bit_generator.state = json.loads(state["draw"])
+        self._step = state["step"]
+        with torch.no_grad():
+            if self._bias is not None:
+                self._bias.copy_(state["bias"])
+        best = {name: w.to(self._tower.device) for name, w in state["best_weights"].items()}
+        epochs = [Epoch(loss, Recall(*dev)) for loss, *dev in state["epochs"]]
+        return LearnedTowers(best, Recall(*state["best"]), state["best_epoch"], epochs)
+
+    def _take(self, pictures: Ints) -> float:
+        import torch
+
+        captions = np.array([self._draw.choice(self._captions[p]) for p in pictures])
+        share = rate_share(self._step, self._num_steps, self._spec.warm_up)
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._spec.learning_rate * share
+        self._step += 1
+        with torch.autocast(self._tower.device, torch.bfloat16, self._tower.device == "cuda"):
+            loss = self._loss(pictures, captions)
+        self._optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimiser.step()
+        return float(loss.detach())
+
+    def _loss(self, pictures: Ints, captions: Ints) -> torch.Tensor:
+        import torch
+
+        tower, train = self._tower, self._train
+        hard = drawn_hard(self._hard, captions, self._draw)
+        against = None
+        if hard is not None:
+            rows, places = hard
+            of_hard = tower.images(train, places, hard=True)
+            against = (torch.from_numpy(rows).to(tower.device), of_hard)
+        batch = Batch(
+            images=tower.images(train, pictures),
+            texts=tower.texts([train.words[caption] for caption in captions]),
+            keys=torch.from_numpy(train.text_keys[captions]).to(tower.device),
+            hard=against,
+        )
+        assert self._bias is not None
+        return loss_of(self._kind, batch, tower.scale.exp().clamp(max=_MAX_SCALE), self._bias)
+
+
+def _first_bias(tower: TextTower, train: Material) -> torch.Tensor:
+    """Return the bias with which right pairs begin at even odds, from a few of them."""
+    import torch
+
+    places = np.arange(min(64, len(train.words)))
+    with tower.still():
+        texts = tower.texts([train.words[place] for place in places])
+        images = tower.images(train, train.picture_of[places])
+        cosine = (texts * images).sum(dim=1).mean()
+        return torch.as_tensor(-tower.scale.exp().clamp(max=_MAX_SCALE) * cosine).detach()
+
+
+def _plain(found: Recall) -> list[float]:
+    return [found.at_1, found.at_10]

@@ -1,0 +1,79 @@
+"""Say how far a batch of texts and pictures is from finding each other.
+
+CLIP's symmetric softmax (Radford and others, ICML 2021), or SigLIP's sigmoid (Zhai and others, ICCV
+2023). What fits another row of the batch is no negative; a hard negative is one for its own text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Hold unit vectors: text i was written for picture i."""
+
+    images: torch.Tensor
+    """(n, dim)."""
+    texts: torch.Tensor
+    """(n, dim)."""
+    keys: torch.Tensor
+    """(n,): equal words, equal keys."""
+    hard: tuple[torch.Tensor, torch.Tensor] | None = None
+    """Rows, and for each of them the vector of a picture that does not fit its text."""
+
+
+def loss_of(kind: str, batch: Batch, scale: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """Return the loss of a batch: ``clip`` with a scale, ``siglip`` with a bias too."""
+    import torch
+
+    scores = scale * batch.texts @ batch.images.T
+    own = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
+    also_right = (batch.keys[:, None] == batch.keys[None, :]) & ~own
+    against = _against(batch, scale)
+    if kind == "siglip":
+        return _sigmoid(scores + bias, own, also_right, against, bias)
+    return _softmax(scores.masked_fill(also_right, -torch.inf), against)
+
+
+def _softmax(scores: torch.Tensor, against: torch.Tensor | None) -> torch.Tensor:
+    import torch
+
+    right = torch.arange(len(scores), device=scores.device)
+    entropy = torch.nn.functional.cross_entropy
+    of_texts = scores if against is None else torch.cat([scores, against[:, None]], dim=1)
+    return (entropy(of_texts, right) + entropy(scores.T, right)) / 2
+
+
+def _sigmoid(
+    scores: torch.Tensor,
+    own: torch.Tensor,
+    also_right: torch.Tensor,
+    against: torch.Tensor | None,
+    bias: torch.Tensor,
+) -> torch.Tensor:
+    import torch
+
+    log_sigmoid = torch.nn.functional.logsigmoid
+    each = -log_sigmoid(torch.where(own, scores, -scores)).masked_fill(also_right, 0.0)
+    total = each.sum()
+    if against is not None:
+        there = against > -torch.inf
+        total = total - log_sigmoid(-(against[there] + bias)).sum()
+    return total / len(scores)
+
+
+def _against(batch: Batch, scale: torch.Tensor) -> torch.Tensor | None:
+    """Return (n,) the score of each text with its hard negative; -inf where it has none."""
+    import torch
+
+    if batch.hard is None:
+        return None
+    rows, images = batch.hard
+    scores = scale * (batch.texts[rows] * images).sum(dim=1)
+    none = torch.full((len(batch.texts),), -torch.inf, device=scores.device, dtype=scores.dtype)
+    return none.index_put((rows,), scores)

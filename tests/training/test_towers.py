@@ -1,0 +1,266 @@
+"""A trained text tower is an ordinary model: it loads, is registered, and one seed is one model."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from huggingface_hub import ModelCard
+from safetensors import safe_open
+
+from crossmodal.encoders.cache import load_version
+from crossmodal.errors import ConsentNeeded, ModelMismatch, PairsError, PathError, TrainingFailed
+from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.read.stored_vectors import num_vectors
+from crossmodal.ledger.write import model_versions
+from crossmodal.models.lineage import lineage_of
+from crossmodal.models.training_items import training_hashes
+from crossmodal.records import ModelVersion, VectorList
+from crossmodal.spaces.add import add_space
+from crossmodal.spaces.fit import SpaceSpec
+from crossmodal.training.checkpoint import Checkpoint
+from crossmodal.training.head import Epoch
+from crossmodal.training.learn_towers import LearnedTowers, learn_towers
+from crossmodal.training.prepare import prepare
+from crossmodal.training.spec import FinetuneSpec, Prepared, TowerSpec, Tuned
+from crossmodal.training.towers import TextTower
+from crossmodal.training.tune_towers import (
+    checkpoint_of,
+    register_model,
+    tune_towers,
+    write_tuned,
+)
+from tests.evaluation.conftest import Album, embed, load
+from tests.tiny_model import build_tiny_dual_encoder, build_tiny_siglip
+
+TOWER = TowerSpec(epochs=4, batch_size=16, learning_rate=3e-3, patience=4)
+
+
+@pytest.fixture
+def own(album: Album, tmp_path: Path) -> Collection:
+    return Collection(shutil.copy(album.collection, tmp_path / "own.duckdb"))
+
+
+@pytest.fixture
+def pairs(album: Album, tmp_path: Path) -> str:
+    path = tmp_path / "pairs.csv"
+    with path.open("w", newline="") as table:
+        rows = [(str(picture), f"number {n}") for n, picture in enumerate(album.pictures)]
+        csv.writer(table).writerows([("path", "caption"), *rows])
+    return str(path)
+
+
+def spec_of(pairs: str) -> FinetuneSpec:
+    return FinetuneSpec(
+        pairs=pairs, depth="text", device="cpu", name="ours", dev_share=0.3, tower=TOWER
+    )
+
+
+def easy(own: Collection, spec: FinetuneSpec) -> Prepared:
+    """Return what there is to learn; random weights get better at what they see, so that is dev."""
+    prepared = prepare(own, spec)
+    return replace(prepared, dev=prepared.train)
+
+
+def nothing(epoch: Epoch) -> None:
+    pass
+
+
+def tuned_by(own: Collection, spec: FinetuneSpec) -> tuple[Prepared, Tuned]:
+    prepared = easy(own, spec)
+    return prepared, tune_towers(prepared, spec, checkpoint_of(own, prepared, spec), nothing)
+
+
+def registered(own: Collection, spec: FinetuneSpec) -> tuple[Tuned, ModelVersion]:
+    prepared, tuned = tuned_by(own, spec)
+    written = write_tuned(own, prepared, tuned, spec)
+    with own.write() as con:
+        return tuned, register_model(con, written, prepared, tuned, spec, "run")
+
+
+def test_trained_model_is_a_folder_beside_the_collection_that_loads(
+    own: Collection, pairs: str, album: Album
+) -> None:
+    tuned, version = registered(own, spec_of(pairs))
+    assert version.name == f"{own.path}.models/ours"
+    encoder = load_version(version, "cpu")
+    assert tuned.proof_vectors is not None
+    np.testing.assert_allclose(
+        encoder.encode_queries(tuned.proof_texts), tuned.proof_vectors, atol=1e-4
+    )
+    assert tuned.best.dev.total > tuned.base.dev.total
+
+
+def test_pictures_keep_the_vectors_of_the_locked_tower(own: Collection, pairs: str) -> None:
+    _, version = registered(own, spec_of(pairs))
+    with own.read() as con:
+        live = model_versions.live(con)
+        assert live is not None
+        parent = live.joint
+        assert num_vectors(con, VectorList(version, "image")) == num_vectors(
+            con, VectorList(parent, "image")
+        )
+        differing = con.execute(
+            f"SELECT count(*) FROM vector_{parent.id}_image p JOIN vector_{version.id}_image o "
+            "USING (chunk_id) WHERE p.v <> o.v"
+        ).fetchall()
+    assert differing == [(0,)]
+    # And the folder's own image tower gives them.
+    pixels = np.random.default_rng(3).integers(0, 255, (2, 32, 32, 3), np.uint8)
+    of_parent = load_version(parent, "cpu").encode_images(pixels).vectors
+    np.testing.assert_array_equal(
+        load_version(version, "cpu").encode_images(pixels).vectors, of_parent
+    )
+
+
+def test_lineage_and_card_say_what_it_was_made_of(own: Collection, pairs: str) -> None:
+    tuned, version = registered(own, spec_of(pairs))
+    with own.read() as con:
+        made = lineage_of(con, version.id or 0)
+        assert training_hashes(con, [version.id or 0], "text")
+    assert made is not None
+    assert (made.how["kind"], made.how["depth"]) == ("training", "text")
+    assert not made.needs_parent
+    data = ModelCard.load(Path(version.name) / "README.md").data
+    assert data.base_model_relation == "finetune"
+    assert data.data_digest == made.how["data_digest"]
+    found = {result.metric_type: result.metric_value for result in data.eval_results or []}
+    assert found["recall@1"] == round(tuned.best.dev.at_1, 4)
+
+
+def test_same_seed_gives_the_same_weights_and_another_others(own: Collection, pairs: str) -> None:
+    spec = spec_of(pairs)
+    other = replace(spec, tower=replace(TOWER, seed=1))
+    prepared = easy(own, spec)
+    hashes = []
+    for given in (spec, spec, other):
+        kept = checkpoint_of(own, prepared, given)
+        hashes.append(tune_towers(prepared, given, kept, nothing).weights_hash)
+        kept.clear()
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def learned_from(
+    own: Collection, spec: FinetuneSpec, folder: Path, tick: Callable[[Epoch], None]
+) -> LearnedTowers:
+    prepared = easy(own, spec)
+    tower = TextTower(prepared.parent, "cpu")
+    return learn_towers(tower, prepared.train, prepared.dev, spec.tower, Checkpoint(folder), tick)
+
+
+def test_broken_off_training_goes_on_and_ends_with_the_same_weights(
+    own: Collection, pairs: str, tmp_path: Path
+) -> None:
+    spec = spec_of(pairs)
+    whole = learned_from(own, spec, tmp_path / "whole", nothing)
+    seen: list[Epoch] = []
+
+    def break_off(epoch: Epoch) -> None:
+        seen.append(epoch)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        learned_from(own, spec, tmp_path / "parts", break_off)
+    rest = learned_from(own, spec, tmp_path / "parts", nothing)
+    assert [e.loss for e in rest.epochs] == [e.loss for e in whole.epochs]
+    for name, weights in whole.weights.items():
+        np.testing.assert_array_equal(weights.numpy(), rest.weights[name].numpy())
+
+
+def test_torn_state_is_begun_anew(tmp_path: Path) -> None:
+    kept = Checkpoint(tmp_path / "kept")
+    kept.save({"step": 3})
+    assert kept.load() == {"step": 3}
+    (tmp_path / "kept" / "epoch.pt").write_bytes(b"PK torn")
+    assert kept.load() is None
+
+
+def test_loss_that_is_no_number_ends_in_a_sentence_and_registers_nothing(
+    own: Collection, pairs: str
+) -> None:
+    spec = replace(spec_of(pairs), tower=replace(TOWER, learning_rate=1e30))
+    prepared = prepare(own, spec)
+    with pytest.raises(TrainingFailed, match=r"no|take a smaller --learning-rate"):
+        tune_towers(prepared, spec, checkpoint_of(own, prepared, spec), nothing)
+
+
+def test_folder_that_holds_something_else_is_refused_before_learning(
+    own: Collection, pairs: str, tmp_path: Path
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("mine")
+    spec = replace(spec_of(pairs), out=str(tmp_path / "full"))
+    with pytest.raises(PathError, match="is not empty"):
+        tuned_by(own, spec)
+
+
+def test_space_has_no_towers_to_train(own: Collection, pairs: str) -> None:
+    added = add_space(str(own.path), SpaceSpec(kind="centring", dim=0, name="centred"))
+    with pytest.raises(ModelMismatch, match=r"is a space and has no towers .* --model "):
+        prepare(own, replace(spec_of(pairs), model=added.name))
+
+
+@pytest.mark.parametrize("build", [build_tiny_siglip, build_tiny_dual_encoder])
+def test_other_kinds_of_model_are_trained_by_their_own_loss(
+    album: Album, tmp_path: Path, pairs: str, build: Callable[[Path], Path]
+) -> None:
+    directory = build(tmp_path / "base")
+    collection = Collection(tmp_path / "other.duckdb")
+    embed(collection, album.pictures, load(directory))
+    tuned, version = registered(collection, spec_of(pairs))
+    kind = json.loads((Path(version.name) / "config.json").read_text())["model_type"]
+    assert ("logit_bias" in tuned.weights) == (kind == "siglip")
+    load_version(version, "cpu")
+
+
+@pytest.mark.parametrize("depth", ["lora", "full"])
+def test_both_towers_end_in_a_model_with_the_base_s_own_names(
+    own: Collection, pairs: str, depth: str
+) -> None:
+    if depth == "lora":
+        pytest.importorskip("peft")
+    tower = replace(TOWER, epochs=2, learning_rate=1e-2 if depth == "lora" else 3e-3)
+    spec = replace(spec_of(pairs), depth=depth, consent=True, tower=tower)
+    tuned, version = registered(own, spec)
+    with own.read() as con:
+        live = model_versions.live(con)
+        assert live is not None
+        # Its pictures look otherwise to it: a backfill has to see them again.
+        assert num_vectors(con, VectorList(version, "image")) == 0
+    assert names_of(Path(version.name)) == names_of(Path(live.joint.name))
+    pixels = np.random.default_rng(3).integers(0, 255, (2, 32, 32, 3), np.uint8)
+    of_base = load_version(live.joint, "cpu").encode_images(pixels).vectors
+    assert np.abs(load_version(version, "cpu").encode_images(pixels).vectors - of_base).max() > 1e-4
+    assert tuned.best.dev.total > tuned.base.dev.total
+
+
+def names_of(folder: Path) -> set[str]:
+    with safe_open(folder / "model.safetensors", "np") as weights:
+        return set(weights.keys())
+
+
+def test_full_says_what_it_takes_and_waits_for_consent(own: Collection, pairs: str) -> None:
+    spec = replace(spec_of(pairs), depth="full")
+    with pytest.raises(ConsentNeeded, match=r"would take .* for 4 epochs .* say --consent"):
+        tuned_by(own, spec)
+
+
+def test_picture_that_is_gone_since_is_named(own: Collection, pairs: str, tmp_path: Path) -> None:
+    spec = replace(spec_of(pairs), depth="full", consent=True)
+    prepared = easy(own, spec)
+    gone = replace(prepared.train.pictures[0], uri=str(tmp_path / "gone.png"))
+    train = replace(prepared.train, pictures=(gone, *prepared.train.pictures[1:]))
+    with pytest.raises(PairsError, match=r"gone.png can be learned from no more"):
+        tune_towers(
+            replace(prepared, train=train, dev=train),
+            spec,
+            checkpoint_of(own, prepared, spec),
+            nothing,
+        )
