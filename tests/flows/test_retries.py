@@ -52,7 +52,7 @@ def test_stage_that_takes_too_long_ends_and_says_so(tmp_path: Path) -> None:
     @stage("nap")
     def nap(run: Run, seconds: float) -> str:
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:  # where an alarm is taken, as here, no sleep is cut short
+        while time.monotonic() < deadline:  # pytest has the alarm, so no sleep is cut short
             time.sleep(0.01)
         return "rested"
 
