@@ -110,12 +110,11 @@ def _learned(opened: Collection, prepared: Prepared, spec: FinetuneSpec) -> tupl
             register_tuned(con, prepared, tuned, spec, "benchmark")
         fill_spaces(opened, "benchmark")
         return tuned, spec.name
-    kept = checkpoint_of(opened, prepared, spec)
-    tuned = tune_towers(prepared, spec, kept, lambda epoch: print(epoch, file=sys.stderr))
+    tuned = tune_towers(opened, prepared, spec, lambda epoch: print(epoch, file=sys.stderr))
     written = write_tuned(opened, prepared, tuned, spec)
     with opened.write() as con:
         version = register_model(con, written, prepared, tuned, spec, "benchmark")
-    kept.clear()
+    checkpoint_of(opened, prepared, spec).clear()
     return tuned, version.label
 
 

@@ -1,7 +1,8 @@
 """Bring a collection in step with folders and buckets of files: the main job.
 
 discover -> choose models and rules -> plan -> embed (shard by shard, each committed) -> settle ->
-join the user's own columns -> calibrate -> check health -> verify -> report. What is already
+join the user's own columns -> calibrate -> check health -> compare saved searches -> verify ->
+report. What is already
 embedded is never embedded again; the ledger decides, not a cache.
 """
 
@@ -18,6 +19,7 @@ from tasks.health import check_health
 from tasks.models import choose_models
 from tasks.plan import choose_rules, plan_changes, preview
 from tasks.report import open_run, report
+from tasks.saved import alert_saved_searches
 from tasks.settle import settle
 from tasks.thumbnails import sample_thumbnails
 from tasks.vectors import calibrate_scores, fill_derived_spaces, update_codes
@@ -45,6 +47,7 @@ def index(params: IndexParams) -> dict[str, Any]:
         update_codes(run, lineup)
         calibrate_scores(run, lineup)
         check_health(run, lineup)
+        alert_saved_searches(run, params.device)
         verification = verify(run, lineup)
         thumbnails = sample_thumbnails(run, plan)
         return report(run, plan, verification, thumbnails, params.min_coverage)

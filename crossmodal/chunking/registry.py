@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DECODE_REVISION = 1
 """Raised when the same bytes would decode to other pixels; part of every preprocessing."""
 
-OCR_REVISION = "PP-OCRv6-small/1"
+OCR_REVISION = "PP-OCRv6-small/2"
 """Changed when the text in the same picture would be read differently."""
 
 _TEXT_RULES = ("text_chunker", "chunk_tokens", "overlap_tokens")

@@ -91,6 +91,22 @@ def _answer_file(file: Path, options: QueryOptions) -> None:
         typer.echo(json.dumps(each.extras | answer.to_dict(), default=str, ensure_ascii=False))
 
 
+@form_command("flows.params.asking:AskParams")
+def ask(given: dict[str, Any], as_json: JsonOption = False) -> None:
+    """Answer a question by sentences of the sources, word for word, each with its place."""
+    from crossmodal.search.cited import ask as find
+    from flows.params.asking import AskParams
+
+    params = checked(AskParams, given)
+    found = find(params.text, params.query_options())
+    if as_json:
+        print_json(found.to_dict())
+        return
+    print_tables([found.to_text_table()])
+    for notice in found.notices:
+        typer.echo(f"note: {notice}", err=True)
+
+
 def backfills(
     backfill_id: Annotated[
         str | None, typer.Argument(help="Show the partitions of this one.")

@@ -26,6 +26,7 @@ from crossmodal.cli.judgements import judgements
 from crossmodal.cli.quiet import quieten
 from crossmodal.cli.recommend import recommend
 from crossmodal.cli.reranker import reranker
+from crossmodal.cli.saved import saved
 from crossmodal.cli.serve import deploy, serve
 from crossmodal.cli.undo import undo
 from crossmodal.cli.watch import watch
@@ -36,6 +37,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     run.index,
     watch,
     ask.search,
+    ask.ask,
     recommend,
     create.pair,
     create.duplicates,
@@ -99,6 +101,7 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
         app.command()(drawn(command, arguments))
     app.add_typer(moderate.review)
     app.add_typer(judgements)
+    app.add_typer(saved)
     app.add_typer(space.space)
     app.add_typer(reranker)
     return app

@@ -44,20 +44,23 @@ def with_written(
 def _written(picture: Piece, ordinal: int, rules: ChunkRules, tools: CutTools) -> Iterator[Piece]:
     from crossmodal.chunking.passages.blocks import Block
     from crossmodal.chunking.passages.passages import passages
-    from crossmodal.recognition.ocr import text_reader
+    from crossmodal.recognition.ocr import paragraphs, text_reader
 
     pixels = _pixels(picture, rules)
     lines = text_reader().read(pixels) if pixels is not None else []
     if not lines:
         return
     facts = {"ocr_score": round(sum(line.score for line in lines) / len(lines), 3)}
-    block = Block(text="\n".join(line.text for line in lines), section=picture.section)
-    for passage in passages([block], rules, tools):
+    blocks = [
+        Block(text=text, section=picture.section, position={"paragraph": number})
+        for number, text in enumerate(paragraphs(lines), start=1)
+    ]
+    for passage in passages(blocks, rules, tools):
         yield replace(
             passage,
             kind=KIND,
             parent=ordinal,
-            position=picture.position,
+            position=picture.position | passage.position,
             facts=passage.facts | facts,
         )
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from crossmodal.ledger.read.status import Status
     from crossmodal.ledger.write.undo import Undone
     from crossmodal.models.catalogue import Entry
+    from crossmodal.search.cited import CitedAnswer
     from crossmodal.search.options import QueryOptions
     from crossmodal.search.service import Query, SearchService
 
@@ -123,6 +124,28 @@ class OpenCollection:
             raise FilterError("search either for texts or for a picture, not for both")
         queries = [_query(each, None) for each in text]
         return [hits_of(answer) for answer in self._service().ask_many(queries, options)]
+
+    def ask(
+        self, question: str, k: int = 5, where: Words = (), modalities: Words = ()
+    ) -> CitedAnswer:
+        """Return the sentences, rows and moments that answer a question, grouped by source.
+
+        Every quote stands word for word in its source, which is named with the page, the second,
+        the row or the message.
+
+        Args:
+            question: what to answer.
+            k: how many sources, 1 to 1000.
+            where: conditions, as for ``search``.
+            modalities: only chunks of these: image, text, audio; empty for all.
+
+        Raises:
+            FilterError, ParametersError: the question cannot be understood.
+            CollectionMissing, CollectionEmpty, ModelMismatch: before a model is loaded.
+        """
+        from crossmodal.search.cited import ask
+
+        return ask(question, self._options(k, where, modalities))
 
     def similar(
         self, example: int | Paths | Hit, k: int = 10, where: Words = (), modalities: Words = ()

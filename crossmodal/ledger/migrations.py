@@ -381,6 +381,19 @@ def m027_own_columns(con: duckdb.DuckDBPyConnection) -> None:
         ALTER TABLE worded_chunk ADD COLUMN language VARCHAR""")
 
 
+def m028_saved_searches(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for searches that alert, and for which contents were there when."""
+    con.execute("""
+        CREATE SEQUENCE content_seq;
+        CREATE TABLE known_content (
+            content_hash VARCHAR PRIMARY KEY, seq BIGINT NOT NULL DEFAULT nextval('content_seq'));
+        CREATE TABLE saved_search (
+            name VARCHAR PRIMARY KEY, text VARCHAR NOT NULL, conditions VARCHAR[] NOT NULL,
+            modalities VARCHAR[] NOT NULL, min_strength VARCHAR NOT NULL,
+            told_seq BIGINT NOT NULL, num_told BIGINT NOT NULL, saved_at TIMESTAMPTZ NOT NULL,
+            told_at TIMESTAMPTZ)""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -409,6 +422,7 @@ STEPS: tuple[Step, ...] = (
     m025_health,
     m026_aliases,
     m027_own_columns,
+    m028_saved_searches,
 )
 LATEST = len(STEPS)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import duckdb
 import numpy as np
@@ -71,12 +71,21 @@ class Page:
     notices: tuple[str, ...] = ()
 
 
+class Grown(Protocol):
+    """Let further hits join a ranking."""
+
+    def __call__(self, ranking: Sequence[Ranked], *, calibrated: bool) -> list[Ranked]:
+        """Return the ranking with them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Beside:
     """Say what counts beside the vectors."""
 
     is_wanted: Callable[[Hit], bool] | None = None
     words: Words = field(default_factory=Words)
+    grown: Grown | None = None
+    """Lets neighbours of the best join them."""
 
 
 class Ranked(NamedTuple):
@@ -125,7 +134,7 @@ def merged(
             )
             for (found, vector), answer in zip(vectors.items(), answers, strict=True)
         ]
-        page, is_enough = page_of(lists, options, window, beside.is_wanted)
+        page, is_enough = page_of(lists, options, window, beside)
         ran_out = beside.words.among is not None or all(len(a.hits) < depth for a in answers)
         if is_enough or ran_out:
             reasons = dict.fromkeys(a.notice.reason for a in answers if a.notice.reason)
@@ -201,11 +210,15 @@ def page_of(
     lists: Sequence[ListHits],
     options: QueryOptions,
     window: int,
-    is_wanted: Callable[[Hit], bool] | None = None,
+    beside: Beside | None = None,
 ) -> tuple[Page, bool]:
     """Return the page of what the lists found, and whether reading deeper would not change it."""
+    beside = beside or Beside()
     ranking = ranked(lists, window)
     calibrated = all(found.merits is not None for found in lists if found.hits)
+    if beside.grown:
+        ranking = beside.grown(ranking, calibrated=calibrated)
+    is_wanted = beside.is_wanted
     least = least_merit(options.min_strength) if calibrated else float("-inf")
     shown = [r for r in ranking if r.standing >= least and (not is_wanted or is_wanted(r.hit))]
     end = options.offset + options.k
@@ -282,7 +295,7 @@ def words_page(
         cosines = np.array([score for _, score in wanted], np.float32)
         found = ListHits([hit for hit, _ in wanted], cosines, None)
         plain = replace(options, min_strength=None)
-        page, is_enough = page_of([found], plain, window, beside.is_wanted)
+        page, is_enough = page_of([found], plain, window, Beside(beside.is_wanted))
         if is_enough or depth >= len(matches.chunk_ids):
             return replace(page, notices=beside.words.notices)
         depth *= _WIDENING

@@ -33,3 +33,5 @@ class QueryOptions:
     """A reranker that takes longer changes nothing; 0: it may take as long as it likes."""
     window: int = 0
     """How many of a list's nearest are ordered by merit among themselves; 0: what suits k."""
+    neighbours: float = 0.0
+    """How much of a passage's merit its pictures get, 0 to 1; 0: pictures stand by themselves."""

@@ -34,6 +34,7 @@ from crossmodal.search.lists import (
 )
 from crossmodal.search.many import merged_many
 from crossmodal.search.merge import Beside, Page, merged, words_page
+from crossmodal.search.neighbours import Growth
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.parts import Part, combine, parts_of, title_of
 from crossmodal.search.reranking import Asker, second_stage
@@ -201,7 +202,7 @@ class SearchService:
         Refuses a wrong filter before a model is loaded.
         """
         where_in(con, options.where)
-        if self._memory:
+        if self._memory or options.neighbours:
             options = replace(options, modalities=())
         return choose_lists(con, self.collection.path, options)
 
@@ -246,8 +247,10 @@ class _Search:
         where = where_in(con, self.options.where)
         codes = codes_beside(self.collection.path)
         words = words_of(con, query.text if query.has_words else "", self.options, where)
-        beside = Beside(self._filter(con, query), words)
-        page = merged(con, self._searched(vectors), self.options, where, codes, beside)
+        asked = self._searched(vectors)
+        grown = Growth(con, asked, self.options, where) if self.options.neighbours else None
+        beside = Beside(self._filter(con, query), words, grown)
+        page = merged(con, asked, self.options, where, codes, beside)
         return self._shown(con, query, query_id, vectors, page)
 
     def answer_many(
@@ -256,6 +259,8 @@ class _Search:
         queries: Sequence[Query],
         encoded: Sequence[QueryVectors],
     ) -> list[Answer]:
+        if self.options.neighbours:
+            return [self.answer(con, q, "", v) for q, v in zip(queries, encoded, strict=True)]
         where = where_in(con, self.options.where)
         codes = codes_beside(self.collection.path)
         searched = [self._searched(vectors) for vectors in encoded]
@@ -283,7 +288,7 @@ class _Search:
         return self._shown(con, query, "", {}, page)
 
     def _searched(self, vectors: QueryVectors) -> QueryVectors:
-        wanted = self.options.modalities
+        wanted = () if self.options.neighbours else self.options.modalities
         return {v: q for v, q in vectors.items() if not wanted or v.modality in wanted}
 
     def _filter(self, con: duckdb.DuckDBPyConnection, query: Query) -> Callable[[Hit], bool] | None:

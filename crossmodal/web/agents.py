@@ -23,6 +23,7 @@ from crossmodal.modalities import Modality
 from crossmodal.search.answer import Answer
 from crossmodal.search.words import Mode
 from crossmodal.web import settings as bounds
+from crossmodal.web.api.ask import MAX_SOURCES, Cited, shaped
 from crossmodal.web.api.chunks import details, existing_chunk
 from crossmodal.web.api.errors import ApiError, explain
 from crossmodal.web.api.parameters import Condition
@@ -46,6 +47,7 @@ Text = Annotated[
 ]
 ChunkId = Annotated[int, Field(description="As hits name it.", ge=1, le=bounds.MAX_CHUNK_ID)]
 NumHits = Annotated[int, Field(description="Hits on a page.", ge=1, le=bounds.MAX_K)]
+NumSources = Annotated[int, Field(description="Sources at most.", ge=1, le=MAX_SOURCES)]
 Offset = Annotated[int, Field(description="Hits to leave out first.", ge=0, le=bounds.MAX_OFFSET)]
 Conditions = Annotated[
     list[Condition],
@@ -98,6 +100,21 @@ def _tools(state: ServedCollection) -> tuple[Callable[..., object], ...]:
         )
         return _page(ask, lambda: state.searcher.by_text(text, ask))
 
+    def ask(
+        question: Text,
+        sources: NumSources = 5,
+        where: Conditions = [],  # noqa: B006
+        modalities: Modalities = [],  # noqa: B006
+    ) -> Cited:
+        """Return the sentences, rows and moments that answer a question, grouped by source.
+
+        Every quote stands word for word in its source: cite uri and place with it.
+        """
+        asked = Ask(k=sources, offset=0, where=where, modalities=tuple(modalities))
+        started = time.perf_counter()
+        found = state.searcher.cited(question, asked)
+        return shaped(found, (time.perf_counter() - started) * 1000)
+
     def similar(
         chunk_id: ChunkId,
         k: NumHits = 10,
@@ -122,7 +139,7 @@ def _tools(state: ServedCollection) -> tuple[Callable[..., object], ...]:
         """Sum up the collection: what it holds, by which models, and how its last run ended."""
         return state.status()
 
-    return search, similar, open_chunk, show, status
+    return search, ask, similar, open_chunk, show, status
 
 
 def _page(ask: Ask, find: Callable[[], Answer]) -> SearchAnswer:

@@ -14,11 +14,12 @@ import anyio
 import anyio.to_thread
 from fastapi import FastAPI
 
-from crossmodal.web.api import chunks, errors, judgements, pages, recommend, review, search
+from crossmodal.web.api import ask, chunks, errors, judgements, pages, recommend, review, search
 from crossmodal.web.api.shape import API
 from crossmodal.web.guards.access import Access
 from crossmodal.web.guards.headers import SafeHeaders
 from crossmodal.web.guards.rate_limit import RateLimit
+from crossmodal.web.guards.uploads import UploadMemory
 from crossmodal.web.served import ServedCollection
 from crossmodal.web.settings import UiSettings
 
@@ -57,13 +58,15 @@ def make_app(settings: UiSettings) -> ASGIApp:
     errors.install(app)
     app.state.crossmodal = state
     app.include_router(search.router)
+    app.include_router(ask.router)
     app.include_router(chunks.router)
     app.include_router(judgements.router)
     app.include_router(recommend.router)
     app.include_router(review.router)
     app.include_router(review.page)
     app.include_router(pages.router)
-    limited = RateLimit(Access(app, settings), settings.rate_per_s, settings.burst)
+    bounded = UploadMemory(app, settings.max_uploads_bytes)
+    limited = RateLimit(Access(bounded, settings), settings.rate_per_s, settings.burst)
     return state.metrics.watch(SafeHeaders(limited))
 
 

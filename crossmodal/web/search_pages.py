@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from crossmodal.errors import BlindModels, NoSuchChunk, PathError, Refused
 from crossmodal.ledger.collection import Collection
 from crossmodal.search.answer import Answer
+from crossmodal.search.cited import CitedAnswer, cited, refuse_empty, wide
 from crossmodal.search.lists import QueryVectors
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.parts import parts_of
@@ -55,6 +56,16 @@ class Searcher:
     def by_text(self, text: str, ask: Ask) -> Answer:
         """Return the chunks that a text means."""
         return self._service.ask(Query(text=text), self._options(ask))
+
+    def cited(self, question: str, ask: Ask) -> CitedAnswer:
+        """Return the sources that answer a question; ``ask.k`` says how many at most.
+
+        Raises:
+            FilterError: the question has no words.
+        """
+        refuse_empty(question)
+        found = self._service.ask(Query(text=question), wide(self._options(ask)))
+        return cited(found, ask.k)
 
     def by_parts(self, text: str, plus: list[str], minus: list[str], ask: Ask) -> Answer:
         """Return the chunks that a text means with parts added and taken: texts, or chunk ids.

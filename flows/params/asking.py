@@ -98,6 +98,15 @@ class SearchParams(FlowParams):
         le=3_600_000,
     )
 
+    neighbours: float = Field(
+        default=0.0,
+        title="Neighbours",
+        description="Pictures of documents are also found by the passages that they stand in: how "
+        "much of a passage's merit they get, such as 0.5. 0: only by themselves.",
+        ge=0.0,
+        le=1.0,
+    )
+
     @model_validator(mode="after")
     def _one_question(self) -> Self:
         if bool(self.text) == bool(self.image):
@@ -125,6 +134,59 @@ class SearchParams(FlowParams):
             mode=self.mode,
             rerank=self.rerank,
             rerank_deadline_ms=self.rerank_deadline_ms,
+            neighbours=self.neighbours,
+        )
+
+
+class AskParams(FlowParams):
+    """Answer a question by sentences, rows and moments, each cited to its place."""
+
+    text: Annotated[Text, OnCommandLine(argument=True)] = Field(
+        title="Question",
+        description='What to answer, such as "why did customer 17 call?".',
+        min_length=1,
+    )
+    k: Annotated[int, OnCommandLine(("--k", "-k"))] = Field(
+        default=5, title="Sources", description="How many sources at most.", ge=1, le=100
+    )
+    where: list[Condition] = Field(
+        default_factory=list,
+        title="Filters",
+        description="Conditions that all must hold, as for a search: path=*.pdf, date>=2024-01-31.",
+    )
+    modalities: Annotated[list[Modality], OnCommandLine(("--modality",))] = Field(
+        default_factory=list,
+        title="Modalities",
+        description="Only pictures, only words or only sounds. Empty: all.",
+    )
+    min_strength: Literal["weak", "likely", "strong"] = Field(
+        default="weak",
+        title="Least strength",
+        description="Leave out what is weaker than this. Weak leaves out nothing.",
+    )
+    rerank: Text = Field(
+        default="",
+        title="Reranker",
+        description="Directory or hub id of a model that orders what is found anew. Empty: what "
+        "the collection remembers; off: none.",
+    )
+
+    @property
+    def run_name(self) -> str:
+        """Return what the Prefect UI calls a run with these values."""
+        return f"{self.collection_name}: ask {self.text}"
+
+    def query_options(self) -> QueryOptions:
+        """Return where and how to look."""
+        return QueryOptions(
+            collection=self.collection,
+            model=self.model or None,
+            device=self.device,
+            k=self.k,
+            where=self.where,
+            modalities=tuple(self.modalities),
+            min_strength=self.min_strength,
+            rerank=self.rerank,
         )
 
 

@@ -43,6 +43,7 @@ def test_every_way_of_going_wrong_is_told_of_through_a_notification_block(
         assert watched == {
             "crossmodal.run.failed",
             "crossmodal.run.completed",
+            "crossmodal.saved_search.matched",
             "prefect.flow-run.Crashed",
             "prefect.flow-run.Late",
             "prefect.work-pool.not-ready",

@@ -19,7 +19,7 @@ NAMES = {
     "read_vectors",
 }
 OPEN_COLLECTION = {"device", "index", "model", "models", "path", "search", "similar", "sql"}
-OPEN_COLLECTION |= {"status", "undo"}
+OPEN_COLLECTION |= {"ask", "status", "undo"}
 HIT = {
     *("rank", "path", "score", "merit", "strength", "place", "text", "section", "chunk_id"),
     *("kind", "modality", "media_type", "size_bytes", "modified", "num_copies", "meta"),

@@ -40,6 +40,12 @@ def test_text_finds_hits_that_are_plain_values(album: Album) -> None:
         hits[0].path = "elsewhere"  # type: ignore[misc]
 
 
+def test_question_is_answered_by_sentences_of_the_sources(album: Album) -> None:
+    found = album.opened.ask("which note?", k=2, modalities="text")
+    assert [source.number for source in found.sources] == [1, 2]
+    assert found.sources[0].evidence[0].quotes[0].startswith("note")
+
+
 def test_list_of_texts_gives_what_each_gives_alone(album: Album) -> None:
     texts = ["a boat", "a table"]
     together = album.opened.search(texts, k=3)

@@ -10,6 +10,7 @@ import pytest
 from prefect.flows import Flow
 from prefect.utilities.callables import parameter_schema
 
+from flows.ask import ask
 from flows.backfill import backfill
 from flows.evaluate import evaluate
 from flows.finetune import finetune
@@ -23,7 +24,18 @@ from flows.status import report_status
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
 UPDATE = "CROSSMODAL_UPDATE_SNAPSHOTS"
-FLOWS = (index, backfill, search, recommend, report_status, promote, evaluate, moderate, finetune)
+FLOWS = (
+    index,
+    backfill,
+    search,
+    ask,
+    recommend,
+    report_status,
+    promote,
+    evaluate,
+    moderate,
+    finetune,
+)
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda f: f.name)

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 pytest.importorskip("rapidocr", reason="the extra ocr is not installed")
 
-from crossmodal.recognition.ocr import TextReader, text_reader
+from crossmodal.recognition.ocr import TextLine, TextReader, paragraphs, text_reader
 
 LINES = ["Invoice 4711", "Two chickens, 3 apples", "Total 1,284.50 EUR"]
 
@@ -51,6 +51,13 @@ def test_colours_are_not_swapped_on_the_way_to_the_engine(reader: TextReader) ->
 @pytest.mark.parametrize("size", [(1, 1), (3, 900), (64, 64)])
 def test_picture_without_text_gives_no_line(reader: TextReader, size: tuple[int, int]) -> None:
     assert reader.read(np.full((*size, 3), 255, np.uint8)) == []
+
+
+def test_lines_that_stand_apart_are_paragraphs() -> None:
+    rows = [("What is", 10), ("the code?", 50), ("It is 4711.", 160), ("right column", 10)]
+    lines = [TextLine(text, (5, top, 200, top + 30), 0.9) for text, top in rows]
+    assert paragraphs(lines) == ["What is\nthe code?", "It is 4711.", "right column"]
+    assert paragraphs([]) == []
 
 
 def test_picture_without_text_is_not_recognised(

@@ -22,7 +22,7 @@ from mcp import Client, StdioServerParameters
 
 from crossmodal.web.agents import make_server
 
-TOOLS = {"search", "similar", "open_chunk", "show", "status"}
+TOOLS = {"search", "ask", "similar", "open_chunk", "show", "status"}
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,13 @@ def test_conditions_and_modalities_limit_the_hits_as_in_the_api(ask: Callable[..
     assert found
     assert {hit["name"] for hit in found} == {"report.pdf"}
     assert {hit["modality"] for hit in found} == {"text"}
+
+
+def test_agent_is_told_which_sentence_answers_and_where_it_stands(ask: Callable[..., Any]) -> None:
+    found = ask("ask", question="when does the ferry leave?", where=["path=*harbour.md"])
+    assert not found.is_error, found.content
+    [source] = found.structured_content["sources"]
+    assert any("ferry" in quote for quote in source["evidence"][0]["quotes"])
 
 
 def test_agent_sees_a_picture_as_a_picture(ask: Callable[..., Any]) -> None:

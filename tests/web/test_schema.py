@@ -16,6 +16,7 @@ SCHEMA = "/api/v1/openapi.json"
 # By how much of each can be said wrong; each asks a real collection.
 NUM_EXAMPLES = {
     "GET /api/v1/search": 14,
+    "GET /api/v1/ask": 6,
     "POST /api/v1/search": 8,
     "POST /api/v1/search/batch": 8,
     "GET /api/v1/similar/{chunk_id}": 10,

@@ -86,6 +86,19 @@ class Where:
         return _SIEVE.format(condition=self.sql)
 
 
+def narrowed(where: Where, sql: str, params: dict[str, Any]) -> Where:
+    """Return a condition that holds where ``where`` and ``sql``, on columns of ``source``, do."""
+    both = {**where.params, **params}
+    shown = f"({where.shown}) AND ({sql})"
+    if not where.pairs:
+        return Where(f"({where.sql}) AND ({sql})", both, shown)
+    pairs = (
+        f"SELECT chunk_id, uri FROM ({where.pairs}) wide "
+        f"WHERE uri IN (SELECT uri FROM source WHERE {sql})"
+    )
+    return Where(f"uri IN (SELECT uri FROM ({pairs}) pair)", both, shown, pairs)
+
+
 @dataclass(frozen=True, slots=True)
 class _Parsed:
     """Hold conditions by what they are about."""

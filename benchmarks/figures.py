@@ -1,0 +1,96 @@
+"""Measure whether figures are found by the text that they stand in, through the product's search.
+
+    python -m benchmarks.figures make ../shared/data/text_ir/cranfield figure-files 240
+    crossmodal index figure-files -c figures.duckdb
+    python -m benchmarks.figures measure figures.duckdb figure-files
+
+Each question is asked with and without ``neighbours``, for pictures alone and over everything; what
+is right is a figure in the part of a relevant abstract, or a passage of it. Paired, by question.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.figure_data import write_files
+from crossmodal.evaluation.intervals import difference
+from crossmodal.ledger.collection import Collection
+from crossmodal.records import Hit
+from crossmodal.search.options import QueryOptions
+from crossmodal.search.service import Query, SearchService
+
+K = 10
+WEIGHTS = (1.0, 0.5, 0.25)
+
+
+def make(text_ir: str, folder: str, num_parts: str) -> None:
+    """Write the files and their questions."""
+    asked = write_files(Path(text_ir), Path(folder), int(num_parts))
+    _questions(folder).write_text(json.dumps(asked, indent=1))
+    print(f"{len(asked)} questions")
+
+
+def _questions(folder: str) -> Path:
+    """Return where the questions lie: beside the folder, since what is in it is indexed."""
+    return Path(f"{folder.rstrip('/')}.json")
+
+
+def measure(collection: str, folder: str) -> None:
+    """Ask every question in every way."""
+    asked = json.loads(_questions(folder).read_text())
+    for modality in (("image",), ()):
+        base = _asked(collection, asked, modality, 0.0)
+        _say("pictures" if modality else "everything", 0.0, base, base)
+        for weight in WEIGHTS:
+            found = _asked(collection, asked, modality, weight)
+            _say("pictures" if modality else "everything", weight, found, base)
+
+
+def _asked(
+    collection: str, asked: list[dict[str, Any]], modality: tuple[str, ...], weight: float
+) -> dict[str, np.ndarray]:
+    options = QueryOptions(
+        collection=collection, k=K, modalities=modality, group=False, neighbours=weight
+    )
+    queries = [Query(text=each["query"]) for each in asked]
+    answers = SearchService(Collection(collection)).ask_many(queries, options)
+    ranks = [
+        {kind: _rank(answer.hits, each["right"], kind) for kind in ("image", "text")}
+        for each, answer in zip(asked, answers, strict=True)
+    ]
+    told = {}
+    for kind in ("image",) if modality else ("image", "text"):
+        of_kind = np.array([rank[kind] for rank in ranks], np.float64)
+        told[f"{kind} RR@10"] = np.where(of_kind > 0, 1 / np.maximum(of_kind, 1), 0.0)
+        told[f"{kind} hit@10"] = (of_kind > 0).astype(np.float64)
+    return told
+
+
+def _rank(hits: list[Hit], right: list[list[str]], modality: str) -> int:
+    """Return the rank of the first right hit of a modality; 0 where there is none."""
+    places = {tuple(place) for place in right}
+    for hit in hits:
+        if hit.modality == modality and (hit.uri, hit.section) in places:
+            return hit.rank
+    return 0
+
+
+def _say(
+    what: str, weight: float, found: dict[str, np.ndarray], base: dict[str, np.ndarray]
+) -> None:
+    for name, values in found.items():
+        gained = difference(values, base[name], np.arange(len(values)))
+        print(
+            f"{what:10} neighbours {weight:4.2f}  {name:12} {values.mean():.3f}  "
+            f"{gained.value:+.3f} ({gained.low:+.3f} to {gained.high:+.3f})  n={len(values)}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    {"make": make, "measure": measure}[sys.argv[1]](*sys.argv[2:])
