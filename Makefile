@@ -16,7 +16,7 @@ STARTED = start=$$(date +%s)
 TOOK    = $$(( $$(date +%s) - start )) s
 
 .DEFAULT_GOAL = help
-.PHONY: help install demo test test-slow coverage check wheel audit clean
+.PHONY: help install demo test test-slow coverage check wheel lock audit clean
 
 help:
 	@echo "make demo   index pictures and search them (IMAGES=folder, MODEL=hub id or directory)"
@@ -73,6 +73,9 @@ check: $(TOOLS)
 
 wheel: $(TOOLS)
 	@$(STARTED); $(BIN)/python .ci/wheel.py && echo "==> the wheel took $(TOOK)"
+
+lock: $(TOOLS)
+	@$(STARTED); $(BIN)/python .ci/lock.py && echo "==> the lock took $(TOOK)"
 
 audit: $(TOOLS)
 	@$(INSTALL) pip-audit && $(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip

@@ -110,8 +110,9 @@ class Pipeline:
     def images(self, paths: Sequence[str]) -> Vectors:
         """Embed pictures as one shard."""
         from crossmodal.embedding.shard_query import embed_shard
+        from crossmodal.runs.progress import NullProgress
 
-        embedded = embed_shard(planned(paths), self.encoders, self.options, _drop, _drop)
+        embedded = embed_shard(planned(paths), self.encoders, self.options, _drop, NullProgress())
         (table,) = (t for listed, t in embedded.vectors.items() if listed.modality == "image")
         flat = table["vector"].combine_chunks().flatten().to_numpy()
         return flat.reshape(table.num_rows, -1)
@@ -148,7 +149,7 @@ class Limits(Pipeline):
         from crossmodal.embedding.shard_query import _to_items
         from crossmodal.encoders.forward import num_passes
 
-        operators = ShardOperators(self.encoders, self.options, _drop, _drop)
+        operators = ShardOperators(self.encoders, self.options, _drop, None)
         items = _to_items(planned(paths))
         with ThreadPoolExecutor(num_passes("cpu")) as pool:
             done = list(pool.map(lambda item: operators.decode(operators.read([item])), items))

@@ -83,7 +83,7 @@ def start_page(collection: Path) -> tuple[subprocess.Popen[bytes], str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    arguments = ["ui", "-c", str(collection), "--port", str(port), "--rate", "100000"]
+    arguments = ["ui", "-c", str(collection), "--port", str(port), "--rate", "100000", "--no-token"]
     page = subprocess.Popen([CROSSMODAL, *arguments], stdout=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     while True:

@@ -179,6 +179,10 @@ class CoverageTooLow(RunError):
     """Too many planned sources were quarantined."""
 
 
+class StageTimedOut(RunError):
+    """A stage took longer than the run lets one take."""
+
+
 class DeletionWithheld(RunError):
     """A root is missing or suspiciously empty, so nothing under it was deleted."""
 

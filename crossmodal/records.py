@@ -329,6 +329,8 @@ class Hit:
     """Where in the text the sentences nearest to the question lie, [start, stop) characters."""
     rerank_score: float | None = None
     """What the reranker gave it, which compares within this answer only; None where none did."""
+    alike: list[str] = field(default_factory=list)
+    """Paths of worse hits that are nearly the same, and so have no place of their own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
 from prefect.events import EventTrigger, Posture, ResourceSpecification
-from prefect.events.actions import CallWebhook, ChangeFlowRunState, SendNotification
+from prefect.events.actions import CallWebhook, ChangeFlowRunState, RunDeployment, SendNotification
 from prefect.exceptions import ObjectNotFound
 from prefect.types import SecretDict
 from pydantic import SecretStr
@@ -31,6 +31,7 @@ HEARTBEAT_S = 30
 SILENCE = timedelta(seconds=6 * HEARTBEAT_S)
 """Six missed heartbeats: a server that is away for two minutes kills nobody."""
 ALERT_BLOCK = "crossmodal-alert"
+FILES_CHANGED = "crossmodal.files.changed"
 FRESH_H = 26
 """A nightly run and two hours to do it in."""
 
@@ -93,6 +94,37 @@ def crash_silent_runs(silence: timedelta = SILENCE) -> Automation:
                 name="Crashed",
                 message="no heartbeat: its worker or machine is gone",
                 force=False,
+            )
+        ],
+    )
+
+
+def index_on_event(deployment_id: UUID, name: str, collection: str) -> Automation:
+    """Index as soon as somebody says that files have changed, such as a bucket's own messages.
+
+    Args:
+        deployment_id: of the index.
+        name: of the deployments.
+        collection: the event's resource is ``crossmodal.collection.`` and this path.
+    """
+    return Automation(
+        name=f"crossmodal: index {name} when files change",
+        description=f"Emit {FILES_CHANGED} once for each batch of changes, not for each file.",
+        trigger=EventTrigger(
+            expect={FILES_CHANGED},
+            match=ResourceSpecification(
+                {"prefect.resource.id": f"crossmodal.collection.{collection}"}
+            ),
+            posture=Posture.Reactive,
+            threshold=1,
+            within=timedelta(0),
+        ),
+        actions=[
+            RunDeployment(
+                source="selected",
+                deployment_id=deployment_id,
+                parameters=None,
+                job_variables=None,
             )
         ],
     )

@@ -92,6 +92,7 @@ def _deployment(
         concurrency_limit=ConcurrencyLimitConfig(**limit) if limit else None,
         schedules=[_schedule(dict(given)) for given in entry.get("schedules", [])],
         work_pool_name=work_pool.get("name"),
+        work_queue_name=work_pool.get("work_queue_name"),
         job_variables=work_pool.get("job_variables"),
         entrypoint_type=EntrypointType.MODULE_PATH,
     )

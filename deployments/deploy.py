@@ -6,18 +6,19 @@ what a person switched on or off in the UI stays as it is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.settings import PREFECT_API_URL
 
 from crossmodal.errors import DeploymentError
-from deployments.automations import alerts, crash_silent_runs
+from deployments.automations import alerts, crash_silent_runs, index_on_event
+from deployments.changes import Change
 from deployments.declared import declared
+from deployments.pool import DEFAULT_QUEUE, put_pool
 from deployments.reruns import rerun_crashed
 from deployments.target import Target
 from flows.params.flat import deployment_schema
@@ -26,17 +27,6 @@ if TYPE_CHECKING:
     from prefect.automations import Automation
     from prefect.client.schemas.responses import DeploymentResponse
     from prefect.deployments.runner import RunnerDeployment
-
-Action = Literal["created", "updated", "unchanged"]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Say what happened to one object on the server."""
-
-    kind: Literal["work pool", "deployment", "automation"]
-    name: str
-    action: Action
 
 
 def deploy(target: Target, alert_url: str | None = None, *, dry_run: bool = False) -> list[Change]:
@@ -50,8 +40,9 @@ def deploy(target: Target, alert_url: str | None = None, *, dry_run: bool = Fals
     url = _configured_server()
     with get_client(sync_client=True) as client:
         _require_answer(client, url)
-        changes = [_put_pool(client, target.pool, dry_run)]
+        changes = put_pool(client, target, dry_run=dry_run)
         changes += [_put_deployment(client, wanted, dry_run) for wanted in declared(target)]
+        changes.append(_put_automation(client, _start_of(client, target), dry_run))
     return changes + put_automations(alert_url, dry_run=dry_run)
 
 
@@ -82,15 +73,13 @@ def _require_answer(client: SyncPrefectClient, url: str) -> None:
         )
 
 
-def _put_pool(client: SyncPrefectClient, name: str, dry_run: bool) -> Change:
-    """Create the pool as one of processes; leave one that is there as it is."""
+def _start_of(client: SyncPrefectClient, target: Target) -> Automation:
+    """Return what starts the index of a target whose files have changed."""
     try:
-        client.read_work_pool(name)
-    except ObjectNotFound:
-        if not dry_run:
-            client.create_work_pool(WorkPoolCreate(name=name, type="process"))
-        return Change("work pool", name, "created")
-    return Change("work pool", name, "unchanged")
+        found = client.read_deployment_by_name(f"index/{target.name}").id
+    except ObjectNotFound:  # before the first deploy, of which this is a dry run
+        found = uuid4()
+    return index_on_event(found, target.name, target.collection)
 
 
 def _put_deployment(client: SyncPrefectClient, wanted: RunnerDeployment, dry_run: bool) -> Change:
@@ -144,6 +133,7 @@ def _as_wanted(wanted: RunnerDeployment) -> dict[str, Any]:
         "schema": _schema_of(wanted),
         "entrypoint": wanted.entrypoint,
         "pool": wanted.work_pool_name,
+        "queue": wanted.work_queue_name or DEFAULT_QUEUE,
         "job_variables": wanted.job_variables,
         "limit": wanted.concurrency_limit,
         "collisions": wanted.concurrency_options,
@@ -162,6 +152,7 @@ def _as_found(found: DeploymentResponse) -> dict[str, Any]:
         "schema": found.parameter_openapi_schema,
         "entrypoint": found.entrypoint,
         "pool": found.work_pool_name,
+        "queue": found.work_queue_name,
         "job_variables": found.job_variables,
         "limit": limit.limit if limit else None,
         "collisions": found.concurrency_options,

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from crossmodal.models.options import BUILT_IN
 
+PoolType = Literal["process", "docker", "kubernetes"]
 _URL = re.compile(r"^[a-z][a-z0-9+]*://", re.IGNORECASE)
 
 
@@ -27,6 +29,10 @@ class Target:
     pool: str
     text_model: str | None = None
     audio_model: str | None = None
+    pool_type: PoolType = "process"
+    """What a worker starts for a run, where the pool is not there yet."""
+    pool_limit: int | None = None
+    """Runs of the pool at one time; None: as it is."""
     schedule: str | None = None
     """Cron, UTC, of the index in place of every night at three."""
 

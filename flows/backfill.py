@@ -48,9 +48,9 @@ def backfill(params: BackfillParams) -> dict[str, Any]:
         update_codes(run, lineup)
         calibrate_scores(run, lineup)
         check_health(run, lineup)
-        report_partitions(run, work, lineup)
         verification = verify(run, lineup)
         thumbnails = sample_thumbnails(run, plan)
+        report_partitions(run, work, lineup)
         return report(run, plan, verification, thumbnails, params.min_coverage)
 
 

@@ -30,7 +30,7 @@ POLL_S = 2.0
 Parameters = Callable[[str], dict[str, Any]]
 
 
-@stage("dispatch")
+@stage("dispatch", timed=True)
 def dispatch(run: Run, backfill: Backfill, parameters: Parameters, max_parallel: int) -> list[str]:
     """Run each partition with work as a deployment run, ``max_parallel`` of them at a time.
 

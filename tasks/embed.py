@@ -46,14 +46,14 @@ def _shard_work(
     run: Run, lineup: Lineup, batches: Sequence[Batch], options: EmbedOptions
 ) -> ShardWork:
     """Load the encoders that the batches need, enter the line-up and settle the batch sizes."""
-    from crossmodal.embedding.batch_choice import with_batch_sizes
-    from crossmodal.embedding.shards import ShardWork, modalities
-    from crossmodal.encoders.lineup_encoders import Encoders
-    from crossmodal.models.register import registered_lineup
+    with run.recorder.span("load model"):  # which is half importing what runs it
+        from crossmodal.embedding.batch_choice import with_batch_sizes
+        from crossmodal.embedding.shards import ShardWork, modalities
+        from crossmodal.encoders.lineup_encoders import Encoders
+        from crossmodal.models.register import registered_lineup
 
-    served = modalities(batches)
-    if options.runner != "ray":  # there the nodes load it, on devices that may lack here
-        with run.recorder.span("load model"):
+        served = modalities(batches)
+        if options.runner != "ray":  # there the nodes load it, on devices that may lack here
             Encoders(lineup, options.device).load(served)
     encoders = Encoders(registered_lineup(run, lineup), options.device)
     chosen = with_batch_sizes(options, run.collection, encoders, batches, run.recorder.add)

@@ -47,9 +47,7 @@ def _tuned(run: Run, prepared: Prepared, spec: FinetuneSpec) -> Tuned:
 
     if spec.depth == "head":
         return finetune.tune(prepared, spec, tick)
-    return towers.tune_towers(
-        prepared, spec, towers.checkpoint_of(run.collection, prepared, spec), tick
-    )
+    return towers.tune_towers(run.collection, prepared, spec, tick)
 
 
 @stage("register", found=lambda version: str(version.label))

@@ -32,7 +32,7 @@ def _planned(plan: Plan) -> str:
     return f"{summary.num_to_embed:,} files to embed ({counts or 'nothing found'}{refused})"
 
 
-@stage("choose rules", found=lambda cutting: "; ".join(cutting.changes) or "as before")
+@stage("choose rules", found=lambda cutting: "; ".join(cutting.changes) or "as before", timed=True)
 def choose_rules(run: Run, asked: ChunkRules, named: Names[str]) -> Cutting:
     """Return how sources are cut: by what is named, else as the collection remembers it."""
     found = settle_rules(run.collection, asked, named)
@@ -55,7 +55,7 @@ def plan_changes(
     return plan
 
 
-@stage("preview")
+@stage("preview", timed=True)
 def preview(run: Run, plan: Plan, lineup: Lineup) -> dict[str, Any]:
     """Show and return what the plan will do, with the time that past throughput suggests."""
     shown = make_plan.preview(run, plan, lineup, NUM_PREVIEWED) | {"notes": run.notes}
@@ -79,7 +79,7 @@ def divide(
     return backfill
 
 
-@stage("preview backfill")
+@stage("preview backfill", timed=True)
 def preview_backfill(run: Run, backfill: Backfill, lineup: Lineup) -> dict[str, Any]:
     """Show and return what is due in each partition, with the time that the past suggests."""
     shown = partitioning.preview(run, backfill, lineup)

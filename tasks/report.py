@@ -34,6 +34,7 @@ from crossmodal.runs.progress import Together
 from crossmodal.runs.report import RunReport
 from crossmodal.runs.run import Run, recorded, sentence
 from crossmodal.views.human import printable
+from tasks.before import note_before
 from tasks.stage import artifact_key, log, showing, stage
 
 MAX_QUARANTINE_ROWS = 200
@@ -48,6 +49,7 @@ def open_run(
     Its progress is an artifact, and an event says that it completed or failed.
     """
     run = Run(Collection(collection), flow, replace(options, flow_run_id=flow_run.get_id()))
+    note_before(run)
     run.progress = Together(run.progress, LiveProgress(_ProgressArtifact(run)))
     try:
         with recorded(run, params):

@@ -24,8 +24,9 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import MissingContextError, PrefectException
 from prefect.logging import get_logger, get_run_logger
 from prefect.tasks import exponential_backoff
+from prefect.utilities.timeout import timeout
 
-from crossmodal.errors import is_transient
+from crossmodal.errors import StageTimedOut, is_transient
 from crossmodal.runs.run import Run
 
 PARTITION_FLOW = "backfill-partition"
@@ -35,7 +36,11 @@ R = TypeVar("R")
 
 
 def stage(
-    name: str, run_name: str | None = None, found: Callable[[Any], str] | None = None
+    name: str,
+    run_name: str | None = None,
+    found: Callable[[Any], str] | None = None,
+    *,
+    timed: bool = False,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Return a decorator that makes a function a task with the retries of this project.
 
@@ -45,6 +50,8 @@ def stage(
         name: what the stage is called.
         run_name: another name for a single task run, with the arguments in braces.
         found: returns what the line says of the stage's result, in a few words.
+        timed: count it as a stage of the run, which is its first argument, where the stage does
+            not time itself what it does.
     """
 
     def decorate(work: Callable[P, R]) -> Task[P, R]:
@@ -57,21 +64,55 @@ def stage(
             retry_condition_fn=_worth_retrying,
             cache_policy=NO_CACHE,
             persist_result=False,
-        )(_telling(name, work, found))
+        )(_telling(name, _timing(name, work) if timed else work, found))
 
     return decorate
+
+
+def _timing(name: str, work: Callable[P, R]) -> Callable[P, R]:
+    @functools.wraps(work)
+    def timing(*args: P.args, **kwargs: P.kwargs) -> R:
+        run = args[0]
+        assert isinstance(run, Run), f"{name} is timed, but its first argument is no run"
+        with run.recorder.span(name):
+            return work(*args, **kwargs)
+
+    return timing
 
 
 def _telling(name: str, work: Callable[P, R], found: Callable[[Any], str] | None) -> Callable[P, R]:
     @functools.wraps(work)
     def telling(*args: P.args, **kwargs: P.kwargs) -> R:
         started_s = time.monotonic()
-        result = work(*args, **kwargs)
+        with _within_limit(name, args):
+            result = work(*args, **kwargs)
         took_s = time.monotonic() - started_s
         log("%s: %s (%.1f s)", name, found(result) if found else "done", took_s)
         return result
 
     return telling
+
+
+class _OverLimit(TimeoutError):
+    """A stage took too long."""
+
+
+@contextmanager
+def _within_limit(name: str, args: tuple[Any, ...]) -> Iterator[None]:
+    """End the block where it takes longer than the run, its first argument, lets a stage take.
+
+    Raises:
+        StageTimedOut: it did.
+    """
+    limit_s = args[0].options.stage_timeout_s if args and isinstance(args[0], Run) else 0.0
+    try:
+        with timeout(limit_s or None, _OverLimit):
+            yield
+    except _OverLimit:
+        raise StageTimedOut(
+            f"{name} took longer than {limit_s:g} s, which is the limit (--stage-timeout-s): what "
+            "is committed stays, and the same run again goes on with what is left"
+        ) from None
 
 
 def log(line: str, *values: object) -> None:

@@ -12,7 +12,7 @@ from tasks.stage import stage
 NUM_SAMPLES = 6
 
 
-@stage("sample thumbnails")
+@stage("sample thumbnails", timed=True)
 def sample_thumbnails(run: Run, plan: Plan) -> list[tuple[str, bytes]]:
     """Return a few of the newly embedded pictures as (name, PNG bytes) for the report."""
     if not plan.batches:

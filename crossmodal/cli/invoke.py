@@ -15,6 +15,7 @@ from crossmodal.cli.drawn import option_name
 from crossmodal.cli.printing import print_json
 from crossmodal.cli.stopping import stopped_promptly
 from crossmodal.cli.temporary_server import early_server
+from crossmodal.runs.asked import note_asked
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -40,6 +41,7 @@ def checked(model: type[Params], given: dict[str, Any]) -> Params:
 
 def run_flow(load: Callable[[], Any], params: BaseModel, *, as_json: bool) -> None:
     """Run the flow that ``load`` imports and print its report; see ``show_outcome``."""
+    note_asked()
     with ready_flow(load) as flow:
         given = params.model_dump(mode="json", exclude=getattr(params, "left_open", None))
         show_outcome(flow(**given, return_state=True), as_json=as_json)

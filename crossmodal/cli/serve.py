@@ -5,6 +5,8 @@ Thin like the others; everything heavy is imported inside the command that needs
 
 from __future__ import annotations
 
+from dataclasses import replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,6 +23,14 @@ if TYPE_CHECKING:
 DEFAULT_POOL = "crossmodal"
 
 
+class PoolKind(StrEnum):
+    """Name what a worker starts for a run."""
+
+    process = "process"
+    docker = "docker"
+    kubernetes = "kubernetes"
+
+
 NameOption = Annotated[
     str | None,
     typer.Option(help="Name of the deployments; by default the collection's file name."),
@@ -28,8 +38,10 @@ NameOption = Annotated[
 AlertOption = Annotated[
     str | None,
     typer.Option(
+        envvar="CROSSMODAL_ALERT",
+        show_envvar=True,
         help="Whom to tell when runs fail, are lost or late, or none succeeds for a day: a URL to "
-        "post to, or BLOCKTYPE/NAME of a notification block of Prefect's."
+        "post to, or BLOCKTYPE/NAME of a notification block of Prefect's.",
     ),
 ]
 ScheduleOption = Annotated[
@@ -48,6 +60,12 @@ def deploy(
     name: NameOption = None,
     alert: AlertOption = None,
     pool: Annotated[str, typer.Option(help="Work pool; created where missing.")] = DEFAULT_POOL,
+    pool_type: Annotated[
+        PoolKind, typer.Option(help="What a worker of a new pool starts for each run.")
+    ] = PoolKind.process,
+    pool_limit: Annotated[
+        int | None, typer.Option(min=1, help="Most runs of the pool at one time.")
+    ] = None,
     schedule: ScheduleOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
     as_json: JsonOption = False,
@@ -56,7 +74,9 @@ def deploy(
     from crossmodal.views.text_table import TextTable
     from deployments.deploy import deploy as deploy_target
 
-    changes = deploy_target(_target(given, name, pool, schedule), alert, dry_run=dry_run)
+    target = _target(given, name, pool, schedule)
+    target = replace(target, pool_type=pool_type.value, pool_limit=pool_limit)
+    changes = deploy_target(target, alert, dry_run=dry_run)
     if as_json:
         print_json(changes)
         return

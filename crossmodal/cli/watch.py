@@ -58,7 +58,8 @@ def _line(report: dict[str, Any]) -> str:
     counts = [f"{n:,} {what}" for what, n in report["counts"].items() if what not in _UNSEEN]
     done = ", ".join(counts) or "nothing to do"
     refused = sum(report["quarantined"].values())
-    told = [f"{done}; {report['num_embedded']:,} chunks embedded"]
+    embedded = report["num_embedded"]
+    told = [f"{done}; {embedded:,} {'chunk' if embedded == 1 else 'chunks'} embedded"]
     told += [f"{refused:,} quarantined"] * bool(refused)
     return f"{datetime.now():%H:%M:%S}  {', '.join(told)}"
 

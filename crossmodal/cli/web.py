@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,6 +21,12 @@ def ui(
         str, typer.Option(help="Address to listen on; others than this machine's need a token.")
     ] = "127.0.0.1",
     token: TokenOption = None,
+    no_token: Annotated[
+        bool, typer.Option("--no-token", help="Let in everybody who has an account here.")
+    ] = False,
+    new_token: Annotated[
+        bool, typer.Option("--new-token", help="Make another secret; the one before opens nothing.")
+    ] = False,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(help="Another name that the page is reached by; repeatable."),
@@ -55,10 +61,27 @@ def ui(
         rerank_deadline_ms=rerank_deadline_ms,
         host=host,
         port=port,
-        token=token or None,
+        **_secret(collection, host, token, no_token=no_token, new_token=new_token),
         allowed_hosts=tuple(allow_host or []),
         max_upload_bytes=max_upload_bytes,
         rate_per_s=rate,
         burst=4 * rate,
     )
     serve(settings, typer.echo)
+
+
+def _secret(
+    collection: str, host: str, token: str | None, *, no_token: bool, new_token: bool
+) -> dict[str, Any]:
+    """Return how people are let in: by the secret they chose, by one that is kept, or freely."""
+    from crossmodal.web.guards import tokens
+    from crossmodal.web.settings import is_loopback
+
+    if (token or new_token) and no_token:
+        raise typer.BadParameter("--no-token asks for no secret, another option for one")
+    if token or no_token or not is_loopback(host):  # for others than this machine one is chosen
+        return {"token": token or None}
+    path = tokens.token_path(collection)
+    if tokens.keep_token(path, renew=new_token):
+        return {"token_file": path, "shows_token": True}
+    return {"token": tokens.new_token(), "shows_token": True}  # until Ctrl-C

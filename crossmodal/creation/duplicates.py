@@ -20,7 +20,7 @@ from crossmodal.creation.groups import (
     ways_named,
 )
 from crossmodal.creation.likeness import alike_by_looks, alike_by_meaning, hash_new_pictures
-from crossmodal.creation.perceptual_hash import MAX_BITS
+from crossmodal.creation.near_hashes import MAX_BITS
 from crossmodal.errors import FilterError
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.filters import Where, where_in

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crossmodal.creation.groups import Item
-from crossmodal.creation.perceptual_hash import hash_of, near_pairs
+from crossmodal.creation.near_hashes import near_pairs
 from crossmodal.errors import Refused
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.many_vectors import chunk_ids_of, vectors_of_chunks
 from crossmodal.ledger.write.picture_hashes import picture_hashes, remember_hashes, unhashed
+from crossmodal.pictures.perceptual_hash import hash_of
 from crossmodal.previews.thumbnail import thumbnail
 from crossmodal.records import VectorList
 from crossmodal.search.lists import choose_lists

@@ -44,7 +44,6 @@ class Cutter:
         except MemoryError:
             message = "cutting it needs more memory than there is"
             return [source.refused("decode", Refused("out_of_memory", message))]
-        rows = [replace(row, last=i == len(rows) - 1) for i, row in enumerate(rows)]
         if isinstance(rows[0], CutChunk):
             rows[0] = replace(rows[0], size_bytes=source.size_bytes)
         return rows

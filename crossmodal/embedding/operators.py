@@ -26,11 +26,13 @@ from crossmodal.embedding.rows import (
     Refusal,
     alive,
 )
+from crossmodal.embedding.through import Through
 from crossmodal.encoders.forward import choose_device, num_passes, on_one_core
 from crossmodal.encoders.lineup_encoders import Encoders
 from crossmodal.errors import Refused
 from crossmodal.files.read import is_remote, read_source
 from crossmodal.records import Span
+from crossmodal.runs.progress import Progress
 
 # A larger file is read where it is decoded, so that few large files are in memory at once.
 LARGE_FILE_BYTES = 8_000_000
@@ -47,17 +49,20 @@ class ShardOperators:
     encoders: Encoders
     options: EmbedOptions
     record: Callable[[Span], None]
-    progress: Callable[[int], None]
+    progress: Progress | None
+    """Counts bytes of sources, and is told which file is at work."""
     cutter: Cutter = field(init=False)
     encoding: ChunkEncoding = field(init=False)
     _device: str = field(init=False)
     _turns: threading.Semaphore = field(init=False)
+    _through: Through = field(init=False)
 
     def __post_init__(self) -> None:
         weight = self.options.chunk_rules.caption_weight
         device = choose_device(self.encoders.device)
         object.__setattr__(self, "_device", device)
         object.__setattr__(self, "_turns", threading.Semaphore(num_passes(device)))
+        object.__setattr__(self, "_through", Through(self.progress))
         object.__setattr__(self, "cutter", Cutter(self.encoders, self.options))
         object.__setattr__(self, "encoding", ChunkEncoding(self.encoders, weight))
 
@@ -81,6 +86,7 @@ class ShardOperators:
 
     def read(self, sources: list[PlannedSource]) -> list[ReadSource | Refusal]:
         """Read the files; remote ones side by side."""
+        self._through.read(sources)
         with self._timed("read", sources):
             if not any(is_remote(source.uri) for source in sources):
                 return [self._read_one(source) for source in sources]
@@ -90,7 +96,7 @@ class ShardOperators:
     def decode(self, sources: list[ReadSource | Refusal]) -> list[list[CutChunk | Refusal]]:
         """Cut each source into chunks that the encoders take."""
         with on_one_core(), self._timed("decode", alive(sources)):
-            return [[row] if isinstance(row, Refusal) else self._decode_one(row) for row in sources]
+            return [[row] if isinstance(row, Refusal) else self._cut(row) for row in sources]
 
     def forward(self, rows: list[CutChunk | Refusal]) -> list[EmbeddedChunk | Refusal]:
         """Turn chunks into vectors, running as many batches in parallel as the device can."""
@@ -102,7 +108,7 @@ class ShardOperators:
                 for modality, places in self._passes(chunks):
                     done = self.encoding.encode(modality, [chunks[place] for place in places])
                     embedded |= zip(places, done, strict=True)
-        self.progress(sum(row.last for row in rows))
+        self._through.embedded(rows)
         in_order = iter([embedded[place] for place in range(len(chunks))])
         return [row if isinstance(row, Refusal) else next(in_order) for row in rows]
 
@@ -131,6 +137,12 @@ class ShardOperators:
         except Refused as refusal:
             return source.refused("read", refusal)
         return source.read(data)
+
+    def _cut(self, source: ReadSource) -> list[CutChunk | Refusal]:
+        self._through.decoding(source)
+        rows = self._decode_one(source)
+        self._through.cut(source.uri, len(rows))
+        return rows
 
     def _decode_one(self, source: ReadSource) -> list[CutChunk | Refusal]:
         try:

@@ -16,11 +16,12 @@ def embed_partition(work: ShardWork, backfill: Backfill, partition: Partition) -
     pending.
     """
     name = partition.count.name
+    alone = len(backfill.partitions) == 1  # its time is that of its run, which is written then
     with work.collection.write() as con:
         backfills.start(con, backfill, name, work.run_id)
     started_s = time.monotonic()
     num_embedded = embed_batch(work, partition.batch)
     with work.collection.write() as con:
         [count] = backfills.count(con, backfill, work.encoders.lineup, name)
-        backfills.finish(con, backfill, count, time.monotonic() - started_s)
+        backfills.finish(con, backfill, count, 0.0 if alone else time.monotonic() - started_s)
     return num_embedded

@@ -85,8 +85,6 @@ class CutChunk(_Chunk):
     caption: str
     size_bytes: int = 0
     """Of the source; 0 for its chunks after the first, so that a sum counts it once."""
-    last: bool = False
-    """Whether no more of its source follows."""
 
     @property
     def name(self) -> str:
@@ -130,8 +128,6 @@ class Refusal(_OfSource):
     transient: bool
     part: str = ""
     """What of the source was refused; empty for the whole of it."""
-    last: bool = True
-    """Whether no more of its source follows."""
 
 
 State: TypeAlias = PlannedSource | ReadSource | CutChunk | EmbeddedChunk

@@ -34,6 +34,7 @@ from crossmodal.embedding.rows import (
     to_arrow,
 )
 from crossmodal.records import CHUNK_SCHEMA, Lineup, Span, VectorList, vector_schema
+from crossmodal.runs.progress import Progress
 
 if TYPE_CHECKING:
     from crossmodal.encoders.lineup_encoders import Encoders
@@ -70,17 +71,17 @@ def embed_shard(
     encoders: Encoders,
     options: EmbedOptions,
     record: Callable[[Span], None],
-    progress: Callable[[int], None],
+    progress: Progress,
 ) -> EmbeddedShard:
     """Cut and embed the sources of PLAN_SCHEMA rows, each with its content hash.
 
-    ``record`` and ``progress`` are called from several threads; progress counts sources that are
-    through.
+    ``record`` and ``progress`` are called from several threads; progress counts the bytes of
+    sources that are through.
     """
     sources, rows = planned_sources(planned), list[EmbeddedChunk | Refusal]()
     if sources and options.runner == "ray":
         rows = run_on_ray(sources, encoders, options, record)
-        progress(len(sources))
+        progress.advance(sum(source.size_bytes for source in sources))
     elif sources:
         rows = _ShardQuery(ShardOperators(encoders, options, record, progress)).run(sources)
     by_source = [list(group) for _, group in itertools.groupby(rows, key=lambda row: row.uri)]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from crossmodal.embedding.portions import Portions
@@ -55,7 +56,9 @@ def embed_batch(work: ShardWork, batch: Batch) -> int:
     """Embed and commit the batch's shards; return how many items went through the model."""
     shards = pq.ParquetFile(batch.shards)
     if batch.first == 0:
-        work.progress.start(shards.metadata.num_rows, "embedding")
+        work.progress.start(
+            _num_bytes(pq.read_table(batch.shards, columns=["size_bytes"])), "embedding", "bytes"
+        )
     num_embedded = 0
     portions = Portions()
     for i in range(batch.first, batch.stop):
@@ -69,6 +72,8 @@ def embed_batch(work: ShardWork, batch: Batch) -> int:
             if embedded is not None:
                 portions.took(portion, took_s)
                 num_embedded += embedded.num_vectors
+    if batch.stop == shards.num_row_groups:
+        work.progress.finish()  # what comes after is not embedding
     return num_embedded
 
 
@@ -94,6 +99,10 @@ def modalities(batches: Sequence[Batch]) -> list[str]:
     return sorted(found)
 
 
+def _num_bytes(planned: pa.Table) -> int:
+    return int(pc.sum(planned["size_bytes"]).as_py() or 0)
+
+
 def _embed_one(work: ShardWork, planned: pa.Table) -> EmbeddedShard | None:
     """Embed and commit what nobody else has meanwhile; None where nothing is left."""
     from crossmodal.embedding.shard_query import embed_shard
@@ -101,14 +110,14 @@ def _embed_one(work: ShardWork, planned: pa.Table) -> EmbeddedShard | None:
     lineup = work.encoders.lineup
     with work.collection.read() as con:
         pending = still_pending(con, planned, lineup)
-    work.progress.advance(planned.num_rows - pending.num_rows)
+    work.progress.advance(_num_bytes(planned) - _num_bytes(pending))
     if pending.num_rows == 0:
         return None
     with work.recorder.span("embed") as span:
         span.num_items = pending.num_rows
-        span.num_bytes = sum(pending["size_bytes"].to_pylist())
+        span.num_bytes = _num_bytes(pending)
         embedded = embed_shard(
-            pending, work.encoders, work.options, work.recorder.add, work.progress.advance
+            pending, work.encoders, work.options, work.recorder.add, work.progress
         )
     with work.recorder.span("store") as span:
         span.num_items = embedded.cut.num_rows

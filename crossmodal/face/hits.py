@@ -58,6 +58,8 @@ class Hit:
     modified: datetime | None
     num_copies: int
     """Sources with the same content, this one included."""
+    alike: tuple[str, ...] = ()
+    """Paths of worse hits that are nearly the same, and so have no place of their own."""
     snippet: str = ""
     """What of the text to show: the sentence nearest to the question, on one line."""
     spans: tuple[tuple[int, int], ...] = ()
@@ -168,6 +170,7 @@ def hits_of(answer: Answer) -> Hits:
 def _hit(hit: records.Hit) -> Hit:
     same = {each.name for each in fields(Hit)} - {"path", "place"}
     values = {name: getattr(hit, name) for name in same}
+    values["alike"] = tuple(hit.alike)
     values["spans"] = tuple(map(tuple, hit.spans))
     return Hit(path=hit.uri, place=place_of(hit.meta), **values)
 
@@ -184,6 +187,7 @@ def _schema() -> pa.Schema:
         "size_bytes": pa.int64(),
         "modified": pa.timestamp("us", tz="UTC"),
         "num_copies": pa.int64(),
+        "alike": pa.list_(pa.string()),
         "spans": pa.list_(pa.list_(pa.int64())),
     }
     return pa.schema([(each.name, types.get(each.name, pa.string())) for each in fields(Hit)])

@@ -87,9 +87,12 @@ def _web_options() -> dict[str, Any]:
     """Return the options of a session that stays on its host and reads ~/.netrc."""
     import aiohttp
 
+    from crossmodal.files.addresses import checked_session
+
     traces = aiohttp.TraceConfig()
     traces.on_request_redirect.append(_stay_on_host)
-    return {"client_kwargs": {"trace_configs": [traces], "trust_env": True}}
+    told = {"trace_configs": [traces], "trust_env": True}
+    return {"client_kwargs": told, "get_client": checked_session}
 
 
 async def _stay_on_host(_session: Any, _context: Any, params: Any) -> None:
@@ -123,6 +126,8 @@ def _translated(error: BaseException | None) -> OSError | None:
         return _translated(error.__cause__)
     if isinstance(error, FileNotFoundError) and isinstance(error.__cause__, LeftTheHost):
         return error.__cause__
+    if isinstance(error, OSError) and (astray := _led_astray(error)):
+        return PermissionError(str(astray))
     library = _library(error)
     message = str(error) or type(error).__name__
     if library in ("aiohttp", "gcsfs"):
@@ -131,6 +136,18 @@ def _translated(error: BaseException | None) -> OSError | None:
         return PermissionError(message)
     if library in ("botocore", "aiobotocore", "google"):
         return ConnectionError(message)
+    return None
+
+
+def _led_astray(error: BaseException) -> BaseException | None:
+    """Return what refused an address, however deep the driver and fsspec have wrapped it."""
+    waiting: list[BaseException | None] = [error]
+    for found in waiting:  # grows: the error of a connection names an error of the system, too
+        if type(found).__name__ == "LedAstray":
+            return found
+        for inner in (getattr(found, "__cause__", None), getattr(found, "os_error", None)):
+            if inner is not None and not any(inner is known for known in waiting):
+                waiting.append(inner)
     return None
 
 

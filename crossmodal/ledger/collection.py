@@ -23,8 +23,9 @@ from crossmodal.errors import (
 )
 from crossmodal.ledger.explain import explain_duckdb, explain_os
 from crossmodal.ledger.interrupts import signals_heeded
-from crossmodal.ledger.lock import exclusive, shared
+from crossmodal.ledger.lock import Waited, exclusive, shared, unheard
 from crossmodal.ledger.migrations import LATEST, migrate, schema_version
+from crossmodal.ledger.private import as_private_as
 
 # Nothing may be fetched from the network behind the user's back, and unit vectors do not compress.
 _SETTINGS = {
@@ -46,6 +47,8 @@ class Collection:
     def __init__(self, path: str | Path, lock_timeout_s: float = 600) -> None:
         self.path = Path(os.path.realpath(Path(path).expanduser()))
         self.lock_timeout_s = lock_timeout_s
+        self.waited: Waited = unheard
+        """Hears of each wait for other processes and threads."""
 
     @property
     def exists(self) -> bool:
@@ -91,7 +94,11 @@ class Collection:
         self._refuse_folder()
         self._make_folder()
         was_known = self._was_a_collection
-        with exclusive(self.path, self.lock_timeout_s), self._explained():
+        with (
+            exclusive(self.path, self.lock_timeout_s, self.waited),
+            as_private_as(self.path),
+            self._explained(),
+        ):
             if not self.exists:
                 self._refuse_emptied(was_known)
                 self._create()
@@ -111,7 +118,7 @@ class Collection:
                 "or name another with --collection"
             )
         with (
-            shared(self.path, self.lock_timeout_s),
+            shared(self.path, self.lock_timeout_s, self.waited),
             self._explained(),
             self._opened(self.path, read_only=True) as con,
         ):

@@ -18,6 +18,7 @@ from crossmodal.errors import CollectionError, CollectionMissing
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.explain import explain_os
 from crossmodal.ledger.lock import exclusive
+from crossmodal.ledger.private import as_private_as
 from crossmodal.ledger.read.verify_all import Verified, verify_all
 
 
@@ -68,7 +69,8 @@ def _copied(source: Collection, target: Collection) -> Copied:
     aside = Path(f"{target.path}.copy")
     try:
         target.path.parent.mkdir(parents=True, exist_ok=True)
-        _copy_file(source, aside)
+        with as_private_as(source.path):
+            _copy_file(source, aside)
         verified = replace(verify_all(Collection(aside)), path=str(target.path))
         if verified.problems:
             raise CollectionError(f"the copy is not sound: {'; '.join(verified.problems)}")

@@ -13,7 +13,7 @@ import os
 import random
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +21,19 @@ from pathlib import Path
 from crossmodal.errors import CollectionBusy
 from crossmodal.ledger.explain import explain_os
 
+Waited = Callable[[float], None]
+"""Hears how many seconds a lock was waited for, once it is had."""
+_NOTICED_S = 0.002
+"""Less is what taking a free lock costs."""
 
-def shared(db: Path, timeout_s: float = 600) -> AbstractContextManager[None]:
+
+def unheard(seconds: float) -> None:
+    """Tell nobody of a wait."""
+
+
+def shared(
+    db: Path, timeout_s: float = 600, waited: Waited = unheard
+) -> AbstractContextManager[None]:
     """Hold off writers; readers go together.
 
     Where no lock file can be made (a read-only file system) nothing is held: nobody can write.
@@ -30,22 +41,25 @@ def shared(db: Path, timeout_s: float = 600) -> AbstractContextManager[None]:
     Raises:
         CollectionBusy: a writer held the lock for longer than ``timeout_s``.
     """
-    return _locked(db, fcntl.LOCK_SH, timeout_s)
+    return _locked(db, fcntl.LOCK_SH, timeout_s, waited)
 
 
-def exclusive(db: Path, timeout_s: float = 600) -> AbstractContextManager[None]:
+def exclusive(
+    db: Path, timeout_s: float = 600, waited: Waited = unheard
+) -> AbstractContextManager[None]:
     """Hold off everyone else.
 
     Raises:
         CollectionBusy: someone held the lock for longer than ``timeout_s``.
         CollectionUnreadable: no lock file can be made beside the database.
     """
-    return _locked(db, fcntl.LOCK_EX, timeout_s)
+    return _locked(db, fcntl.LOCK_EX, timeout_s, waited)
 
 
 @contextmanager
-def _locked(db: Path, mode: int, timeout_s: float) -> Iterator[None]:
-    deadline = time.monotonic() + timeout_s
+def _locked(db: Path, mode: int, timeout_s: float, waited: Waited) -> Iterator[None]:
+    asked = time.monotonic()
+    deadline = asked + timeout_s
     with _opened(db, ".gate", mode) as gate, _opened(db, ".lock", mode) as lock:
         if gate is None or lock is None:
             yield
@@ -55,6 +69,8 @@ def _locked(db: Path, mode: int, timeout_s: float) -> Iterator[None]:
                 _acquire(lock, mode, deadline)
         except TimeoutError as error:
             raise CollectionBusy(_busy(db, lock, timeout_s)) from error
+        if (seconds := time.monotonic() - asked) > _NOTICED_S:
+            waited(seconds)
         try:
             _sign(lock, mode)
             yield

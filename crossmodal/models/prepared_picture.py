@@ -29,6 +29,8 @@ class PreparedPicture:
     format: str
     taken: str = ""
     """When the camera took it; empty where unknown."""
+    phash: str = ""
+    """Its perceptual hash, 16 hexadecimal digits; empty where it is of one colour throughout."""
 
 
 def prepare_walled(
@@ -56,7 +58,16 @@ def prepare(
 ) -> Iterator[PreparedPicture]:
     """Yield an encoded picture as a model takes it; runs in the child."""
     from crossmodal.pictures.decode import ImageLimits, decode
+    from crossmodal.pictures.perceptual_hash import hash_of
 
     decoded = decode(data, ImageLimits(max_megapixels, preprocess.min_side))
     pixels = preprocess.apply(decoded.image).tobytes()
-    yield PreparedPicture(pixels, decoded.width, decoded.height, decoded.format, decoded.taken)
+    bits = hash_of(decoded.image)
+    yield PreparedPicture(
+        pixels,
+        decoded.width,
+        decoded.height,
+        decoded.format,
+        decoded.taken,
+        phash="" if bits is None else f"{bits:016x}",
+    )

@@ -12,7 +12,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from PIL import ExifTags, Image
@@ -23,6 +23,7 @@ from crossmodal.pictures.colour import to_rgb
 from crossmodal.pictures.jxl_header import jxl_size
 from crossmodal.pictures.pillow_guard import PillowGuard
 from crossmodal.pictures.refusal import refuse
+from crossmodal.pictures.svg import draw_svg, is_svg
 
 __all__ = ["DecodedImage", "ImageLimits", "Refused", "decode"]
 
@@ -31,6 +32,7 @@ _SCALABLE_FORMATS = {"JPEG", "MPO"}
 _UNREADABLE_FORMATS = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"}
 _UNREADABLE_EXIF = (SyntaxError, ValueError, TypeError, LookupError, OSError, struct.error)
 _LARGE_PIXELS = 20_000_000
+_HEAD_BYTES = 4096
 _LARGE_TURN = threading.Lock()
 _GUARD = PillowGuard()
 _TRANSPOSES = {
@@ -91,6 +93,8 @@ def decode(data: bytes, limits: ImageLimits | None = None) -> DecodedImage:
 
 
 def _decode(data: bytes, limits: ImageLimits) -> DecodedImage:
+    if is_svg(data[:_HEAD_BYTES]):
+        return replace(_decode(draw_svg(data), limits), format="SVG")
     declared = jxl_size(data)
     if declared is not None:
         _check_size(declared, limits)

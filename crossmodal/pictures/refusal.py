@@ -12,6 +12,7 @@ from typing import NoReturn
 from PIL import Image, UnidentifiedImageError
 
 from crossmodal.errors import Refused
+from crossmodal.pictures.jxl_header import jxl_size
 
 _TRUNCATED_WORDS = (
     "truncated",
@@ -43,6 +44,8 @@ def _refusal(error: BaseException, data: bytes) -> Refused:
         return Refused("truncated", message)
     if _is_unsupported(message):
         return _unsupported(message)
+    if jxl_size(data) is not None:  # whose decoder speaks of its own insides
+        return Refused("decoder_error", "begins like JPEG XL but is damaged or cut off")
     return Refused("decoder_error", f"{type(error).__name__}: {message}")
 
 

@@ -11,7 +11,7 @@ import threading
 import time
 from typing import Protocol
 
-from crossmodal.runs.pace import Pace
+from crossmodal.runs.pace import Pace, Unit
 
 INTERVAL_S = 2.0
 FAREWELL_S = 5.0
@@ -40,10 +40,10 @@ class LiveProgress:
         self._pace: Pace | None = None
         self._teller: threading.Thread | None = None
 
-    def start(self, total: int | None, what: str) -> None:
+    def start(self, total: int | None, what: str, unit: Unit = "items") -> None:
         """Start ``what``; the board shows it at its next update."""
         with self._lock:
-            self._pace = Pace(what, total, time.monotonic())
+            self._pace = Pace(what, total, time.monotonic(), unit)
         if self._teller is None:
             self._ended.clear()
             self._teller = threading.Thread(
@@ -51,11 +51,23 @@ class LiveProgress:
             )
             self._teller.start()
 
-    def advance(self, num_items: int) -> None:
-        """Count items; do nothing slow, since this is called between forward passes."""
+    def advance(self, amount: float) -> None:
+        """Count; do nothing slow, since this is called between forward passes."""
         with self._lock:
             if self._pace is not None:
-                self._pace.num_done += num_items
+                self._pace.num_done += amount
+
+    def begin(self, name: str) -> None:
+        """Let the next update name a file, where none that is older is still at work."""
+        with self._lock:
+            if self._pace is not None:
+                self._pace.at_work[name] = None
+
+    def end(self, name: str) -> None:
+        """Let the next update name another file."""
+        with self._lock:
+            if self._pace is not None:
+                self._pace.at_work.pop(name, None)
 
     def finish(self) -> None:
         """Publish the final state; give up if the board does not answer."""

@@ -28,6 +28,10 @@ _BOUND_BY = {
     "settle": "storage-bound",
     "load model": "start-up-bound",
     "verify": "storage-bound",
+    "start-up": "start-up-bound",
+    "queue": "queue-bound",
+    "dispatch": "bound by its partitions",
+    "lock wait": "bound by other runs and searches",
 }
 
 
@@ -86,7 +90,9 @@ class Profile:
     """Say where the time of one run went."""
 
     wall_s: float
-    """From the first span's start to the last span's end."""
+    """As long as somebody waited; of a run that made no report, from first to last span."""
+    between_s: float
+    """Of this, outside all stages: Prefect's own work between them."""
     num_cores: int
     stages: list[StageProfile]
     """In the order in which they first started."""
@@ -128,15 +134,26 @@ class Ratio:
         return asdict(self) | {"speedup": self.speedup}
 
 
-def summarise(spans: list[Span], num_cores: int) -> Profile:
-    """Return where the time went; no spans give an empty profile."""
+def summarise(spans: list[Span], num_cores: int, wall_s: float | None = None) -> Profile:
+    """Return where the time went; no spans give an empty profile.
+
+    Args:
+        spans: of one run.
+        num_cores: of the machine.
+        wall_s: what the run took in all; None: from its first span's start to its last one's end.
+    """
     started = sorted(spans, key=lambda span: span.started_s)
-    wall_s = max(map(_end, started)) - started[0].started_s if started else 0.0
+    spanned_s = max(map(_end, started)) - started[0].started_s if started else 0.0
+    wall_s = spanned_s if wall_s is None else wall_s
     stages = [
         _stage(name, members, wall_s) for name, members in _grouped(started, key="stage").items()
     ]
     return Profile(
-        wall_s=wall_s, num_cores=num_cores, stages=stages, verdict=_verdict(stages, num_cores)
+        wall_s=wall_s,
+        between_s=max(wall_s - _open_s(started), 0.0),
+        num_cores=num_cores,
+        stages=stages,
+        verdict=_verdict(stages, num_cores),
     )
 
 

@@ -19,9 +19,9 @@ def profile_table(profile: Profile) -> TextTable:
     for stage in profile.stages:
         rows.append(_stage_row(stage))
         rows += [_operator_row(operator) for operator in stage.operators]
-    remainder = 1 - sum(stage.share for stage in profile.stages)
+    remainder = profile.between_s / profile.wall_s if profile.wall_s else 0.0
     if profile.stages and remainder > _LEAST_REMAINDER:
-        spent = human_seconds(remainder * profile.wall_s)
+        spent = human_seconds(profile.between_s)
         rows.append(["(between stages)", spent, percent(remainder), "", "", "", ""])
     header = ("stage", "time", "share", "items", "items/s", "bytes/s", "calls")
     title = f"{human_seconds(profile.wall_s)} on {profile.num_cores} cores"

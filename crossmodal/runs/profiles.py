@@ -69,6 +69,6 @@ def load_profile(collection: str, run: str | None, against: str | None) -> Shown
         spans = runs.spans(con, chosen.run_id)
         earlier_spans = runs.spans(con, earlier.run_id) if earlier else []
     num_cores = os.cpu_count() or 1
-    profile = summarise(spans, num_cores)
+    profile = summarise(spans, num_cores, chosen.reported_s)
     ratios = compare(profile, summarise(earlier_spans, num_cores)) if earlier else []
     return ShownProfile(chosen, spans, profile, earlier, ratios)

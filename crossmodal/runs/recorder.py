@@ -29,16 +29,20 @@ class Recorder:
     def __init__(self) -> None:
         self._spans: list[Span] = []
         self._lock = threading.Lock()
+        self._open = threading.local()
 
     @contextmanager
     def span(self, stage: str, operator: str = "") -> Iterator[Measured]:
         """Time the ``with`` block, also one that raises."""
         measured = Measured()
+        outer = getattr(self._open, "stage", "")
+        self._open.stage = stage
         started_s = time.time()
         start = time.perf_counter()
         try:
             yield measured
         finally:
+            self._open.stage = outer
             self.add(
                 Span(
                     stage=stage,
@@ -50,6 +54,18 @@ class Recorder:
                     num_bytes=measured.num_bytes,
                 )
             )
+
+    def waited(self, what: str, wall_s: float) -> None:
+        """Take a wait that ends now, as an operator of this thread's stage or a stage."""
+        stage = getattr(self._open, "stage", "")
+        self.passed(stage or what, what if stage else "", time.time() - wall_s, wall_s)
+
+    def passed(self, stage: str, operator: str, started_s: float, wall_s: float) -> None:
+        """Take time that nobody could measure while it passed."""
+        worker = threading.current_thread().name
+        self.add(
+            Span(stage=stage, operator=operator, worker=worker, started_s=started_s, wall_s=wall_s)
+        )
 
     def add(self, span: Span) -> None:
         """Take a span that was timed elsewhere."""

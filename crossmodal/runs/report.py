@@ -125,7 +125,7 @@ class RunReport:
             "num_flaws": sum(self.flaws.values()),
             "coverage": self.coverage,
             "min_coverage": self.min_coverage,
-            "wall_s": round(self.wall_s, 3),
+            "wall_s": self.wall_s,
             "peak_rss_bytes": self.peak_rss_bytes,
         }
 

@@ -21,6 +21,7 @@ from typing import Any
 from crossmodal.errors import CrossmodalError
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.explain import explain_os
+from crossmodal.ledger.private import as_private_as
 from crossmodal.ledger.write import runs, shard_writer, undo_log
 from crossmodal.records import Lineup
 from crossmodal.runs import otel
@@ -52,6 +53,14 @@ class Run:
         self.notes: list[str] = []
         """What a person should know beside the numbers, in the order in which it was found."""
         self.started_s = time.time()
+        self.began_s = self.started_s
+        """Since when somebody waits for it: earlier than its start by a queue and a start-up."""
+        collection.waited = lambda seconds: self.recorder.waited("lock wait", seconds)
+
+    def passed_before(self, stage: str, began_s: float, ended_s: float) -> None:
+        """Count time before the run opened as a stage of it."""
+        self.began_s = min(self.began_s, began_s)
+        self.recorder.passed(stage, "", began_s, ended_s - began_s)
 
     def flush_spans(self) -> None:
         """Write what the recorder holds to the ledger."""
@@ -121,7 +130,9 @@ def _finish(run: Run, state: str, message: str) -> None:
     run.flush_spans()
     with run.collection.write() as con:
         undo_log.settle(con, run.id)
-        runs.finish_run(con, run.id, state, run.counts, message)
+        # What a report says stands; a run without one, such as a stopped one, says it here.
+        waited_s = {"wall_s": round(time.time() - run.began_s, 3)}
+        runs.finish_run(con, run.id, state, waited_s | run.counts, message)
     if otel.endpoint():
         _send(run)
 
@@ -137,7 +148,8 @@ def _send(run: Run) -> None:
 
 def _make_folder(run: Run) -> None:
     try:
-        run.workdir.mkdir(parents=True, exist_ok=True)
+        with as_private_as(run.collection.path):
+            run.workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise explain_os(error, run.collection.path) from error
 

@@ -82,6 +82,7 @@ class Answer:
 
     def _place(self, hit: Hit) -> str:
         copies = f" (and {hit.num_copies - 1} more of the same content)" * (hit.num_copies > 1)
+        copies += f" (and {len(hit.alike)} nearly the same)" * bool(hit.alike)
         place = place_of(hit.meta)
         plays = f" of {self.plays[hit.uri].uri}" if place and hit.uri in self.plays else ""
         return hit.uri + (f" ({place}{plays})" if place else "") + copies

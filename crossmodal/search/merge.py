@@ -24,6 +24,7 @@ from crossmodal.ledger.read.stored_vectors import num_vectors
 from crossmodal.ledger.write.calibrations import hubs_of
 from crossmodal.modalities import MODALITIES
 from crossmodal.records import Hit, VectorList
+from crossmodal.search.folding import fold
 from crossmodal.search.lists import QueryVectors
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.strength import LIKELY, least_merit, strength_of
@@ -220,9 +221,9 @@ def page_of(
     is_wanted = beside.is_wanted
     least = least_merit(options.min_strength) if calibrated else float("-inf")
     shown = [r for r in ranking if r.standing >= least and (not is_wanted or is_wanted(r.hit))]
-    if options.group:
-        shown = best_of_each_source(shown)
     end = options.offset + options.k
+    if options.group:
+        shown = _folded(best_of_each_source(shown), end + 1)
     hits = [
         _told(r, rank, calibrated=calibrated)
         for rank, r in enumerate(shown[options.offset : end], options.offset + 1)
@@ -260,6 +261,15 @@ def best_of_each_source(ranking: Sequence[Ranked]) -> list[Ranked]:
     for found in ranking:
         first.setdefault(found.hit.uri, found)
     return list(first.values())
+
+
+def _folded(ranking: Sequence[Ranked], num: int) -> list[Ranked]:
+    """Return the first ``num`` of a ranking without near-duplicates, each with those of its own."""
+    kept = fold([found.hit for found in ranking], num)
+    return [
+        ranking[place]._replace(hit=replace(ranking[place].hit, alike=alike))
+        for place, alike in kept
+    ]
 
 
 def words_page(

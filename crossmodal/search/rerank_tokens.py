@@ -21,6 +21,7 @@ from typing import TypeVar
 import numpy as np
 
 from crossmodal.encoders.rerankers.reranker import Side, Tokens
+from crossmodal.ledger.private import as_private_as
 
 T = TypeVar("T")
 
@@ -71,7 +72,8 @@ class TokenCache:
         coded = {key: one.tobytes() for key, one in tokens.items()}
         rows = [(key, len(tokens[key]), zlib.crc32(code), code) for key, code in coded.items()]
         with suppress(OSError):
-            self.path.parent.mkdir(exist_ok=True)
+            with as_private_as(self.path.parent.with_suffix("")):
+                self.path.parent.mkdir(exist_ok=True)
             self._within(lambda con: self._written(con, rows))
 
     def _written(self, con: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:

@@ -83,12 +83,12 @@ def _with_snippet(hit: Hit, terms: frozenset[str]) -> Hit:
     start = after_headings(text, hit.section)
     units = _lines(text) if hit.kind in _BY_ROW else sentences(text, start)
     spans = best_spans(text, units, terms) if terms and len(units) else []
-    alone = hit.kind in _BY_ROW
-    shown = (
-        _around(text, units, spans[0], alone=alone)
-        if spans
-        else snippet(text[start:], SNIPPET_CHARS)
-    )
+    shown = snippet(text[start:], SNIPPET_CHARS)
+    if hit.kind == "figure":
+        # Its caption, or without one the words before it: what a person reads of a figure first.
+        shown = snippet(text.partition("\n")[0], SNIPPET_CHARS)
+    elif spans:
+        shown = _around(text, units, spans[0], alone=hit.kind in _BY_ROW)
     return replace(hit, snippet=shown, spans=sorted(spans), meta=_with_row(hit, units, spans))
 
 

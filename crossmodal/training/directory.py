@@ -49,29 +49,40 @@ def model_folder(collection: Path, spec: FinetuneSpec, name: str) -> Path:
     return Path(f"{collection}.models").absolute() / name
 
 
-def refuse_folder(spec: FinetuneSpec) -> None:
+def refuse_folder(collection: Path, prepared: Prepared, spec: FinetuneSpec) -> None:
     """Refuse, before anything is learned, a folder that holds something else.
 
     Raises:
         PathError: it does, or it is a file.
     """
-    folder = Path(spec.out).expanduser().absolute() if spec.out else None
-    if folder is None or not folder.exists() or _is_ours(folder):
-        return
-    if not folder.is_dir() or any(folder.iterdir()):
-        raise PathError(
-            f"{folder} is not empty: name a folder that is, or that is not there, with --out"
-        )
+    if spec.out or spec.name:
+        folder = model_folder(collection, spec, spec.name)
+        if not _is_free(folder) and not _says(folder, prepared.data_digest):
+            raise _taken(folder)
+
+
+def _taken(folder: Path) -> PathError:
+    return PathError(
+        f"{folder} holds something else, which stays: name another place with --out, or another "
+        "--name"
+    )
+
+
+def _is_free(folder: Path) -> bool:
+    """Say whether there is nothing, or an empty folder."""
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 
 def write_model(folder: Path, prepared: Prepared, tuned: Tuned, spec: FinetuneSpec) -> Written:
     """Write the folder and load it again.
 
     Raises:
-        PathError: it cannot be written.
+        PathError: it cannot be written, or holds something else.
         TrainingFailed: it does not load, or gives other vectors than what was learned.
     """
-    if not (folder / _WEIGHTS).exists() or not _is_ours(folder, tuned.weights_hash):
+    if not _says(folder, tuned.weights_hash):
+        if not _is_free(folder):
+            raise _taken(folder)
         try:
             _fill(folder, prepared, tuned, spec)
         except OSError as error:
@@ -96,9 +107,7 @@ def _fill(folder: Path, prepared: Prepared, tuned: Tuned, spec: FinetuneSpec) ->
         (partial / _CARD).write_text(card(prepared, tuned, spec, folder.name), encoding="utf-8")
         partial.chmod(0o755)
         (partial / _WEIGHTS).chmod(0o644)
-        if folder.is_dir():
-            folder.rmdir() if not any(folder.iterdir()) else shutil.rmtree(folder)
-        os.replace(partial, folder)
+        os.replace(partial, folder)  # onto nothing, or an empty folder
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -133,10 +142,10 @@ def _packed(weights: torch.Tensor) -> torch.Tensor:
     return weights.contiguous().clone()
 
 
-def _is_ours(folder: Path, weights_hash: str = "trained with crossmodal finetune") -> bool:
-    """Say whether a folder's card says that it was made here, of these weights."""
+def _says(folder: Path, digest: str) -> bool:
+    """Say whether a folder's card names what it was made of by this digest."""
     try:
-        return weights_hash in (folder / _CARD).read_text(encoding="utf-8", errors="replace")
+        return digest in (folder / _CARD).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
 
@@ -200,7 +209,8 @@ def _results(prepared: Prepared, tuned: Tuned) -> list[Any]:
         EvalResult(
             task_type="retrieval",
             task_name="text to image",
-            dataset_type="own",
+            # Results of one type are told apart by nothing else.
+            dataset_type=name.replace(" ", "-"),
             dataset_name=name,
             metric_type=metric,
             metric_value=round(value, 4),

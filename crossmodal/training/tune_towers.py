@@ -70,7 +70,7 @@ def checkpoint_of(collection: Collection, prepared: Prepared, spec: FinetuneSpec
 
 
 def tune_towers(
-    prepared: Prepared, spec: FinetuneSpec, checkpoint: Checkpoint, tick: Callable[[Epoch], None]
+    collection: Collection, prepared: Prepared, spec: FinetuneSpec, tick: Callable[[Epoch], None]
 ) -> Tuned:
     """Learn, and go as far from the base as dev gains by and forgetting allows.
 
@@ -80,11 +80,12 @@ def tune_towers(
         PathError: the folder that was named is taken, or there is no room to keep the state.
         ModelUnsupported: the base cannot be trained so.
     """
-    refuse_folder(spec)
+    refuse_folder(collection.path, prepared, spec)
     tower = _TOWERS[spec.depth]()(prepared.parent, spec.device, spec.seed)
     if spec.depth == "full" and not spec.consent:
         raise ConsentNeeded(cost_of(tower, prepared, spec.tower))
-    learned = learn_towers(tower, prepared.train, prepared.dev, spec.tower, checkpoint, tick)
+    kept = checkpoint_of(collection, prepared, spec)
+    learned = learn_towers(tower, prepared.train, prepared.dev, spec.tower, kept, tick)
     with one_thread():
         base, far = tower.learned(learned.weights or tower.base)
         steps = _sweep(tower, base, far, prepared)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from crossmodal.ledger.backfill_records import BackfillRecord, PartitionCount, PartitionRecord
+from crossmodal.ledger.write.runs import Throughput
 from crossmodal.views.human import human_bytes, human_seconds, printable
 from crossmodal.views.text_table import TextTable
 
@@ -41,13 +42,13 @@ def partition_rows(records: Sequence[PartitionRecord]) -> list[dict[str, Any]]:
     return [dict(zip(table.header, map(printable, row), strict=True)) for row in table.rows]
 
 
-def expected(counts: Iterable[PartitionCount], items_per_s: float | None) -> list[dict[str, Any]]:
+def expected(counts: Iterable[PartitionCount], pace: Throughput | None) -> list[dict[str, Any]]:
     """Return what is due in each partition, with the seconds that past throughput suggests."""
     return [
         asdict(count)
         | {
             "state": count.state,
-            "eta_s": count.num_due / items_per_s if items_per_s else None,
+            "eta_s": pace.seconds(count.num_due, count.bytes_due) if pace else None,
         }
         for count in counts
     ]

@@ -45,4 +45,4 @@ def _eta(shown: dict[str, Any]) -> str:
         return "no time to embed"
     if shown["eta_s"] is None:
         return "unknown: no earlier run with this model version to judge by"
-    return f"about {human_seconds(shown['eta_s'])} to embed, at the speed of the last run"
+    return f"about {human_seconds(shown['eta_s'])} to load and embed, at the speed of the last run"

@@ -29,6 +29,7 @@ from crossmodal.web.api.shape import API
 from crossmodal.web.guards.access import Access
 from crossmodal.web.guards.headers import SafeHeaders
 from crossmodal.web.guards.rate_limit import RateLimit
+from crossmodal.web.guards.uploads import UploadMemory
 from crossmodal.web.served import ServedCollection
 from crossmodal.web.settings import UiSettings
 
@@ -76,7 +77,8 @@ def make_app(settings: UiSettings) -> ASGIApp:
     app.include_router(overview.router)
     app.include_router(overview.page)
     app.include_router(pages.router)
-    limited = RateLimit(Access(app, settings), settings.rate_per_s, settings.burst)
+    bounded = UploadMemory(app, settings.max_uploads_bytes)
+    limited = RateLimit(Access(bounded, settings), settings.rate_per_s, settings.burst)
     return state.metrics.watch(SafeHeaders(limited))
 
 

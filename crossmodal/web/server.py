@@ -65,7 +65,7 @@ def serve(settings: UiSettings, say: Callable[[str], None]) -> None:
     )
     listening = _listen(settings)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    say(f"searching {settings.collection} at {settings.address}   (Ctrl-C ends it)")
+    say(f"searching {settings.collection} at {settings.link}   (Ctrl-C ends it)")
     with listening:
         _Server(config).run(sockets=[listening])
     _leave()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from crossmodal.errors import CrossmodalError
+from crossmodal.web.guards.tokens import TokenFile
 
 MAX_QUERY_CHARS = 2000
 MAX_K = 100
@@ -41,9 +44,16 @@ class UiSettings:
     host: str = "127.0.0.1"
     port: int = 8400
     token: str | None = field(default=None, repr=False)
+    """The secret that lets people in; None with no file either: everybody at this machine."""
+    token_file: Path | None = None
+    """Where the secret lies, in place of ``token``; what it holds is looked at anew each time."""
+    shows_token: bool = False
+    """Whether the link that is printed has the secret in it: one that a person chose stays out."""
     allowed_hosts: tuple[str, ...] = ()
     """Names, besides localhost and plain addresses, that the page may be reached by."""
     max_upload_bytes: int = 20_000_000
+    max_uploads_bytes: int = 200_000_000
+    """Of all requests together at one time."""
     rate_per_s: float = 100.0
     """Requests of one client; a preview counts as a fifth, an upload as five."""
     burst: float = 400.0
@@ -66,6 +76,20 @@ class UiSettings:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}/"
 
+    @property
+    def link(self) -> str:
+        """Return the URL to open, which also lets a person in where we made the secret."""
+        made = TokenFile(self.token_file)() if self.token_file else self.token
+        return f"{self.address}?token={made}" if made and self.shows_token else self.address
+
+    @property
+    def secret(self) -> Callable[[], str] | None:
+        """Return what tells the secret at this moment; None where none is asked for."""
+        if self.token_file is not None:
+            return TokenFile(self.token_file)
+        token = self.token
+        return None if token is None else lambda: token
+
 
 def check(settings: UiSettings) -> None:
     """Refuse to open a collection to the network without a token.
@@ -73,7 +97,7 @@ def check(settings: UiSettings) -> None:
     Raises:
         RefusedToServe: it would be.
     """
-    if not settings.is_local and not settings.token:
+    if not settings.is_local and (settings.shows_token or not settings.token):
         raise RefusedToServe(
             f"--host {settings.host} opens the collection and its files to the network: set a "
             "secret with CROSSMODAL_UI_TOKEN or --token, or leave --host out for this machine only"

@@ -134,6 +134,13 @@ class EmbedParams(FlowParams, ChunkParams):
         ge=0.0,
         le=1.0,
     )
+    stage_timeout_s: Annotated[float, RUNNING] = Field(
+        default=0.0,
+        title="Longest stage",
+        description="Seconds after which a stage is ended and the run with it, such as when a file "
+        "server hangs; what is committed stays. 0: no limit.",
+        ge=0.0,
+    )
     batch_size: Annotated[int, RUNNING] = Field(
         default=0,
         title="Batch size",
@@ -174,7 +181,11 @@ class EmbedParams(FlowParams, ChunkParams):
 
     def run_options(self) -> RunOptions:
         """Return how the run is recorded."""
-        return RunOptions(record=not self.dry_run, keep_undo=self.keep_undo.strip())
+        return RunOptions(
+            record=not self.dry_run,
+            keep_undo=self.keep_undo.strip(),
+            stage_timeout_s=self.stage_timeout_s,
+        )
 
     def list_options(self) -> ListOptions:
         """Return what discovery looks at."""

@@ -23,7 +23,7 @@ from pydantic_core import PydanticUndefined
 
 from crossmodal.errors import ParametersError
 from flows.params.base import CollectionParams
-from flows.params.forms import in_order, is_remembered, remembered
+from flows.params.forms import ADVANCED, in_order, is_remembered, remembered
 from flows.params.problems import problems
 from tasks.told import failures_told
 
@@ -98,7 +98,7 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     default = Field(
         default=None if is_remembered(field) else field.get_default(call_default_factory=True),
         description=field.description,
-        json_schema_extra={"title": field.title or name},
+        json_schema_extra={"title": _title(name, field)},
     )
     annotation = (
         Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
@@ -106,6 +106,11 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
     )
+
+
+def _title(name: str, field: FieldInfo) -> str:
+    title = field.title or name
+    return f"Advanced: {title}" if name in ADVANCED else title
 
 
 def _checked(form: type[Form], given: dict[str, Any]) -> Form:

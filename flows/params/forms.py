@@ -38,11 +38,17 @@ _LAST = (
     "rerank",
     "rerank_deadline_ms",
     "runner",
+    "stage_timeout_s",
     "batch_size",
     "shard_size",
     "max_megapixels",
     "max_file_mb",
 )
+
+
+ADVANCED = frozenset(_LAST) - {"dry_run", "min_coverage", "exclude"}
+"""What few people set. Prefect's forms fold nothing, and a field within an object would not be kept
+where a caller names another, so these stand last and their titles say so."""
 
 
 @dataclass(frozen=True)

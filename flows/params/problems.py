@@ -6,13 +6,17 @@ option on the command line.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
+_MAX_SHOWN = 200
+_FIELD = re.compile(r"\{(\w+)\}")
+"""How a rule about several fields names one of them."""
 _WORDS: dict[str, str] = {
     "greater_than_equal": "must be at least {ge}, not {value!r}",
     "greater_than": "must be more than {gt}, not {value!r}",
@@ -30,6 +34,13 @@ _WORDS: dict[str, str] = {
     "bool_type": "must be true or false, not {value!r}",
     "string_type": "must be text, not {value!r}",
     "list_type": "must be a list, not {value!r}",
+    "string_too_long": "must be at most {max_length} characters long",
+    "too_long": "must have at most {max_length} entries",
+    "json_invalid": "is no JSON",
+    "model_attributes_type": "must be an object, not {value!r}",
+    "model_type": "must be an object, not {value!r}",
+    "dict_type": "must be an object, not {value!r}",
+    "enum": "{value!r} is not known: use {expected}",
     "string_too_short": "must not be empty",
     "too_short": "must not be empty",
     "string_pattern_mismatch": "cannot understand {value!r}",
@@ -50,12 +61,24 @@ def problems(error: ValidationError, called: Callable[[str], str] = str) -> list
     return [_problem(detail, called) for detail in error.errors(include_url=False)]
 
 
-def _problem(detail: ErrorDetails, called: Callable[[str], str]) -> str:
-    context: dict[str, Any] = detail.get("ctx", {})
+def in_words(detail: Mapping[str, Any]) -> str:
+    """Return what is wrong with one value, in our words and never in those of a library.
+
+    Args:
+        detail: one of the errors that pydantic, or FastAPI after it, lists.
+    """
+    context: dict[str, Any] = detail.get("ctx") or {}
     if detail["type"] == "value_error":
-        words = str(context["error"])
-    else:
-        template = _WORDS.get(detail["type"], "cannot use {value!r}")
-        words = template.format(value=detail["input"], **context)
+        return str(context["error"])
+    template = _WORDS.get(detail["type"], "cannot use {value!r}")
+    shown = repr(detail.get("input"))
+    value = detail.get("input") if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + "…"
+    return template.format(value=value, **context)
+
+
+def _problem(detail: ErrorDetails, called: Callable[[str], str]) -> str:
+    words = in_words(cast(Mapping[str, Any], detail))
     where = [str(part) for part in detail["loc"]]
-    return f"{called(where[0])}: {words}" if where else words
+    if where:
+        return f"{called(where[0])}: {words}"
+    return _FIELD.sub(lambda found: called(found[1]), words)

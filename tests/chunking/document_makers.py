@@ -220,6 +220,7 @@ class Pdf:
         self._font = self._add(b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>")
         self._bold = self._add(b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica-Bold >>")
         self._outline: list[tuple[str, int]] = []
+        self._fields: list[int] = []
 
     def page(self, extra: str = "") -> Pdf:
         """Begin a page of 600 by 800 points; ``extra`` goes into its dictionary."""
@@ -251,6 +252,19 @@ class Pdf:
         self._outline.append((title, page))
         return self
 
+    def field(self, entries: str) -> Pdf:
+        """Add a widget to the page, such as ``/FT /Tx /T (name) /V (value)``."""
+        number = self._add(
+            f"<< /Type /Annot /Subtype /Widget /Rect [50 600 250 620] {entries} >>".encode(
+                "latin-1"
+            )
+        )
+        self._fields.append(number)
+        operators, images, extra = self._pages[-1]
+        listed = [*re.findall(r"\d+ 0 R", extra), f"{number} 0 R"]
+        self._pages[-1] = (operators, images, f"/Annots [{' '.join(listed)}]")
+        return self
+
     def build(self) -> bytes:
         """Return the file."""
         pages = [self._page(*page) for page in self._pages]
@@ -258,6 +272,9 @@ class Pdf:
         catalogue = "<< /Type /Catalog /Pages 2 0 R"
         if self._outline:
             catalogue += f" /Outlines {self._outlines(pages)} 0 R"
+        if self._fields:
+            listed = " ".join(f"{number} 0 R" for number in self._fields)
+            catalogue += f" /AcroForm << /Fields [{listed}] >>"
         self._objects[0] = f"{catalogue} >>".encode()
         self._objects[1] = f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>".encode()
         return _file(self._objects)

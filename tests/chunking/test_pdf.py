@@ -252,3 +252,20 @@ def test_page_of_absurd_size_is_drawn_small() -> None:
     for data in (pdf.build(), wide):
         for piece in pieces(data, "pdf", page_images="always"):
             assert piece.picture is None or piece.picture.size < 10_000_000
+
+
+def test_what_was_filled_into_a_form_is_read_and_a_password_is_not() -> None:
+    pdf = Pdf().page().text(50, 750, "Request for a mooring at the harbour of Oban", 12)
+    pdf.field("/FT /Tx /T (owner) /TU (Owner of the boat) /V (Ada Byron)")
+    pdf.field("/FT /Tx /T (empty) /V ()")
+    pdf.field("/FT /Tx /T (secret) /V (hunter2) /Ff 8192")
+    pdf.field("/FT /Ch /T (berth) /V (North quay) /Opt [(North quay) (South quay)] /Ff 131072")
+    on = "/AS /Yes /V /Yes /AP << /N << /Yes null >> >>"
+    pdf.field(f"/FT /Btn /T (insured) {on}")
+    pdf.field("/FT /Btn /T (press me) /Ff 65536")
+    (page,) = of_kind(pieces(pdf.build(), "pdf"), "passage")
+    told = "Owner of the boat: Ada Byron berth: North quay"
+    assert told in " ".join(page.text.split())
+    assert "hunter2" not in page.text
+    assert "press me" not in page.text
+    assert page.position["page"] == 1

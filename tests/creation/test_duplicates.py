@@ -12,10 +12,11 @@ from PIL import Image
 from crossmodal.creation.duplicates import duplicates
 from crossmodal.creation.groups import Item, grouped
 from crossmodal.creation.likeness import hash_new_pictures
-from crossmodal.creation.perceptual_hash import hash_of, near_pairs
+from crossmodal.creation.near_hashes import near_pairs
 from crossmodal.errors import FilterError
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import model_versions, runs, shard_writer
+from crossmodal.pictures.perceptual_hash import hash_of
 from tests.ledger import build
 
 

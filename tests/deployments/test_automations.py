@@ -142,3 +142,37 @@ def test_crashed_run_posts_its_name_and_id(
     assert post["message"] == "lost crashed: nobody knows why"
     assert post["flow_run"] == "lost"
     assert post["flow_run_id"] == str(run.id)
+
+
+def test_event_that_files_have_changed_starts_the_index(
+    prefect_server: str, client: SyncPrefectClient, target: Target
+) -> None:
+    deploy(target)
+    found = client.read_deployment_by_name(f"index/{target.name}")
+    (automation,) = client.read_automations_by_name(
+        f"crossmodal: index {target.name} when files change"
+    )
+
+    def started() -> list[Any]:
+        Api(prefect_server).post(
+            "/events",
+            [
+                Event(
+                    event="crossmodal.files.changed",
+                    resource=Resource(
+                        {"prefect.resource.id": f"crossmodal.collection.{target.collection}"}
+                    ),
+                ).model_dump(mode="json")
+            ],
+        )
+        runs = Api(prefect_server).post(
+            "/flow_runs/filter",
+            {"flow_runs": {"deployment_id": {"any_": [str(found.id)]}}},
+        )
+        return [run for run in runs if run["auto_scheduled"] is False]
+
+    try:
+        run = eventually(started, PATIENCE_S, "a run that the event started", 0.5)[0]
+    finally:
+        client.delete_automation(automation.id)
+    assert run["parameters"]["paths"] == target.paths

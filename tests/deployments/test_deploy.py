@@ -16,8 +16,9 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from crossmodal.errors import DeploymentError
+from deployments.changes import Change
 from deployments.declared import PREFECT_FILE, variables
-from deployments.deploy import Change, deploy
+from deployments.deploy import deploy
 from deployments.target import Target, make_target
 from tests.shell import CROSSMODAL
 

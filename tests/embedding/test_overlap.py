@@ -17,6 +17,7 @@ from crossmodal.encoders import forward
 from crossmodal.encoders.lineup_encoders import Encoders
 from crossmodal.records import Lineup
 from tests.drawn import draw_pictures
+from tests.progress import Heard
 
 NUM_PICTURES = 96
 WAIT_S = 5.0
@@ -56,7 +57,7 @@ def watched(encoder, plan, tmp_path: Path, monkeypatch) -> Watched:
     monkeypatch.setattr(Encoders, "of", lambda self, modality: encoder)
     planned = plan(draw_pictures(tmp_path, NUM_PICTURES))
     encoders = Encoders(Lineup.of(encoder.version), "cpu")
-    embed_shard(planned, encoders, EmbedOptions(), lambda _: None, lambda _: None)
+    embed_shard(planned, encoders, EmbedOptions(), lambda _: None, Heard())
     assert seen.num_decoded == NUM_PICTURES
     return seen
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from crossmodal.encoders.lineup_encoders import Encoders
 from crossmodal.errors import PathError
 from crossmodal.records import CHUNK_SCHEMA, Lineup, Span, VectorList, vector_schema
 from tests.drawn import draw_pictures
+from tests.progress import Heard
 
 
 class Watch:
@@ -25,7 +27,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
-        self.advanced: list[int] = []
+        self.progress = Heard()
 
     def num_items(self, operator: str) -> int:
         return sum(span.num_items for span in self.spans if span.operator == operator)
@@ -57,7 +59,7 @@ def embed(encoder, watch):
             Loaded(encoder),
             EmbedOptions(**options),
             watch.spans.append,
-            watch.advanced.append,
+            watch.progress,
         )
 
     return run
@@ -79,7 +81,8 @@ def test_every_row_comes_back_in_order_with_the_vector_of_its_picture(
     assert np.allclose(
         np.array(pictures(embedded, encoder)["vector"].to_pylist()), expected, atol=1e-5
     )
-    assert sum(watch.advanced) == 75
+    assert sum(watch.progress.amounts) == pytest.approx(sum(map(os.path.getsize, paths)))
+    assert set(watch.progress.begun) == set(watch.progress.ended) == set(map(str, paths))
 
 
 def test_one_item_is_one_item_through_each_operator(embed, plan, tmp_path: Path, watch) -> None:
@@ -110,7 +113,8 @@ def test_bad_files_cost_only_themselves(embed, plan, tmp_path: Path, watch: Watc
     assert [n for n, row in enumerate(embedded) if row["transient"]] == [15, 18]
     assert all(embedded[n]["detail"] for n in refused)
     assert watch.num_items("forward") == 15
-    assert sum(watch.advanced) == 20
+    assert sum(watch.progress.amounts) == sum(planned["size_bytes"].to_pylist())
+    assert set(watch.progress.begun) <= set(watch.progress.ended)
 
 
 def test_shard_without_a_single_good_file_needs_no_forward_pass(

@@ -23,7 +23,7 @@ OPEN_COLLECTION |= {"ask", "status", "undo"}
 HIT = {
     *("rank", "path", "score", "merit", "strength", "place", "text", "section", "chunk_id"),
     *("kind", "modality", "media_type", "size_bytes", "modified", "num_copies", "meta"),
-    *("rerank_score", "snippet", "spans"),
+    *("rerank_score", "alike", "snippet", "spans"),
 }
 HITS = {
     *("query", "found", "model", "stands_out", "verdict", "notices", "has_more"),

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import fsspec
 import httpx
 import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
 from jsonschema import Draft202012Validator
 
 from crossmodal.errors import PathError, Refused
+from crossmodal.files.addresses import CheckedResolver, LedAstray, permitted
 from crossmodal.files.read import read_source
 from crossmodal.files.remote import RemoteFiles
 from crossmodal.files.secrets import has_secret, without_secrets
@@ -148,6 +154,65 @@ def test_redirect_to_another_host_is_not_followed(sender: str) -> None:
     assert "not followed" in caught.value.detail
 
 
+class Answers(AbstractResolver):
+    """Answer each question after a name with the next address."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = list(addresses)
+
+    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
+        address = self.addresses.pop(0) if len(self.addresses) > 1 else self.addresses[0]
+        return [
+            {"hostname": host, "host": address, "port": port, "family": socket.AF_INET}
+            | {"proto": 0, "flags": socket.AI_NUMERICHOST}  # type: ignore[list-item]
+        ]
+
+    async def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("name", "answers", "refused"),
+    [
+        ("a.example", ["192.0.2.7", "127.0.0.1"], True),
+        ("b.example", ["192.0.2.7", "169.254.169.254"], True),
+        ("c.example", ["192.0.2.7", "::ffff:127.0.0.1"], True),
+        ("d.example", ["192.0.2.7", "0.0.0.0"], True),
+        ("e.example", ["192.0.2.7", "::1"], True),
+        ("f.example", ["169.254.169.254"], True),
+        ("g.example", ["fe80::1%eth0"], True),
+        ("h.example", ["192.0.2.7", "192.0.2.8"], False),
+        ("localhost", ["127.0.0.1"], False),
+        ("photos.home", ["127.0.0.1"], False),
+    ],
+)
+def test_name_leads_to_this_machine_only_if_it_always_did(
+    name: str, answers: list[str], refused: bool
+) -> None:
+    async def ask() -> None:
+        resolver = CheckedResolver(Answers(*answers))
+        for _ in answers:
+            await resolver.resolve(name, 80)
+
+    with pytest.raises(LedAstray, match=name) if refused else nullcontext():
+        asyncio.run(ask())
+
+
+def test_rebound_name_is_refused_before_a_connection_is_made(
+    elsewhere: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = elsewhere.rpartition(":")[2]
+    addresses = Answers("127.0.0.1")
+    monkeypatch.setattr("crossmodal.files.addresses.DefaultResolver", lambda: addresses)
+    fsspec.get_filesystem_class("http").clear_instance_cache()
+    assert read_source(f"http://twice.example:{port}/a", 1000) == b"inside"
+    permitted("twice.example", asyncio.run(Answers("192.0.2.7").resolve("twice.example")))
+    fsspec.get_filesystem_class("http").clear_instance_cache()
+    with pytest.raises(Refused) as caught:
+        read_source(f"http://twice.example:{port}/a", 1000)
+    assert "must not lead" in caught.value.detail
+    fsspec.get_filesystem_class("http").clear_instance_cache()
+
+
 def test_redirect_within_a_host_is_followed(sender: str) -> None:
     assert read_source(f"{sender}/within", 1000) == b"end"
 
@@ -171,3 +236,22 @@ def test_password_from_netrc_opens_a_web_server(
     monkeypatch.setenv("NETRC", os.fspath(netrc))
     for url in _served(partial(Guarded, directory=os.fspath(tmp_path)), "127.0.0.1"):
         assert read_source(f"{url}/a.txt", 1000) == b"opened"
+
+
+def test_url_of_an_alert_is_kept_by_the_server_alone_and_shown_to_nobody(
+    prefect_server: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from deployments.deploy import put_automations
+
+    with temporary_settings({PREFECT_API_URL: prefect_server}):
+        put_automations(f"https://hooks.example.org/services/{CANARY}")
+    for kind in ("automations", "block_documents"):
+        answer = httpx.post(f"{prefect_server}/{kind}/filter", json={}, timeout=30)
+        assert answer.is_success
+        assert CANARY not in answer.text
+    homes = [path.parent for path in tmp_path_factory.getbasetemp().glob("prefect*/prefect.db")]
+    assert homes
+    for home in homes:
+        assert not [path for path in home.rglob("*") if path.is_file() and _holds(path)]

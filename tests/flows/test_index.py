@@ -134,7 +134,7 @@ def test_run_below_the_coverage_gate_fails_but_keeps_its_vectors(
     for number in range(8):
         (pictures / f"broken{number}.jpg").write_bytes(b"\xff\xd8\xff not a photo %d" % number)
     (pictures / "empty.jpg").touch()
-    (pictures / "drawing.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    (pictures / "drawing.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n")
     (pictures / ".hidden.png").touch()
     with pytest.raises(CoverageTooLow, match=r"12 of 20"):
         run_index(collection, pictures, model=str(tiny_clip))

@@ -11,6 +11,8 @@ from crossmodal.errors import CoverageTooLow, ParametersError
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import runs
 from crossmodal.ledger.write.runs import RunRecord
+from crossmodal.runs.profiles import load_profile
+from crossmodal.views.human import human_bytes
 from flows.index import index
 from tests.api import Api
 from tests.waiting import PATIENCE_S, eventually
@@ -64,7 +66,8 @@ def test_run_shows_plan_progress_stages_quarantine_and_report(
     }
     assert "to embed: 13 files" in shown["index-plan-my-photos"]["data"]
     assert shown["index-progress-my-photos"]["data"] == 100
-    assert "embedding: 13 of 13" in shown["index-progress-my-photos"]["description"]
+    size = human_bytes(sum(path.stat().st_size for path in pictures.iterdir()))
+    assert f"embedding: {size} of {size}" in shown["index-progress-my-photos"]["description"]
     assert "data:image/png;base64," in shown["index-stages-my-photos"]["data"]
     assert "broken.jpg" in shown["index-quarantine-my-photos"]["data"]
     assert "12 of 13 planned" in shown["index-report-my-photos"]["data"]
@@ -140,3 +143,17 @@ def test_run_that_cannot_begin_is_told_of_too(
     run_index(collection, pictures, return_state=True)
     told = last_word(prefect_server, collection, "crossmodal.run.failed")["payload"]
     assert "is not a DuckDB file" in told["message"]
+
+
+def test_report_profile_and_status_tell_one_time_all_of_which_is_accounted_for(
+    collection: Path, pictures: Path, tiny_clip: Path
+) -> None:
+    report = run_index(collection, pictures, model=str(tiny_clip))
+    profile = load_profile(str(collection), None, None).profile
+    run = last_run(collection)
+    assert report["wall_s"] == report["profile"]["wall_s"] == profile.wall_s == run.wall_s
+    names = {stage.name for stage in profile.stages}
+    assert {"preview", "sample thumbnails", "report", "load model", "choose rules"} <= names
+    assert sum(stage.wall_s for stage in profile.stages) + profile.between_s == pytest.approx(
+        profile.wall_s, rel=0.05
+    )

@@ -175,3 +175,12 @@ def test_profile_is_json_with_its_rates() -> None:
     assert plain["stages"][1]["operators"][0]["name"] == "decode"
     assert plain["stages"][1]["operators"][0]["items_per_s"] == pytest.approx(25)
     assert plain["verdict"] == profile.verdict
+
+
+def test_time_of_the_run_outside_its_stages_is_counted_once() -> None:
+    spans = [span("plan", "", 0, 2), span("embed", "", 3, 4), span("store", "", 5, 3)]
+    profile = summarise(spans, num_cores=2, wall_s=10.0)
+    assert profile.wall_s == 10.0
+    assert profile.between_s == pytest.approx(3)
+    (between,) = (row for row in profile_table(profile).rows if row[0] == "(between stages)")
+    assert list(between[1:3]) == ["3.0 s", "30 %"]

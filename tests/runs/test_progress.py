@@ -101,7 +101,7 @@ def test_bar_shows_name_count_and_speed() -> None:
     progress.finish()
     shown = stream.getvalue()
     assert "embedding [red]" in shown
-    assert "40/40" in shown
+    assert "40 of 40" in shown
     assert "items/s" in shown
 
 
@@ -117,3 +117,36 @@ def test_the_stream_decides_how_progress_is_shown(
     stream: io.StringIO, quiet: bool, expected: type
 ) -> None:
     assert isinstance(make_progress(stream, quiet=quiet), expected)
+
+
+def test_bytes_tell_the_time_left_and_the_file_that_is_at_work(clock: Clock) -> None:
+    stream = io.StringIO()
+    progress = LineProgress(stream, interval_s=5, clock=clock)
+    progress.start(1_000_000, "embedding", "bytes")
+    for name in ("/data/huge.csv", "/data/a.png"):
+        progress.begin(name)
+    clock.now += 10
+    progress.advance(900_000)
+    progress.end("/data/a.png")
+    clock.now += 6
+    progress.begin("s3://photos/b.png")
+    progress.end("/data/huge.csv")
+    clock.now += 5
+    progress.advance(0)
+    progress.finish()
+    assert lines(stream) == [
+        "embedding: 900.0 kB of 1.0 MB, 90.0 kB/s, 1.1 s left, at huge.csv",
+        "embedding: 900.0 kB of 1.0 MB, 56.2 kB/s, 1.8 s left, at huge.csv",
+        "embedding: 900.0 kB of 1.0 MB, 42.9 kB/s, 2.3 s left, at b.png",
+        "embedding: 900.0 kB of 1.0 MB, 42.9 kB/s, took 21.0 s",
+    ]
+
+
+def test_names_of_files_at_work_cannot_move_the_cursor() -> None:
+    stream = Terminal()
+    progress = RichProgress(stream)
+    progress.start(10, "embedding", "bytes")
+    progress.begin("/data/\x1b[2Jevil [bold].png")
+    progress.finish()
+    assert "\x1b[2J" not in stream.getvalue()
+    assert r"evil [bold].png" in stream.getvalue()

@@ -62,3 +62,15 @@ def test_null_recorder_keeps_nothing() -> None:
     with recorder.span("embed") as span:
         span.num_items = 3
     assert recorder.drain() == []
+
+
+def test_a_wait_belongs_to_the_stage_in_which_it_passed() -> None:
+    recorder = Recorder()
+    with recorder.span("store"):
+        recorder.waited("lock wait", 0.5)
+    recorder.waited("lock wait", 0.25)
+    found = [(span.stage, span.operator, span.wall_s) for span in recorder.drain()]
+    assert [row for row in found if "lock wait" in row] == [
+        ("store", "lock wait", 0.5),
+        ("lock wait", "", 0.25),
+    ]

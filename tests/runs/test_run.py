@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import psutil
 import pytest
 
 from crossmodal.errors import CollectionUnreadable
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import runs
 from crossmodal.ledger.write.runs import RunRecord
+from crossmodal.runs.asked import note_asked, take_asked_s
 from crossmodal.runs.options import RunOptions
 from crossmodal.runs.run import Run, recorded
 
@@ -51,7 +54,8 @@ def test_run_that_ends_well_leaves_a_row_and_no_folder(collection: Collection) -
         assert run.workdir.is_dir()
         run.counts = {"num_embedded": 3}
     (row,) = history(collection)
-    assert (row.state, row.counts, row.message) == ("completed", {"num_embedded": 3}, "")
+    assert (row.state, row.counts["num_embedded"], row.message) == ("completed", 3, "")
+    assert row.counts["wall_s"] == row.wall_s
     assert (row.params, row.flow_run_id) == ({"paths": ["/p"]}, "a-flow-run")
     assert not run.workdir.parent.exists()
 
@@ -112,3 +116,44 @@ def test_dry_run_leaves_nothing(collection: Collection) -> None:
     with recorded(run, {}):
         assert run.workdir.is_dir()
     assert list(collection.path.parent.iterdir()) == []
+
+
+def test_waiting_for_another_writer_is_told_as_a_part_of_the_run(collection: Collection) -> None:
+    run = Run(collection, "index", QUIET)
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with Collection(collection.path).write():
+            held.set()
+            go_on.wait(5)
+
+    with recorded(run, {}):
+        other = threading.Thread(target=hold)
+        other.start()
+        held.wait(5)
+        threading.Timer(0.2, go_on.set).start()
+        with run.recorder.span("store"), collection.write():
+            pass
+        other.join()
+    with collection.read() as con:
+        waits = [s for s in runs.spans(con, run.id) if s.operator == "lock wait"]
+    assert [(wait.stage, wait.wall_s > 0.1) for wait in waits] == [("store", True)]
+
+
+def test_time_before_a_run_opened_is_told_from_when_it_was_asked_for(
+    collection: Collection,
+) -> None:
+    run = Run(collection, "index", QUIET)
+    run.passed_before("queue", run.started_s - 30, run.started_s - 2)
+    run.passed_before("start-up", run.started_s - 2, run.started_s)
+    assert run.began_s == run.started_s - 30
+    told = [(span.stage, round(span.wall_s)) for span in run.recorder.drain()]
+    assert told == [("queue", 28), ("start-up", 2)]
+
+
+def test_only_the_run_that_opens_next_was_asked_for_when_the_process_began() -> None:
+    note_asked()
+    asked = take_asked_s()
+    assert asked is not None
+    assert abs(asked - psutil.Process().create_time()) < 1.5
+    assert take_asked_s() is None

@@ -27,6 +27,7 @@ from crossmodal.models.options import ModelSpec
 from crossmodal.records import PLAN_SCHEMA, Action, Lineup, Span
 from tests.drawn import draw_pictures
 from tests.ledger.build import in_charge_of
+from tests.progress import Heard
 from tests.scale.cluster import LocalCluster, local_cluster
 from tests.waiting import PATIENCE_S, eventually, free_port
 
@@ -66,14 +67,14 @@ def encoders(model: Path, device: str = "cpu") -> Encoders:
 
 
 def here(plan: pa.Table, model: Path) -> EmbeddedShard:
-    return embed_shard(plan, encoders(model), EmbedOptions(), lambda _: None, lambda _: None)
+    return embed_shard(plan, encoders(model), EmbedOptions(), lambda _: None, Heard())
 
 
 def on_ray(plan: pa.Table, model: Path, device: str = "cpu") -> tuple[EmbeddedShard, list[Span]]:
     spans: list[Span] = []
-    advanced: list[int] = []
-    shard = embed_shard(plan, encoders(model, device), ON_RAY, spans.append, advanced.append)
-    assert sum(advanced) == plan.num_rows
+    progress = Heard()
+    shard = embed_shard(plan, encoders(model, device), ON_RAY, spans.append, progress)
+    assert sum(progress.amounts) == sum(plan["size_bytes"].to_pylist())
     return shard, spans
 
 
@@ -183,7 +184,7 @@ def test_model_that_a_node_cannot_find_is_told_of_as_on_this_machine(
     lost = encoders(model)
     model.unlink()
     with pytest.raises(ModelUnavailable, match=f"there is no directory {model}") as failure:
-        embed_shard(plan, lost, ON_RAY, lambda _: None, lambda _: None)
+        embed_shard(plan, lost, ON_RAY, lambda _: None, Heard())
     assert "ray::" in failure.value.__notes__[0], "it was not a node that missed it"
 
 

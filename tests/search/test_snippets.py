@@ -66,6 +66,14 @@ def test_the_row_that_matched_is_named() -> None:
     assert place_of(with_snippets([rows], "a boat")[0].meta) == "rows 41 to 43"
 
 
+def test_figure_shows_its_caption_whatever_answers() -> None:
+    said = "Figure 2: The model in the tunnel\nThe slipstream raised the lift by 12 percent."
+    figure = hit(said, kind="figure", modality="image")
+    (found,) = with_snippets([figure], "how does a slipstream raise lift")
+    assert found.snippet == "Figure 2: The model in the tunnel"
+    assert found.spans
+
+
 def test_rows_whose_lines_are_not_one_a_row_keep_their_range() -> None:
     rows = hit(ROWS, kind="rows", meta={"rows": [40, 45]})
     assert place_of(with_snippets([rows], "a BMW")[0].meta) == "rows 41 to 45"

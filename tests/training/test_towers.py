@@ -74,7 +74,7 @@ def nothing(epoch: Epoch) -> None:
 
 def tuned_by(own: Collection, spec: FinetuneSpec) -> tuple[Prepared, Tuned]:
     prepared = easy(own, spec)
-    return prepared, tune_towers(prepared, spec, checkpoint_of(own, prepared, spec), nothing)
+    return prepared, tune_towers(own, prepared, spec, nothing)
 
 
 def registered(own: Collection, spec: FinetuneSpec) -> tuple[Tuned, ModelVersion]:
@@ -130,8 +130,8 @@ def test_lineage_and_card_say_what_it_was_made_of(own: Collection, pairs: str) -
     data = ModelCard.load(Path(version.name) / "README.md").data
     assert data.base_model_relation == "finetune"
     assert data.data_digest == made.how["data_digest"]
-    found = {result.metric_type: result.metric_value for result in data.eval_results or []}
-    assert found["recall@1"] == round(tuned.best.dev.at_1, 4)
+    found = {(r.dataset_type, r.metric_type): r.metric_value for r in data.eval_results or []}
+    assert found["pairs-held-out", "recall@1"] == round(tuned.best.dev.at_1, 4)
 
 
 def test_same_seed_gives_the_same_weights_and_another_others(own: Collection, pairs: str) -> None:
@@ -140,9 +140,8 @@ def test_same_seed_gives_the_same_weights_and_another_others(own: Collection, pa
     prepared = easy(own, spec)
     hashes = []
     for given in (spec, spec, other):
-        kept = checkpoint_of(own, prepared, given)
-        hashes.append(tune_towers(prepared, given, kept, nothing).weights_hash)
-        kept.clear()
+        hashes.append(tune_towers(own, prepared, given, nothing).weights_hash)
+        checkpoint_of(own, prepared, given).clear()
     assert hashes[0] == hashes[1] != hashes[2]
 
 
@@ -188,7 +187,7 @@ def test_loss_that_is_no_number_ends_in_a_sentence_and_registers_nothing(
     spec = replace(spec_of(pairs), tower=replace(TOWER, learning_rate=1e30))
     prepared = prepare(own, spec)
     with pytest.raises(TrainingFailed, match=r"no|take a smaller --learning-rate"):
-        tune_towers(prepared, spec, checkpoint_of(own, prepared, spec), nothing)
+        tune_towers(own, prepared, spec, nothing)
 
 
 def test_folder_that_holds_something_else_is_refused_before_learning(
@@ -197,8 +196,17 @@ def test_folder_that_holds_something_else_is_refused_before_learning(
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").write_text("mine")
     spec = replace(spec_of(pairs), out=str(tmp_path / "full"))
-    with pytest.raises(PathError, match="is not empty"):
+    with pytest.raises(PathError, match="holds something else, which stays"):
         tuned_by(own, spec)
+
+
+def test_model_of_the_same_name_is_never_written_over(own: Collection, pairs: str) -> None:
+    _, version = registered(own, spec_of(pairs))
+    before = (Path(version.name) / "model.safetensors").read_bytes()
+    other = replace(spec_of(pairs), tower=replace(TOWER, seed=1))
+    with pytest.raises(PathError, match="name another place with --out"):
+        registered(own, other)
+    assert (Path(version.name) / "model.safetensors").read_bytes() == before
 
 
 def test_space_has_no_towers_to_train(own: Collection, pairs: str) -> None:
@@ -258,9 +266,4 @@ def test_picture_that_is_gone_since_is_named(own: Collection, pairs: str, tmp_pa
     gone = replace(prepared.train.pictures[0], uri=str(tmp_path / "gone.png"))
     train = replace(prepared.train, pictures=(gone, *prepared.train.pictures[1:]))
     with pytest.raises(PairsError, match=r"gone.png can be learned from no more"):
-        tune_towers(
-            replace(prepared, train=train, dev=train),
-            spec,
-            checkpoint_of(own, prepared, spec),
-            nothing,
-        )
+        tune_towers(own, replace(prepared, train=train, dev=train), spec, nothing)

@@ -25,9 +25,8 @@ def main(collection: str, pairs: str) -> None:
     opened = Collection(collection)
     prepared = prepare(opened, spec)
     prepared = replace(prepared, dev=prepared.train)
-    kept = checkpoint_of(opened, prepared, spec)
-    tuned = tune_towers(prepared, spec, kept, _tell)
-    kept.clear()
+    tuned = tune_towers(opened, prepared, spec, _tell)
+    checkpoint_of(opened, prepared, spec).clear()
     sys.stdout.write(f"{tuned.weights_hash}\n")
 
 

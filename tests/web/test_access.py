@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import anyio
 import pytest
 from starlette.testclient import TestClient
 
+from crossmodal.web.api.errors import ApiError
 from crossmodal.web.guards.rate_limit import RateLimit
+from crossmodal.web.guards.tokens import keep_token
+from crossmodal.web.guards.uploads import UploadMemory
 from crossmodal.web.settings import RefusedToServe, UiSettings, check
 
 API = "/api/v1"
@@ -183,3 +188,96 @@ def site_client(site):
         make_app(replace(site.settings, max_upload_bytes=4000)), base_url="http://localhost:8400"
     ) as client:
         yield client
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://localhost:8400", 200),
+        ("https://photos.example", 200),
+        ("http://localhost:9999", 403),
+        ("http://evil.example", 403),
+        ("http://localhost:8400.evil.example", 403),
+        ("http://localhost:", 403),
+        ("http://[::1", 403),
+        ("null", 403),
+        ("", 403),
+    ],
+)
+def test_where_an_origin_is_sent_it_is_the_page_itself(
+    open_client: Open, origin: str, status: int
+) -> None:
+    client = open_client(allowed_hosts=("photos.example",))
+    answer = client.get("/", headers={"Origin": origin})
+    assert answer.status_code == status
+
+
+def test_token_that_was_replaced_or_deleted_opens_nothing_any_more(
+    open_client: Open, tmp_path: Path
+) -> None:
+    path = tmp_path / "c.duckdb.token"
+    assert keep_token(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    first = path.read_text().strip()
+    client = open_client(token_file=path)
+    assert client.get("/").status_code == 401
+    assert client.get(f"/?token={first}").status_code == 200
+    assert client.get("/").status_code == 200
+    assert keep_token(path)
+    assert path.read_text().strip() == first
+    assert keep_token(path, renew=True)
+    assert client.get("/").status_code == 401
+    assert client.get(f"/?token={first}").status_code == 401
+    second = {"Authorization": f"Bearer {path.read_text().strip()}"}
+    assert client.get("/", headers=second).status_code == 200
+    path.unlink()
+    for headers in (second, {"Authorization": "Bearer "}, {"Cookie": "crossmodal_8400="}):
+        assert client.get("/", headers=headers).status_code == 401
+    assert client.get("/?token=").status_code == 401
+
+
+def test_token_that_others_could_read_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "c.duckdb.token"
+    path.write_text("known to all\n")
+    path.chmod(0o644)
+    assert keep_token(path)
+    assert path.read_text() != "known to all\n"
+    assert path.stat().st_mode & 0o077 == 0
+    assert not keep_token(tmp_path / "none" / "c.duckdb.token")
+
+
+def test_uploads_together_stay_within_the_memory_they_are_given() -> None:
+    async def app(scope, receive, send) -> None:
+        await receive()
+        refusals.append(None)
+        await anyio.sleep(0.3)
+
+    refusals: list[int | None] = []
+    bounded = UploadMemory(app, max_bytes=2500)
+
+    async def upload(size: int) -> None:
+        async def receive():
+            return {"type": "http.request", "body": b"x" * size}
+
+        try:
+            await bounded({"type": "http"}, receive, None)  # type: ignore[arg-type]
+        except ApiError as refused:
+            refusals.append(refused.status)
+
+    async def crowd(*sizes: int) -> None:
+        async with anyio.create_task_group() as group:
+            for size in sizes:
+                group.start_soon(upload, size)
+
+    anyio.run(crowd, 1000, 1000, 1000)
+    assert sorted(refusals, key=str) == [503, None, None]
+    anyio.run(crowd, 1000, 1000)
+    assert refusals[3:] == [None, None]
+
+
+def test_refused_values_are_told_in_our_words(client: TestClient) -> None:
+    answer = client.get(f"{API}/search", params={"q": "a", "k": "many"})
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "k: must be a whole number, not 'many'"
+    batch = client.post(f"{API}/search/batch", json={"queries": []})
+    assert batch.json()["detail"] == "queries: must not be empty"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import time
@@ -73,7 +74,7 @@ def test_more_work_than_can_wait_is_sent_away() -> None:
 @contextmanager
 def running(site: Site, *options: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     port = free_port()
-    process = site.shell.start("ui", "--port", port, *options)
+    process = site.shell.start("ui", "--port", port, "--no-token", *options)
     address = f"http://127.0.0.1:{port}"
 
     def lives() -> bool:
@@ -124,6 +125,26 @@ def test_search_in_flight_is_answered_before_the_process_ends(own_site: Site) ->
         process.communicate(timeout=20)
     assert b'"chunk_id":1' in body
     assert process.returncode == 0
+
+
+@pytest.mark.process
+def test_page_is_opened_by_the_link_that_is_printed(own_site: Site) -> None:
+    shell = Shell(own_site.collection, own_site.shell.environment)
+    port = free_port()
+    process = shell.start("ui", "--port", port)
+    try:
+        assert process.stdout is not None
+        found = re.search(r"http://127[^ ]+", process.stdout.readline())
+        assert found
+        link = found[0]
+        assert link.startswith(f"http://127.0.0.1:{port}/?token=")
+        with httpx.Client(trust_env=False, follow_redirects=True, timeout=60) as client:
+            page = f"http://127.0.0.1:{port}/"
+            assert eventually(lambda: client.get(page).status_code == 401, 60, "a page", 0.1)
+            assert client.get(link).status_code == client.get(page).status_code == 200
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.process

@@ -149,7 +149,7 @@ def _with_spans(
 @lru_cache(maxsize=2)
 def _operators(settings: bytes) -> ShardOperators:
     lineup, device, options = pickle.loads(settings)
-    return ShardOperators(Encoders(lineup, device), options, _keep, lambda num_items: None)
+    return ShardOperators(Encoders(lineup, device), options, _keep, None)
 
 
 def _keep(span: Span) -> None:

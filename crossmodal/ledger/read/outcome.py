@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import duckdb
 
 from crossmodal.ledger.read.unfindable import Unfindable, unfindable
-from crossmodal.ledger.write.runs import spans
-from crossmodal.records import Rejected, Span
+from crossmodal.records import Rejected
 
 _REFUSED_COLUMNS = (
     "uri",
@@ -33,7 +32,7 @@ GROUP BY reason ORDER BY count(*) DESC, reason
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Hold what a run refused and how long each part took."""
+    """Hold what a run refused."""
 
     quarantined: dict[str, int]
     """Whole sources by reason, most frequent first."""
@@ -41,7 +40,6 @@ class Outcome:
     """Parts of sources by reason."""
     rejected: list[Rejected]
     """The first of them, by reason and uri."""
-    spans: list[Span]
     unfindable: Unfindable
     """What of its folders no search can find, whichever run refused it."""
 
@@ -60,4 +58,4 @@ def outcome(
     refused = con.execute(_REFUSED, [run_id, max_rejected]).fetchall()
     rejected = [Rejected(**dict(zip(_REFUSED_COLUMNS, row, strict=True))) for row in refused]
     hidden = unfindable(con, folders, model_version_id)
-    return Outcome(dict(by_reason), dict(flaws), rejected, spans(con, run_id), hidden)
+    return Outcome(dict(by_reason), dict(flaws), rejected, hidden)

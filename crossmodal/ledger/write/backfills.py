@@ -99,6 +99,11 @@ SET num_planned = $num_planned, num_done = $num_done, num_failed = $num_failed,
 WHERE backfill_id = $id AND name = $name
 """
 
+_TAKE_RUN = """
+UPDATE backfill_partition SET wall_s = wall_s + $wall_s
+WHERE backfill_id = $id AND run_id = $run_id AND started_at IS NOT NULL
+"""
+
 _PARTITIONS = """
 SELECT p.name, p.num_planned, p.num_done, p.num_failed, p.num_vectors, p.wall_s,
     if(p.state = 'running' AND r.state <> 'running', 'pending', p.state) AS state, p.run_id,
@@ -164,6 +169,14 @@ def finish(
 ) -> None:
     """Write what came of the partition, and the seconds that it took."""
     con.execute(_FINISH, _cells(count) | {"id": backfill.id, "wall_s": wall_s})
+
+
+def take_run_time(
+    con: duckdb.DuckDBPyConnection, backfill: Backfill, run_id: str, wall_s: float
+) -> None:
+    """Give a partition that was the only one of a run the whole time of that run."""
+    if len(backfill.partitions) == 1:
+        con.execute(_TAKE_RUN, {"id": backfill.id, "run_id": run_id, "wall_s": wall_s})
 
 
 def partitions(con: duckdb.DuckDBPyConnection, backfill_id: str) -> list[PartitionRecord]:

@@ -33,11 +33,14 @@ ORDER BY started_at DESC, run_id LIMIT 1
 """
 
 _LAST_THROUGHPUT = """
-SELECT sum(s.num_items) / sum(s.wall_s)
+SELECT sum(s.num_items) FILTER (s.stage = 'embed') AS num_items,
+    sum(s.num_bytes) FILTER (s.stage = 'embed') AS num_bytes,
+    sum(s.wall_s) FILTER (s.stage = 'embed') AS embed_s,
+    coalesce(sum(s.wall_s) FILTER (s.stage = 'load model'), 0) AS load_s
 FROM run r JOIN span s ON s.run_id = r.run_id
-WHERE r.state = 'completed' AND s.stage = 'embed' AND s.operator = ''
+WHERE r.state = 'completed' AND s.operator = ''
     AND ($model IS NULL OR r.model_version_id = $model)
-GROUP BY r.run_id, r.started_at HAVING sum(s.num_items) > 0 AND sum(s.wall_s) > 0
+GROUP BY r.run_id, r.started_at HAVING num_items > 0 AND embed_s > 0
 ORDER BY r.started_at DESC LIMIT 1
 """
 
@@ -76,8 +79,41 @@ class RunRecord:
 
     @property
     def wall_s(self) -> float | None:
-        """Return how long it took; None while it runs."""
-        return (self.finished_at - self.started_at).total_seconds() if self.finished_at else None
+        """Return how long somebody waited for it, as its report said; None while it runs.
+
+        Of a run that died without a word, from its opening to where that was found out.
+        """
+        if self.finished_at is None:
+            return None
+        since_opening_s = (self.finished_at - self.started_at).total_seconds()
+        return since_opening_s if self.reported_s is None else self.reported_s
+
+    @property
+    def reported_s(self) -> float | None:
+        """Return the time that the run's report counts, queue and start-up included; None: none."""
+        wall_s = self.counts.get("wall_s")
+        return float(wall_s) if isinstance(wall_s, int | float) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """Say how fast a run embedded."""
+
+    num_items: int
+    num_bytes: int
+    embed_s: float
+    load_s: float
+    """For the models, once, before the first file."""
+
+    def seconds(self, num_items: int, num_bytes: int) -> float:
+        """Return how long so much would take, by its bytes, without loading the models.
+
+        Bytes and not files: a table of a gigabyte among pictures is no picture. Where the run
+        counted no bytes, files have to do.
+        """
+        if num_bytes and self.num_bytes:
+            return num_bytes / self.num_bytes * self.embed_s
+        return num_items / self.num_items * self.embed_s
 
 
 def start_run(con: duckdb.DuckDBPyConnection, start: RunStart) -> list[str]:
@@ -172,13 +208,15 @@ def spans(con: duckdb.DuckDBPyConnection, run_id: str) -> list[Span]:
     ]
 
 
-def last_throughput(con: duckdb.DuckDBPyConnection, model_version_id: int | None) -> float | None:
-    """Return items/s of the embed stage in the latest completed run that embedded.
+def last_throughput(
+    con: duckdb.DuckDBPyConnection, model_version_id: int | None
+) -> Throughput | None:
+    """Return how fast the latest completed run that embedded did so.
 
     Any version counts where ``model_version_id`` is None. Returns None before the first such run.
     """
     row = first_row(con, _LAST_THROUGHPUT, {"model": model_version_id})
-    return float(row[0]) if row else None
+    return Throughput(int(row[0]), int(row[1]), float(row[2]), float(row[3])) if row else None
 
 
 def _mark_interrupted(con: duckdb.DuckDBPyConnection) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from crossmodal.ledger.backfill_records import Backfill
 from crossmodal.ledger.write import backfills
-from crossmodal.ledger.write.runs import last_throughput
+from crossmodal.ledger.write.runs import Throughput, last_throughput
 from crossmodal.records import Lineup, Plan
 from crossmodal.runs.run import Run
 from crossmodal.sources.partitions.partitions import cut_shards
@@ -42,9 +42,9 @@ def divide(run: Run, plan: Plan, selected: Selected, lineup: Lineup, shard_size:
 def preview(run: Run, backfill: Backfill, lineup: Lineup) -> dict[str, Any]:
     """Return what is due in each partition: plain values, ``text`` and ``markdown``."""
     with reading(run.collection) as con:
-        items_per_s = last_throughput(con, lineup.id) if con is not None else None
-    rows = expected(backfill.counts, items_per_s)
-    lines = [_due(backfill, lineup, items_per_s), *map(printable, backfill.notices)]
+        pace = last_throughput(con, lineup.id) if con is not None else None
+    rows = expected(backfill.counts, pace)
+    lines = [_due(backfill, lineup, pace), *map(printable, backfill.notices)]
     table = expected_table(rows)
     return {
         "backfill_id": backfill.id,
@@ -56,15 +56,17 @@ def preview(run: Run, backfill: Backfill, lineup: Lineup) -> dict[str, Any]:
     }
 
 
-def _due(backfill: Backfill, lineup: Lineup, items_per_s: float | None) -> str:
+def _due(backfill: Backfill, lineup: Lineup, pace: Throughput | None) -> str:
     num_due = sum(count.num_due for count in backfill.counts)
     if not num_due:
         return f"backfill {backfill.id}: nothing to embed with {lineup.label}"
-    volume = human_bytes(sum(count.bytes_due for count in backfill.counts))
-    if items_per_s is None:
+    bytes_due = sum(count.bytes_due for count in backfill.counts)
+    volume = human_bytes(bytes_due)
+    if pace is None:
         time = "no earlier run with this model version tells how long it takes"
     else:
-        time = f"about {human_seconds(num_due / items_per_s)} at the speed of the last run"
+        due_s = pace.load_s + pace.seconds(num_due, bytes_due)
+        time = f"about {human_seconds(due_s)} at the speed of the last run"
     return (
         f"backfill {backfill.id}: {num_due:,} files ({volume}) to embed with {lineup.label}, {time}"
     )

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from crossmodal.chunking.registry import InCharge
 from crossmodal.ledger.write.model_versions import embedded_sql
+from crossmodal.pictures.svg import draws_svg
 from crossmodal.records import MANIFEST_SCHEMA, PLAN_SCHEMA, Action, Lineup, PlanSummary, Rejected
 from crossmodal.sources.listing.roots import Root
 from crossmodal.sources.options import PlanRules
@@ -37,8 +38,9 @@ from crossmodal.sources.planning.temp_tables import (
     rows,
 )
 
-NOT_DRAWN = frozenset({"image/svg+xml", "image/x-eps"})
+NOT_DRAWN = frozenset({"image/x-eps"})
 """Pictures that are programs for drawing one; they are skipped, since nothing here draws them."""
+SVG = "image/svg+xml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,7 @@ class PlanOptions:
 
     def chunker_of(self, media_type: str) -> InCharge | None:
         """Return the chunker in charge, or None where there is none."""
-        if media_type in NOT_DRAWN:
+        if media_type in NOT_DRAWN or (media_type == SVG and not draws_svg()):
             return None
         matching = (c for pattern, c in self.chunkers.items() if fnmatchcase(media_type, pattern))
         return next(matching, None)

@@ -12,8 +12,8 @@ from typing import Any
 
 from crossmodal.chunking.registry import in_charge
 from crossmodal.ledger.collection import Collection
-from crossmodal.ledger.write.runs import last_throughput
-from crossmodal.records import Batch, Lineup, Plan
+from crossmodal.ledger.write.runs import Throughput, last_throughput
+from crossmodal.records import Batch, Lineup, Plan, PlanSummary
 from crossmodal.runs.run import Run
 from crossmodal.sources.listing.listing import Listing
 from crossmodal.sources.options import ListOptions, PlanRules
@@ -74,7 +74,7 @@ def make_plan(run: Run, listing: Listing, options: PlanOptions) -> Plan:
 def preview(run: Run, plan: Plan, lineup: Lineup, limit: int) -> dict[str, Any]:
     """Return the plan's counts, its first rows, and the seconds that past throughput suggests."""
     with reading(run.collection) as con:
-        items_per_s = last_throughput(con, lineup.id) if con is not None else None
+        pace = last_throughput(con, lineup.id) if con is not None else None
     summary = plan.summary
     return {
         "dry_run": True,
@@ -83,8 +83,17 @@ def preview(run: Run, plan: Plan, lineup: Lineup, limit: int) -> dict[str, Any]:
         "num_found": summary.num_found,
         "num_to_embed": summary.num_to_embed,
         "bytes_to_embed": summary.bytes_to_embed,
-        "eta_s": summary.num_to_embed / items_per_s if items_per_s else None,
+        "eta_s": _eta_s(summary, pace),
         "withheld": summary.withheld,
         "rejected": [rejected.uri for rejected in summary.rejected],
         "plan": plans.preview(plan.path, limit),
     }
+
+
+def _eta_s(summary: PlanSummary, pace: Throughput | None) -> float | None:
+    """Return the seconds to load the models and embed, as the last run did; None: unknown."""
+    if pace is None:
+        return None
+    if not summary.num_to_embed:
+        return 0.0
+    return pace.load_s + pace.seconds(summary.num_to_embed, summary.bytes_to_embed)

@@ -14,6 +14,8 @@ import struct
 from functools import cache
 from typing import TYPE_CHECKING, TypeGuard
 
+from crossmodal.pictures.svg import is_svg
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -62,7 +64,6 @@ _TEXT_FORMATS = {
     "PPM": re.compile(rb"\AP(?:[1-6fF]|0CMYK|y(?:RGBA|CMYK|P)?)\s"),
     "XBM": re.compile(rb"#define[ \t]+\S{1,200}_width[ \t]+[0-9]+\s+#define"),
 }
-_ELEMENT = re.compile(rb"<[a-zA-Z]")
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 # Below this, puremagic has matched a byte or two and guesses.
 _MIN_CONFIDENCE = 0.3
@@ -76,7 +77,7 @@ def sniff(head: bytes, name: str) -> str:
     by_signature = _signature_type(head, by_name)
     if by_signature:
         return by_signature
-    if _is_svg(head):
+    if is_svg(head):
         return "image/svg+xml"
     by_content = _magic_type(head, by_name)
     if by_content and _is_sound_in_a_film_box(by_content, by_name):
@@ -110,14 +111,6 @@ def _is_image(media_type: str | None) -> TypeGuard[str]:
 def _is_sound_in_a_film_box(by_content: str, by_name: str | None) -> bool:
     """Say whether a container that may hold either is named as holding sound, such as an m4a."""
     return by_content.startswith("video/") and bool(by_name and by_name.startswith("audio/"))
-
-
-def _is_svg(head: bytes) -> bool:
-    """Say whether the first element is an ``svg``; a page may hold one further down."""
-    if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        return False
-    first = _ELEMENT.search(head)
-    return first is not None and head[first.start() :].startswith((b"<svg ", b"<svg>", b"<svg\n"))
 
 
 def _accepted(accepts: Callable[[bytes], bool | str], head: bytes) -> bool:

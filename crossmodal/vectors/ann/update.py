@@ -14,6 +14,7 @@ import numpy as np
 
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.lock import exclusive
+from crossmodal.ledger.private import as_private_as
 from crossmodal.ledger.read.stored_vectors import num_vectors
 from crossmodal.ledger.write.ann_generations import (
     Live,
@@ -82,7 +83,8 @@ def update_codes(
             _drop(collection, vectors, folder)
         return CodesUpdate(action="none")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        with as_private_as(collection.path):
+            folder.mkdir(parents=True, exist_ok=True)
         with exclusive(folder / "update", collection.lock_timeout_s):
             return _update(collection, vectors, folder)
     except OSError as error:

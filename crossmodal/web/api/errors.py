@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from crossmodal import errors
 from crossmodal.errors import Refused
+from flows.params.problems import in_words
 
 _LOG = logging.getLogger(__name__)
 _RETRY = {"Retry-After": "2"}
@@ -100,7 +101,7 @@ def install(app: FastAPI) -> None:
 
 def _invalid(error: RequestValidationError) -> ApiError:
     told = [
-        f"{'.'.join(str(part) for part in found['loc'][1:]) or 'request'}: {found['msg']}"
+        f"{'.'.join(str(part) for part in found['loc'][1:]) or 'request'}: {in_words(found)}"
         for found in error.errors()[:5]
     ]
     return ApiError(422, "invalid_request", "; ".join(told), "/api/v1/openapi.json has the bounds")

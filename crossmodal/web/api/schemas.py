@@ -70,6 +70,9 @@ class FoundHit(FoundChunk):
         "compares across modalities. Null while its list is not calibrated."
     )
     strength: Strength | None = Field(description="How good the hit is, from its merit.")
+    alike: list[str] = Field(
+        description="Worse hits that are nearly the same, and so have no place of their own."
+    )
     snippet: str = Field(description="What of the text to show: what is nearest to the question.")
     spans: list[tuple[int, int]] = Field(
         description="Where in the text the sentences nearest to the question lie: [start, stop)."

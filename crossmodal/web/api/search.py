@@ -23,6 +23,7 @@ from crossmodal.web.guards.uploads import uploaded_json, uploaded_picture
 from crossmodal.web.search_pages import Ask
 from crossmodal.web.served import ServedCollection
 from crossmodal.web.settings import MAX_BATCH_BYTES, MAX_BATCH_HITS, MAX_BATCH_QUERIES
+from flows.params.problems import in_words
 
 _PICTURE = {
     "requestBody": {
@@ -119,7 +120,7 @@ def _queries(body: bytes, k: int) -> list[str]:
         raise ApiError(
             422,
             "bad_request",
-            f"{where}: {first['msg']}"[:500],
+            f"{where}: {in_words(first)}"[:500],
             f'send {{"queries": ["...", ...]}} with 1 to {MAX_BATCH_QUERIES} texts',
         ) from error
     if k * len(queries) > MAX_BATCH_HITS:

@@ -70,6 +70,7 @@ def found_hit(hit: Hit, plays: SourceRow | None) -> FoundHit:
         score=hit.score,
         merit=hit.merit,
         strength=hit.strength or None,
+        alike=hit.alike,
         snippet=hit.snippet,
         spans=hit.spans,
         rerank_score=hit.rerank_score,

@@ -1,8 +1,8 @@
 """Decide who may ask: by the name the page was reached by, by the asking site, by the token.
 
 Owns three refusals. A foreign Host is a name that somebody pointed at this machine (DNS rebinding);
-a cross-site request is another page that makes the browser ask; without the token nobody gets past
-the health checks. Secrets are compared in constant time.
+a request of another Origin, or cross-site, is another page that makes the browser ask; without the
+token nobody gets past the health checks. Secrets are compared in constant time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hmac
 import ipaddress
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlencode, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse, Response
@@ -34,7 +34,8 @@ class Access:
     def __init__(self, app: ASGIApp, settings: UiSettings) -> None:
         self._app = app
         self._names = {"localhost", settings.host.lower(), *map(str.lower, settings.allowed_hosts)}
-        self._token = settings.token
+        self._aliases = frozenset(map(str.lower, settings.allowed_hosts))
+        self._secret = settings.secret
         self._cookie = f"crossmodal_{settings.port}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,9 +58,11 @@ class Access:
             ).response()
         if headers.get("sec-fetch-site") in _OTHER_SITES and not _is_visit(scope, headers):
             return ApiError(403, "cross_site", "another site may not ask here").response()
-        if self._token is None or scope["path"] in _OPEN_PATHS:
+        if "origin" in headers and not self._is_own(headers["origin"], host):
+            return ApiError(403, "cross_site", "another site may not ask here").response()
+        if self._secret is None or scope["path"] in _OPEN_PATHS:
             return None
-        return self._without_token(scope, headers, self._token)
+        return self._without_token(scope, headers, self._secret())
 
     def _is_ours(self, host: str) -> bool:
         """Return whether a Host is a known name or a plain address, which cannot be rebound."""
@@ -75,11 +78,20 @@ class Access:
             return False
         return True
 
+    def _is_own(self, origin: str, host: str) -> bool:
+        """Return whether the page that asks is this one, or this one behind a proxy."""
+        try:
+            asking, ours = urlsplit(origin), urlsplit(f"{urlsplit(origin).scheme}://{host}")
+            same = (asking.hostname, _port(asking)) == (ours.hostname, _port(ours))
+        except ValueError:
+            return False
+        return bool(asking.hostname) and (same or asking.hostname in self._aliases)
+
     def _without_token(self, scope: Scope, headers: Headers, token: str) -> Response | None:
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and _same(given.strip(), token):
             return None
-        if _same(_cookie_of(headers, self._cookie), _seal(token)):
+        if token and _same(_cookie_of(headers, self._cookie), _seal(token)):
             return None
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         asked_once = scope["path"] == "/" and scope["method"] == "GET"
@@ -89,7 +101,7 @@ class Access:
             401,
             "token_needed",
             "this collection is open only with its token",
-            "send Authorization: Bearer TOKEN, or open the page once with ?token=TOKEN",
+            "open the link that `crossmodal ui` printed, or send Authorization: Bearer TOKEN",
             {"WWW-Authenticate": "Bearer"},
         ).response()
 
@@ -126,5 +138,10 @@ def _seal(token: str) -> str:
     return hmac.new(token.encode(), b"crossmodal search page", hashlib.sha256).hexdigest()
 
 
+def _port(url: SplitResult) -> int | None:
+    return url.port or {"http": 80, "https": 443}.get(url.scheme)
+
+
 def _same(given: str, wanted: str) -> bool:
-    return hmac.compare_digest(given.encode(), wanted.encode())
+    """Compare in constant time; a secret that was taken away is like none."""
+    return bool(wanted) and hmac.compare_digest(given.encode(), wanted.encode())

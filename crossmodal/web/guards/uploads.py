@@ -10,10 +10,45 @@ from crossmodal.web.api.errors import ApiError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _MAX_S = 30.0
 _JSON = "application/json"
 _TYPES = ("image/", "application/octet-stream")
+
+
+class UploadMemory:
+    """Bound what the bodies of all requests together hold in memory."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+        self._held = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count what arrives until the request is answered; refuse what does not fit any more."""
+        held = 0
+
+        async def counted() -> Message:
+            nonlocal held
+            message = await receive()
+            size = len(message.get("body", b""))
+            if self._held + size > self._max_bytes:
+                raise ApiError(
+                    503,
+                    "uploads_full",
+                    f"all uploads together hold {self._max_bytes:,} bytes already",
+                    "send it again in a moment",
+                    {"Retry-After": "2"},
+                )
+            self._held += size
+            held += size
+            return message
+
+        try:
+            await self._app(scope, counted if scope["type"] == "http" else receive, send)
+        finally:
+            self._held -= held
 
 
 async def uploaded_picture(request: Request, max_bytes: int) -> bytes:

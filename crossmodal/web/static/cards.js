@@ -99,12 +99,13 @@ function afterHeadings(hit) {
 
 function caption(hit) {
   const place = hit.medium?.start_s !== undefined && hit.medium?.start_s !== null ? "" : hit.place;
-  const about = [kindOf(hit), place].filter(Boolean).join(" · ");
+  const alike = hit.alike?.length ? `${hit.alike.length} nearly the same` : "";
+  const about = [kindOf(hit), place, alike].filter(Boolean).join(" · ");
   return h(
     "div",
     { class: "caption" },
     h("div", { class: "title" }, h("span", { class: "filename", title: hit.uri }, hit.name), score(hit)),
-    h("div", { class: "about" }, h("span", {}, about), h("span", { class: "path", title: hit.folder }, folder(hit))),
+    h("div", { class: "about" }, h("span", { title: (hit.alike ?? []).join("\n") }, about), h("span", { class: "path", title: hit.folder }, folder(hit))),
   );
 }
 

@@ -12,6 +12,7 @@ from typing import Any
 from crossmodal.chunking.documents.gallery import Gallery
 from crossmodal.chunking.documents.items import Item, Picture, Wishes
 from crossmodal.chunking.documents.outline import Outline
+from crossmodal.chunking.documents.pdf.fields import open_form, read_fields
 from crossmodal.chunking.documents.pdf.figures import FigureFinder, PageView, is_blank
 from crossmodal.chunking.documents.pdf.headings import HeadingFinder
 from crossmodal.chunking.documents.pdf.lines import read_lines
@@ -50,7 +51,9 @@ def _open(data: bytes) -> Any:
         raise Refused("empty", "the file has no bytes")
     _forget_last_error()
     try:
-        return pypdfium2.PdfDocument(data)
+        document = pypdfium2.PdfDocument(data)
+        open_form(document)
+        return document
     except pypdfium2.PdfiumError as error:
         if error.err_code == _PASSWORD:
             raise Refused("encrypted", "the document wants a password") from error
@@ -98,6 +101,8 @@ class _Reader:
         lines = self._survey.without_running(read_lines(page))
         view = PageView(page, number, visible_area(page), paragraphs(lines))
         yield from self._text(view)
+        for line in read_fields(page):
+            yield from self._outline.text(line, {"page": number + 1})
         if not self._wishes.figures and self._wishes.page_images == "never":
             return
         objects = read_objects(page, view.area)
