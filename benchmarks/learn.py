@@ -3,12 +3,12 @@
 For each seed one half of the cars is learned from and the other half, with captions and photos that
 were not, is measured: the base against what was learned, by the product's own ``evaluate``, paired.
 Forgetting is measured on photos and captions that nothing was learned from. ``--keep`` names pairs
-of other photos that are learned along with. Then every fitted space is measured on the same photos.
+of other photos that are learned along with.
 
     crossmodal index ../shared/data/cars ../shared/data/captions ../shared/data/train -c l.duckdb
     python -m benchmarks.learn l.duckdb ../shared/data today-learn [KEEP.jsonl [DEPTH [SEEDS]]]
 
-DEPTH is head or text, SEEDS such as 0,1,2. Spaces are measured with the head only.
+DEPTH is head or text, SEEDS such as 0,1,2; or DEPTH is spaces, and every fitted space is measured.
 """
 
 from __future__ import annotations
@@ -50,15 +50,18 @@ def main(
 ) -> None:
     """Measure on a copy of the collection, and write the figures as JSON."""
     folder = Path(tempfile.mkdtemp())
-    collection = shutil.copy(given, folder / "learn.duckdb")
+    collection = str(shutil.copy(given, folder / "learn.duckdb"))
     photos = _flickr(Path(data), folder)
-    found = [
-        _tuned(collection, Path(data), photos, FinetuneSpec(pairs="", keep=keep, depth=depth), seed)
-        for seed in map(int, seeds.split(","))
-    ]
-    fitted = SPACES if depth == "head" else ()
-    spaces = [_space(collection, photos, kind, dim) for kind, dim in fitted]
-    Path(f"{out}.json").write_text(json.dumps({depth: found, "spaces": spaces}, indent=2))
+    if depth == "spaces":
+        found = [_space(collection, photos, kind, dim) for kind, dim in SPACES]
+    else:
+        before = judge(JudgeSpec(evaluate=_spec(collection, photos, None))).evaluated.record
+        asked = FinetuneSpec(pairs="", keep=keep, depth=depth)
+        found = [
+            _tuned(collection, Path(data), (photos, before.evaluation_id), asked, seed)
+            for seed in map(int, seeds.split(","))
+        ]
+    Path(f"{out}.json").write_text(json.dumps({depth: found}, indent=2))
 
 
 def _flickr(data: Path, folder: Path) -> Path:
@@ -71,7 +74,7 @@ def _flickr(data: Path, folder: Path) -> Path:
 
 
 def _tuned(
-    collection: str, data: Path, photos: Path, given: FinetuneSpec, seed: int
+    collection: str, data: Path, photos: tuple[Path, str], given: FinetuneSpec, seed: int
 ) -> dict[str, Any]:
     learn, measure = write_pairs(data / "cars" / "labels.csv", Path(collection).parent, seed)
     spec = replace(
@@ -97,7 +100,8 @@ def _tuned(
         "dev": [tuned.base.dev.at_1, tuned.best.dev.at_1],
         "kept": [tuned.base.kept.at_1, tuned.best.kept.at_1],
         "cars": _compared(collection, measure, model),
-        "photos": _compared(collection, photos, model),
+        "steps": [step.to_dict() for step in tuned.steps],
+        "photos": _compared(collection, photos[0], model, photos[1]),
     }
     return _said(found)
 
@@ -126,14 +130,17 @@ def _space(collection: str, photos: Path, kind: str, dim: int) -> dict[str, Any]
     )
 
 
-def _compared(collection: str, pairs: Path, model: str) -> dict[str, Any]:
+def _compared(collection: str, pairs: Path, model: str, against: str = "live") -> dict[str, Any]:
     """Return recall before, after and the difference with its 95 % interval."""
-    query = QueryOptions(collection=collection, model=model, k=100)
-    # A hash of 64 bits takes some cars for others; photos and captions are divided beforehand.
-    spec = EvaluateSpec(set_path=str(pairs), query=query, pairs=(PAIR,), allow_overlap=True)
-    made = judge(JudgeSpec(evaluate=spec, against="live")).to_dict()
+    made = judge(JudgeSpec(evaluate=_spec(collection, pairs, model), against=against)).to_dict()
     (pair,) = made["comparison"]["pairs"]
     return dict(pair)
+
+
+def _spec(collection: str, pairs: Path, model: str | None) -> EvaluateSpec:
+    query = QueryOptions(collection=collection, model=model, k=100)
+    # A hash of 64 bits takes some cars for others; photos and captions are divided beforehand.
+    return EvaluateSpec(set_path=str(pairs), query=query, pairs=(PAIR,), allow_overlap=True)
 
 
 def _said(found: dict[str, Any]) -> dict[str, Any]:

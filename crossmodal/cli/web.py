@@ -61,7 +61,7 @@ def ui(
         rerank_deadline_ms=rerank_deadline_ms,
         host=host,
         port=port,
-        **_secret(collection, token, no_token=no_token, new_token=new_token),
+        **_secret(collection, host, token, no_token=no_token, new_token=new_token),
         allowed_hosts=tuple(allow_host or []),
         max_upload_bytes=max_upload_bytes,
         rate_per_s=rate,
@@ -71,14 +71,15 @@ def ui(
 
 
 def _secret(
-    collection: str, token: str | None, *, no_token: bool, new_token: bool
+    collection: str, host: str, token: str | None, *, no_token: bool, new_token: bool
 ) -> dict[str, Any]:
     """Return how people are let in: by the secret they chose, by one that is kept, or freely."""
     from crossmodal.web.guards import tokens
+    from crossmodal.web.settings import is_loopback
 
     if (token or new_token) and no_token:
         raise typer.BadParameter("--no-token asks for no secret, another option for one")
-    if token or no_token:
+    if token or no_token or not is_loopback(host):  # for others than this machine one is chosen
         return {"token": token or None}
     path = tokens.token_path(collection)
     if tokens.keep_token(path, renew=new_token):

@@ -23,7 +23,7 @@ from crossmodal.errors import (
 )
 from crossmodal.ledger.explain import explain_duckdb, explain_os
 from crossmodal.ledger.interrupts import signals_heeded
-from crossmodal.ledger.lock import Waited, exclusive, shared
+from crossmodal.ledger.lock import Waited, exclusive, shared, unheard
 from crossmodal.ledger.migrations import LATEST, migrate, schema_version
 from crossmodal.ledger.private import as_private_as
 
@@ -47,7 +47,7 @@ class Collection:
     def __init__(self, path: str | Path, lock_timeout_s: float = 600) -> None:
         self.path = Path(os.path.realpath(Path(path).expanduser()))
         self.lock_timeout_s = lock_timeout_s
-        self.waited: Waited = lambda seconds: None
+        self.waited: Waited = unheard
         """Hears of each wait for other processes and threads."""
 
     @property

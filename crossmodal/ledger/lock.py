@@ -27,12 +27,12 @@ _NOTICED_S = 0.002
 """Less is what taking a free lock costs."""
 
 
-def _unheard(seconds: float) -> None:
+def unheard(seconds: float) -> None:
     """Tell nobody of a wait."""
 
 
 def shared(
-    db: Path, timeout_s: float = 600, waited: Waited = _unheard
+    db: Path, timeout_s: float = 600, waited: Waited = unheard
 ) -> AbstractContextManager[None]:
     """Hold off writers; readers go together.
 
@@ -45,7 +45,7 @@ def shared(
 
 
 def exclusive(
-    db: Path, timeout_s: float = 600, waited: Waited = _unheard
+    db: Path, timeout_s: float = 600, waited: Waited = unheard
 ) -> AbstractContextManager[None]:
     """Hold off everyone else.
 

@@ -209,7 +209,8 @@ def _results(prepared: Prepared, tuned: Tuned) -> list[Any]:
         EvalResult(
             task_type="retrieval",
             task_name="text to image",
-            dataset_type="own",
+            # Results of one type are told apart by nothing else.
+            dataset_type=name.replace(" ", "-"),
             dataset_name=name,
             metric_type=metric,
             metric_value=round(value, 4),

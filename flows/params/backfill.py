@@ -72,7 +72,7 @@ class BackfillParams(EmbedParams):
     @model_validator(mode="after")
     def _dates_in_order(self) -> Self:
         if self.since and self.until and self.until < self.since:
-            raise ValueError(f"until ({self.until}) is before since ({self.since})")
+            raise ValueError(f"{{until}} ({self.until}) is before {{since}} ({self.since})")
         return self
 
     @property

@@ -6,6 +6,7 @@ option on the command line.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _MAX_SHOWN = 200
+_FIELD = re.compile(r"\{(\w+)\}")
+"""How a rule about several fields names one of them."""
 _WORDS: dict[str, str] = {
     "greater_than_equal": "must be at least {ge}, not {value!r}",
     "greater_than": "must be more than {gt}, not {value!r}",
@@ -76,4 +79,6 @@ def in_words(detail: Mapping[str, Any]) -> str:
 def _problem(detail: ErrorDetails, called: Callable[[str], str]) -> str:
     words = in_words(cast(Mapping[str, Any], detail))
     where = [str(part) for part in detail["loc"]]
-    return f"{called(where[0])}: {words}" if where else words
+    if where:
+        return f"{called(where[0])}: {words}"
+    return _FIELD.sub(lambda found: called(found[1]), words)

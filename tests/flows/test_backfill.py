@@ -231,7 +231,7 @@ def test_deployments_that_nobody_made_are_an_error_that_says_what_to_do(
 
 
 def test_dates_in_the_wrong_order_are_refused() -> None:
-    with pytest.raises(ValidationError, match=r"until .* is before since"):
+    with pytest.raises(ValidationError, match=r"until.* is before .*since"):
         BackfillParams(paths=["."], since=date(2024, 2, 1), until=date(2024, 1, 1))
 
 
@@ -249,3 +249,19 @@ def test_partition_run_is_told_absolute_paths(
     assert given["model"] == "org/clip"
     assert given["partitions"] == ["2024"]
     BackfillParams(**given)
+
+
+def test_partition_with_a_run_of_its_own_took_as_long_as_the_run(
+    collection: Path, albums: Path, tiny_clip: Path
+) -> None:
+    name = str(albums / "2023")
+    run_backfill(collection, albums, model=str(tiny_clip), partitions=[name])
+    ((part_s, run_s),) = rows(
+        collection,
+        "SELECT p.wall_s, (r.counts->>'wall_s')::DOUBLE FROM backfill_partition p "
+        "JOIN run r USING (run_id)",
+    )
+    assert run_s - 2 < part_s <= run_s
+    (again,) = rows(collection, "SELECT wall_s FROM backfill_partition")
+    run_backfill(collection, albums, model=str(tiny_clip), partitions=[name])
+    assert rows(collection, "SELECT wall_s FROM backfill_partition") == [again]

@@ -116,3 +116,9 @@ def test_command_that_is_not_asked_for_draws_nothing_and_keeps_name_and_help() -
     listed = drawn(go, ["search"])
     assert not inspect.signature(listed).parameters
     assert (listed.__name__, listed.__doc__) == ("go", "Go there.")
+
+
+def test_rule_about_several_fields_names_their_options() -> None:
+    given = {"paths": ["/p"], "since": "2024-02-01", "until": "2024-01-01"}
+    with pytest.raises(typer.BadParameter, match=r"--until \(.*\) is before --since"):
+        checked(BackfillParams, given)

@@ -130,8 +130,8 @@ def test_lineage_and_card_say_what_it_was_made_of(own: Collection, pairs: str) -
     data = ModelCard.load(Path(version.name) / "README.md").data
     assert data.base_model_relation == "finetune"
     assert data.data_digest == made.how["data_digest"]
-    found = {result.metric_type: result.metric_value for result in data.eval_results or []}
-    assert found["recall@1"] == round(tuned.best.dev.at_1, 4)
+    found = {(r.dataset_type, r.metric_type): r.metric_value for r in data.eval_results or []}
+    assert found["pairs-held-out", "recall@1"] == round(tuned.best.dev.at_1, 4)
 
 
 def test_same_seed_gives_the_same_weights_and_another_others(own: Collection, pairs: str) -> None:
