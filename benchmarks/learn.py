@@ -6,9 +6,10 @@ Forgetting is measured on photos and captions that nothing was learned from. ``-
 of other photos that are learned along with.
 
     crossmodal index ../shared/data/cars ../shared/data/captions ../shared/data/train -c l.duckdb
-    python -m benchmarks.learn l.duckdb ../shared/data today-learn [KEEP.jsonl [DEPTH [SEEDS]]]
+    python -m benchmarks.learn l.duckdb ../shared/data today-learn [KEEP [DEPTH [SEEDS [EACH]]]]
 
 DEPTH is head or text, SEEDS such as 0,1,2; or DEPTH is spaces, and every fitted space is measured.
+EACH is how many of the five captions of a photo are asked.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,12 +48,18 @@ PAIR = "text->image"
 
 
 def main(
-    given: str, data: str, out: str, keep: str = "", depth: str = "head", seeds: str = "0,1,2"
+    given: str,
+    data: str,
+    out: str,
+    keep: str = "",
+    depth: str = "head",
+    seeds: str = "0,1,2",
+    each: str = "5",
 ) -> None:
     """Measure on a copy of the collection, and write the figures as JSON."""
     folder = Path(tempfile.mkdtemp())
     collection = str(shutil.copy(given, folder / "learn.duckdb"))
-    photos = _flickr(Path(data), folder)
+    photos = _flickr(Path(data), folder, int(each))
     if depth == "spaces":
         found = [_space(collection, photos, kind, dim) for kind, dim in SPACES]
     else:
@@ -64,10 +72,16 @@ def main(
     Path(f"{out}.json").write_text(json.dumps({depth: found}, indent=2))
 
 
-def _flickr(data: Path, folder: Path) -> Path:
-    """Write the captions of the photos that are measured only."""
+def _flickr(data: Path, folder: Path, each: int) -> Path:
+    """Write so many captions of each of the photos that are measured only."""
     rows = (data / "captions" / "captions.csv").read_text().splitlines()
-    kept = [row for row in rows[1:] if row.startswith("captions/flickr8k/")]
+    of_photo = Counter[str]()
+    kept = []
+    for row in rows[1:]:
+        photo = row.partition(",")[0]
+        of_photo[photo] += 1
+        if photo.startswith("captions/flickr8k/") and of_photo[photo] <= each:
+            kept.append(row)
     path = folder / "flickr8k.csv"
     path.write_text("\n".join([rows[0], *(f"{data.absolute()}/{row}" for row in kept)]))
     return path
