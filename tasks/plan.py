@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection as Names
+from dataclasses import replace
 from typing import Any
 
 from prefect.artifacts import create_markdown_artifact
 
 from crossmodal.chunking.rules import ChunkRules
 from crossmodal.ledger.backfill_records import Backfill
-from crossmodal.recognition.ocr import require_engine
+from crossmodal.recognition.required import with_recognisers
 from crossmodal.records import Lineup, Plan
 from crossmodal.runs.run import Run
 from crossmodal.sources.listing.listing import Listing
@@ -35,12 +36,11 @@ def _planned(plan: Plan) -> str:
 def choose_rules(run: Run, asked: ChunkRules, named: Names[str]) -> Cutting:
     """Return how sources are cut: by what is named, else as the collection remembers it."""
     found = settle_rules(run.collection, asked, named)
-    if found.rules.ocr:
-        require_engine()
+    rules = with_recognisers(run.collection, found.rules, keep=run.options.record)
     run.notes += found.notes
     if run.options.record:
         remember(run.collection, found)
-    return found
+    return replace(found, rules=rules)
 
 
 @stage("plan", found=_planned)

@@ -24,6 +24,7 @@ AUDIO_CONTAINERS = (
     "mov,matroska,webm,ogg,asf,mp3,wav,w64,flac,aac,aiff,caf,au,ac3,eac3,amr,amrnb,amrwb,ape,wv,"
     "tta,dts,mpc,mpc8,tak,dsf,voc,oma,gsm,rm,sbc"
 )
+ANY_CONTAINERS = ",".join(dict.fromkeys(f"{VIDEO_CONTAINERS},{AUDIO_CONTAINERS}".split(",")))
 _SIGNATURES = (
     (0, b"\x1aE\xdf\xa3", "Matroska or WebM"),
     (0, b"RIFF", "RIFF (AVI or WAV)"),

@@ -29,6 +29,9 @@ DECODE_REVISION = 1
 OCR_REVISION = "PP-OCRv6-small/2"
 """Changed when the text in the same picture would be read differently."""
 
+SPEECH_REVISION = 1
+"""Raised when the same recogniser would write the same sound down differently."""
+
 _TEXT_RULES = ("text_chunker", "chunk_tokens", "overlap_tokens")
 
 
@@ -47,6 +50,8 @@ class Chunker:
     """Whether its passages are measured in the tokens of the encoder that serves texts."""
     has_pictures: bool = False
     """Whether text in its pictures is read where that is asked for."""
+    has_sound: bool = False
+    """Whether speech in it is written down where that is asked for."""
 
     def load(self) -> ModuleType:
         """Return its module; what is heavy in there waits for the first cut."""
@@ -67,9 +72,14 @@ class Chunker:
         followed = {name: asdict(rules)[name] for name in self.rules}
         serves_texts = "text" in lineup.serving
         reads = rules.ocr and self.has_pictures and serves_texts
+        hears = bool(rules.speech_model) and self.has_sound and serves_texts
+        if reads or hears:
+            followed |= {name: asdict(rules)[name] for name in _TEXT_RULES}
         if reads:
-            followed |= {name: asdict(rules)[name] for name in _TEXT_RULES} | {"ocr": OCR_REVISION}
-        if (self.has_passages or reads) and serves_texts:
+            followed["ocr"] = OCR_REVISION
+        if hears:
+            followed["speech"] = [SPEECH_REVISION, rules.speech_identity]
+        if (self.has_passages or reads or hears) and serves_texts:
             followed["measure"] = lineup.serving["text"].preprocessing
         if not followed:
             return version
@@ -80,10 +90,22 @@ class Chunker:
 # In order of precedence: the first whose pattern fits a media type is in charge of it.
 _CHUNKERS = (
     Chunker("whole_image", "image", "images", has_passages=False, has_pictures=True),
-    Chunker("video", "image", "video.cut", ("frames", "frame_interval_s", *_TEXT_RULES)),
     Chunker(
-        "audio", "audio", "audio.cut", ("audio_window_s", "audio_overlap_s"), has_passages=False
+        "video",
+        "image",
+        "video.cut",
+        ("frames", "frame_interval_s", *_TEXT_RULES),
+        has_sound=True,
     ),
+    Chunker(
+        "audio",
+        "audio",
+        "audio.cut",
+        ("audio_window_s", "audio_overlap_s"),
+        has_passages=False,
+        has_sound=True,
+    ),
+    Chunker("speech", "text", "audio.speech", has_passages=False, has_sound=True),
     Chunker("subtitle", "text", "subtitles.cut", _TEXT_RULES),
     Chunker("table", "text", "tables.cut", ("rows_per_chunk", *_TEXT_RULES), has_pictures=True),
     Chunker(
@@ -124,11 +146,17 @@ def reader_of(media_type: str) -> Chunker | None:
 def in_charge(rules: ChunkRules, lineup: Lineup) -> dict[str, InCharge]:
     """Return what a plan notes of the chunkers by media pattern, the first to fit first."""
     found: dict[str, InCharge] = {}
-    for chunker in _active(lineup):
+    for chunker in _active(rules, lineup):
         noted = InCharge(chunker.fingerprint(rules, lineup), chunker.modality)
         found |= {pattern: noted for pattern in chunker.load().MEDIA_PATTERNS}
     return found
 
 
-def _active(lineup: Lineup) -> Iterator[Chunker]:
-    return (chunker for chunker in _CHUNKERS if chunker.modality in lineup.serving)
+def _active(rules: ChunkRules, lineup: Lineup) -> Iterator[Chunker]:
+    """Yield the chunkers of a line-up; recordings are only listened to where none embeds them."""
+    for chunker in _CHUNKERS:
+        is_needed = chunker.name != "speech" or (
+            rules.speech_model and "audio" not in lineup.serving
+        )
+        if is_needed and chunker.modality in lineup.serving:
+            yield chunker

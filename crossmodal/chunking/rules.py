@@ -25,6 +25,7 @@ REMEMBERED = (
     "audio_window_s",
     "rows_per_chunk",
     "ocr",
+    "speech_model",
 )
 """The rules that a collection keeps, in the order in which forms show them."""
 
@@ -54,6 +55,10 @@ class ChunkRules:
     rows_per_chunk: int = 20
     ocr: bool = False
     """Read the text in pictures, scanned pages and figures, and search it like other passages."""
+    speech_model: str = ""
+    """Directory or hub id of what writes down the speech in sound and films; empty: nothing."""
+    speech_identity: str = ""
+    """What decides its words, in hex: follows from the model's files, and is never asked for."""
     max_pages: int = 2000
     max_chunks: int = 20_000
     """Of one source; more is refused as ``too_many_chunks``."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,13 +32,12 @@ def refuse_early(params: EmbedParams) -> None:
         PathError, CollectionError, ModelError, ExtraMissing
     """
     from crossmodal.ledger.collection import Collection
-    from crossmodal.recognition.ocr import require_engine
+    from crossmodal.recognition.required import require_recognisers
     from crossmodal.sources.planning import early
 
     collection = Collection(params.collection)
     early.refuse_unknown_paths(collection, params.paths, params.list_options())
-    if params.ocr:
-        require_engine()
+    require_recognisers(params.chunk_rules())
     _refuse_unknown_models(collection, params.lineup_spec())
 
 
@@ -122,11 +122,12 @@ def _lineup(run: Run, params: EmbedParams) -> Lineup:
 
 
 def _cutting(run: Run, params: EmbedParams) -> Cutting:
+    from crossmodal.recognition.required import with_recognisers
     from crossmodal.sources.planning.cutting import settle_rules
 
     cutting = settle_rules(run.collection, params.chunk_rules(), params.named_rules)
     run.notes += cutting.notes
-    return cutting
+    return replace(cutting, rules=with_recognisers(run.collection, cutting.rules, keep=False))
 
 
 def _planned(

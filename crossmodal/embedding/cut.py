@@ -18,6 +18,7 @@ from crossmodal.embedding.modalities import HANDLING
 from crossmodal.embedding.modalities.row import Preparing
 from crossmodal.embedding.options import EmbedOptions
 from crossmodal.embedding.rows import CutChunk, ReadSource, Refusal, chunk_name
+from crossmodal.embedding.spoken import with_spoken
 from crossmodal.embedding.written import with_written
 from crossmodal.encoders.lineup_encoders import Encoders
 from crossmodal.errors import Refused
@@ -62,6 +63,8 @@ class Cutter:
         pieces = chunker.cut(source, rules, self._tools)
         if rules.ocr and "text" in self.encoders.lineup.serving:
             pieces = with_written(pieces, rules, self._tools)
+        if rules.speech_model and chunker.has_sound and "text" in self.encoders.lineup.serving:
+            pieces = with_spoken(pieces, source, rules, self._tools, self.options.device)
         for piece in pieces:
             if isinstance(piece, Flaw):
                 yield read.refused("decode", Refused(piece.reason, piece.detail), piece.part)

@@ -14,7 +14,17 @@ import anyio
 import anyio.to_thread
 from fastapi import FastAPI
 
-from crossmodal.web.api import ask, chunks, errors, judgements, pages, recommend, review, search
+from crossmodal.web.api import (
+    ask,
+    chunks,
+    errors,
+    judgements,
+    overview,
+    pages,
+    recommend,
+    review,
+    search,
+)
 from crossmodal.web.api.shape import API
 from crossmodal.web.guards.access import Access
 from crossmodal.web.guards.headers import SafeHeaders
@@ -64,6 +74,8 @@ def make_app(settings: UiSettings) -> ASGIApp:
     app.include_router(recommend.router)
     app.include_router(review.router)
     app.include_router(review.page)
+    app.include_router(overview.router)
+    app.include_router(overview.page)
     app.include_router(pages.router)
     bounded = UploadMemory(app, settings.max_uploads_bytes)
     limited = RateLimit(Access(bounded, settings), settings.rate_per_s, settings.burst)

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from crossmodal.modalities import MODEL_FIELDS
 from crossmodal.sources.options import PartitionBy, PlanRules, Selection
-from flows.params.base import EmbedParams, counted
+from flows.params.base import EmbedParams, absolute, counted
 from flows.params.forms import Day, OnCommandLine, Text
 
 
@@ -102,18 +102,13 @@ class BackfillParams(EmbedParams):
         """Return the parameters of the deployment run that does one partition."""
         given = self.model_dump(mode="json", exclude=set(self.left_open))
         changed = {
-            "paths": [_absolute(path) for path in self.paths],
+            "paths": [absolute(path) for path in self.paths],
             "collection": str(Path(self.collection).expanduser().absolute()),
-            **{name: _absolute(getattr(self, name)) for name in MODEL_FIELDS.values()},
-            "listed": _absolute(self.listed),
+            **{name: absolute(getattr(self, name)) for name in MODEL_FIELDS.values()},
+            "listed": absolute(self.listed),
             "partitions": [name],
             "workers": "here",
         }
+        if "speech_model" in given:  # else it is the collection's
+            changed["speech_model"] = absolute(self.speech_model)
         return given | changed
-
-
-def _absolute(place: str) -> str:
-    """Return a place so that it means the same in any folder; a URL or a hub id stays as it is."""
-    if not place or "://" in place or not Path(place).expanduser().exists():
-        return place
-    return str(Path(place).expanduser().absolute())

@@ -6,7 +6,7 @@ from these, the command line its options. Unknown names are refused.
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -224,6 +224,7 @@ class EmbedParams(FlowParams, ChunkParams):
             audio_overlap_s=min(ChunkRules().audio_overlap_s, self.audio_window_s / 5),
             rows_per_chunk=self.rows_per_chunk,
             ocr=self.ocr,
+            speech_model=absolute(self.speech_model),
             max_megapixels=self.max_megapixels,
         )
 
@@ -280,3 +281,10 @@ class IndexParams(EmbedParams):
 def counted(paths: list[str]) -> str:
     """Return how many paths there are, or the last part of the only one."""
     return f"{len(paths)} paths" if len(paths) > 1 else PurePath(paths[0]).name or paths[0]
+
+
+def absolute(place: str) -> str:
+    """Return a place so that it means the same in any folder; a URL or a hub id stays as it is."""
+    if not place or "://" in place or not Path(place).expanduser().exists():
+        return place
+    return str(Path(place).expanduser().absolute())

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from crossmodal.chunking.rules import ChunkRules, FrameSampling, PageImages, TextChunker
-from flows.params.forms import CUTTING
+from flows.params.forms import CUTTING, Text
 
 _RULES = ChunkRules()
 
@@ -85,4 +85,10 @@ class ChunkParams(BaseModel):
         default=_RULES.ocr,
         title="Text in pictures",
         description="Read the text in pictures, scanned pages and figures; needs crossmodal[ocr].",
+    )
+    speech_model: Annotated[Text, CUTTING] = Field(
+        default=_RULES.speech_model,
+        title="Model for speech",
+        description="Directory or hub id of a Whisper that writes down what is said in sound and "
+        "films without subtitles. Empty: nothing is.",
     )

@@ -124,6 +124,26 @@ def subtitled_mp4(pictures: Iterable[npt.NDArray[np.uint8]], text: str) -> bytes
         return Path(file.name).read_bytes()
 
 
+def film_with_sound(
+    pictures: Iterable[npt.NDArray[np.uint8]], samples: npt.NDArray[np.float32]
+) -> bytes:
+    """Encode a film as Matroska with mono samples of 16 kHz."""
+    pictures = list(pictures)
+    stream = io.BytesIO()
+    with av.open(stream, "w", format="matroska") as output:
+        video = _video_stream(output, "mpeg4", None, pictures)
+        audio = output.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        for picture in pictures:
+            output.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        output.mux(video.encode())
+        ints = (samples * 32_767).astype("<i2").reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(ints, format="s16", layout="mono")
+        frame.sample_rate = 16_000
+        output.mux(audio.encode(frame))
+        output.mux(audio.encode())
+    return stream.getvalue()
+
+
 def _mux_subtitles(output, text: str) -> None:
     with av.open(io.BytesIO(text.encode()), format="srt") as source:
         track = output.add_stream_from_template(source.streams.subtitles[0])

@@ -84,7 +84,7 @@ def test_rows_are_cited_by_the_row_that_matched() -> None:
     rows = "customer: 16; why: bill\ncustomer: 17; why: lamp"
     found = answered(passage("/t.csv", rows, kind="rows", meta={"rows": [40, 42]}))
     evidence = found.sources[0].evidence[0]
-    assert (evidence.place, evidence.quotes) == ("row 41", ["customer: 17; why: lamp"])
+    assert (evidence.place, evidence.quotes) == ("row 42", ["customer: 17; why: lamp"])
 
 
 def test_answer_is_told_as_plain_values_as_a_table_and_as_markdown() -> None:

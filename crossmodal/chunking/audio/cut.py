@@ -1,6 +1,6 @@
 """Cut a recording into windows of sound.
 
-Owns recordings as sources; refuses to write down what is said in them. A transcript beside a
+Owns recordings as sources; what is said in them is written down elsewhere. A transcript beside a
 recording is a source of its own.
 """
 

@@ -41,14 +41,18 @@ class _Recording:
     broken_off: str = ""
 
 
-def windows(data: bytes, rules: ChunkRules, rate_hz: int) -> Iterator[Piece | Flaw]:
+def windows(
+    data: bytes, rules: ChunkRules, rate_hz: int, containers: str = media.AUDIO_CONTAINERS
+) -> Iterator[Piece | Flaw]:
     """Yield windows as pieces in order of time, then flaws.
+
+    ``containers``: what may be opened, by FFmpeg's names.
 
     Raises:
         Refused: No container of sound, no sound in it, or a codec that is not known.
     """
-    measured_s = _measured_duration_s(data)
-    with media.open_media(data, media.AUDIO_CONTAINERS) as container:
+    measured_s = _measured_duration_s(data, containers)
+    with media.open_media(data, containers) as container:
         recording = _Recording(_sound(container), rate_hz)
         tags = media.tags(container) | _stream_tags(recording.stream)
         facts = _facts(recording.stream, measured_s) | {
@@ -75,11 +79,11 @@ def _sound(container: InputContainer) -> AudioStream:
     return stream
 
 
-def _measured_duration_s(data: bytes) -> float | None:
+def _measured_duration_s(data: bytes, containers: str) -> float | None:
     """Return how long the packets last: raw AAC and MP3 declare nothing that can be trusted."""
     import av
 
-    with media.open_media(data, media.AUDIO_CONTAINERS) as container:
+    with media.open_media(data, containers) as container:
         stream = _sound(container)
         first, last = None, 0.0
         try:

@@ -70,3 +70,7 @@ export const judge = (judgement) =>
   });
 
 export const status = () => ask("/status", {});
+
+export const map = () => ask("/map", {});
+export const models = () => ask("/models", {});
+export const latestRuns = () => ask("/runs", {});

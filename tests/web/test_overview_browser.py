@@ -1,0 +1,82 @@
+"""The page of the collection in a real Chromium: map, models and runs, with keys and on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.web.browser import Open, opener, served, until
+from tests.web.conftest import Site
+from tests.web.test_overview import HOSTILE, draw_map
+
+pytestmark = pytest.mark.browser
+READY = "document.body.dataset.ready === 'yes'"
+
+
+@pytest.fixture
+def open_page(chromium: Any, own_site: Site) -> Iterator[Open]:
+    draw_map(own_site.collection)
+    with served(own_site.settings) as address, opener(chromium, address) as open_page:
+        yield open_page
+
+
+def test_map_models_and_runs_are_shown_and_lead_to_what_is_similar(open_page: Open) -> None:
+    page = open_page("/collection")
+    until(page, READY)
+    assert "what is alike lies together" in page.inner_text("#map-said")
+    assert page.locator("#labels span").all_inner_texts().count(HOSTILE) == 1
+    assert page.locator("img[src=x]").count() == 0
+    assert "completed" in page.inner_text("#runs")
+    assert "image, text" in page.inner_text("#models")
+    page.focus("#clusters button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#picked a")
+    assert page.get_attribute("#clusters button", "aria-pressed") == "true"
+    page.click("#picked a >> nth=0")
+    page.wait_for_selector("#results[aria-busy=false] .face")
+    assert "like=" in page.url
+
+
+def test_click_into_the_map_shows_what_lies_there(open_page: Open) -> None:
+    page = open_page("/collection")
+    until(page, READY)
+    page.click("#points", position={"x": 80, "y": 80})
+    page.wait_for_selector("#picked a")
+    assert page.locator("#picked a").count() == 8
+    drawn = page.evaluate(
+        """() => {
+            const canvas = document.getElementById("points");
+            const pen = canvas.getContext("2d");
+            const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
+            return data.filter((value, at) => at % 4 === 3 && value > 0).length;
+        }"""
+    )
+    assert drawn > 500
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_fits_a_phone_and_names_all_that_can_be_pressed(open_page: Open, scheme: str) -> None:
+    page = open_page(
+        "/collection", viewport={"width": 360, "height": 740}, color_scheme=scheme, has_touch=True
+    )
+    until(page, READY)
+    page.click("#clusters button >> nth=0")
+    page.wait_for_selector("#picked a")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("button, a")]
+            .filter((e) => e.checkVisibility())
+            .filter((e) => !(e.getAttribute("aria-label") || e.textContent.trim()))
+            .map((e) => e.outerHTML)"""
+    )
+    assert nameless == []
+    assert page.locator("img:not([alt])").count() == 0
+
+
+def test_search_page_leads_there(open_page: Open) -> None:
+    page = open_page("/")
+    page.click("text=Map, models and runs")
+    until(page, READY)
+    assert page.title() == "Collection · crossmodal"
