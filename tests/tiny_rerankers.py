@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,82 @@ def build_col_qwen2(dest: Path) -> Path:
     }
     _save(ColQwen2ForRetrieval, ColQwen2Config(vlm_config=both, embedding_dim=16), dest, 7)
     ColQwen2Processor(image_processor=pixels, tokenizer=tokenizer).save_pretrained(dest)
+    return dest
+
+
+def build_col_pali(dest: Path) -> Path:
+    """Write a ColPali: PaliGemma, which reads patches and words in one decoder."""
+    from transformers import (
+        ColPaliConfig,
+        ColPaliForRetrieval,
+        ColPaliProcessor,
+        SiglipImageProcessor,
+    )
+
+    tokenizer = _tokenizer(["<image>"])
+    tokenizer.bos_token, tokenizer.image_token = "[CLS]", "<image>"
+    tokenizer.image_token_id = tokenizer.convert_tokens_to_ids("<image>")
+    pixels = SiglipImageProcessor(size={"height": SIDE, "width": SIDE})
+    pixels.image_seq_length = (SIDE // 8) ** 2
+    processor = ColPaliProcessor(image_processor=pixels, tokenizer=tokenizer)
+    vision = {**_VISION, "model_type": "siglip_vision_model", "projection_dim": 32}
+    text = {**_decoder(tokenizer), "model_type": "gemma", "num_key_value_heads": 2, "head_dim": 16}
+    both = {
+        "model_type": "paligemma",
+        "vision_config": vision,
+        "text_config": text,
+        "image_token_index": tokenizer.image_token_id,
+        "projection_dim": 32,
+        "hidden_size": 32,
+    }
+    _save(ColPaliForRetrieval, ColPaliConfig(vlm_config=both, embedding_dim=16), dest, 7)
+    processor.save_pretrained(dest)
+    return dest
+
+
+def build_col_modern_vbert(dest: Path) -> Path:
+    """Write a ColModernVBERT: an encoder of words that also reads patches."""
+    from transformers import (
+        ColModernVBertConfig,
+        ColModernVBertForRetrieval,
+        ColModernVBertProcessor,
+        Idefics3ImageProcessor,
+    )
+
+    places = [f"<row_{i + 1}_col_{j + 1}>" for i in range(6) for j in range(6)]
+    special = ["<fake_token_around_image>", "<image>", "<end_of_utterance>", "<global-img>"]
+    tokenizer = _tokenizer([*special, *places, "<|begin_of_text|>"])
+    pixels = Idefics3ImageProcessor(
+        size={"longest_edge": SIDE}, max_image_size={"longest_edge": SIDE}
+    )
+    processor = ColModernVBertProcessor(pixels, tokenizer, image_seq_len=(SIDE // 8 // 2) ** 2)
+    vision = {**_VISION, "model_type": "siglip_vision_model"}
+    text = {**_decoder(tokenizer), "model_type": "modernbert"}
+    text |= {"cls_token_id": 2, "sep_token_id": 3, "local_attention": 16}
+    both = {
+        "model_type": "modernvbert",
+        "vision_config": vision,
+        "text_config": text,
+        "image_token_id": tokenizer.convert_tokens_to_ids("<image>"),
+        "pixel_shuffle_factor": 2,
+    }
+    config = ColModernVBertConfig(vlm_config=both, embedding_dim=16)
+    _save(ColModernVBertForRetrieval, config, dest, 7)
+    processor.save_pretrained(dest)
+    return dest
+
+
+def build_stanford_colbert(dest: Path) -> Path:
+    """Write a ColBERT as its authors save it: a BERT with one linear layer behind it."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    build_colbert(dest)
+    config = json.loads((dest / "config.json").read_text())
+    _write_json(dest / "config.json", config | {"architectures": ["HF_ColBERT"]})
+    weights = {f"bert.{k}": v for k, v in load_file(dest / "model.safetensors").items()}
+    weights["linear.weight"] = torch.randn(8, 32, generator=torch.Generator().manual_seed(7))
+    save_file(weights, dest / "model.safetensors", {"format": "pt"})
     return dest
 
 

@@ -23,11 +23,14 @@ TEXTS = ("a red car", "a boat", "two dogs by the sea")
 FAMILIES = {
     "cross-encoder": tiny.build_cross_encoder,
     "colbert": tiny.build_colbert,
+    "stanford-colbert": tiny.build_stanford_colbert,
     "blip": tiny.build_blip,
     "blip2": tiny.build_blip2,
     "vilt": tiny.build_vilt,
     "bridge-tower": tiny.build_bridge_tower,
+    "col-pali": tiny.build_col_pali,
     "col-qwen2": tiny.build_col_qwen2,
+    "col-modern-vbert": tiny.build_col_modern_vbert,
     "neomme": tiny.build_neomme,
     "judge": tiny.build_judge,
 }
@@ -60,7 +63,9 @@ def test_each_family_scores_pairs_the_same_alone_as_together(family: str, tmp_pa
     assert not np.allclose(together, other)
 
 
-@pytest.mark.parametrize("family", ["colbert", "col-qwen2", "neomme"])
+@pytest.mark.parametrize(
+    "family", ["colbert", "stanford-colbert", "col-pali", "col-qwen2", "col-modern-vbert", "neomme"]
+)
 def test_kept_tokens_score_as_fresh_ones(family: str, tmp_path: Path) -> None:
     reranker = load_reranker(str(FAMILIES[family](tmp_path / family)), "cpu")
     assert isinstance(reranker, TokenReranker)

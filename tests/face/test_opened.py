@@ -19,6 +19,7 @@ from crossmodal.errors import (
     SqlError,
 )
 from tests.face.conftest import NUM_PICTURES, Album
+from tests.tiny_rerankers import build_blip
 
 
 def paths(hits: crossmodal.Hits) -> list[str]:
@@ -162,3 +163,18 @@ def test_wrong_option_of_index_is_refused_before_anything_runs(tmp_path: Path) -
     with pytest.raises(ParametersError, match="no_such"):
         crossmodal.open(tmp_path / "c.duckdb").index(tmp_path, no_such=1)
     assert not (tmp_path / "c.duckdb").exists()
+
+
+def test_pictures_are_reranked_by_what_a_matcher_sees_of_them(album: Album, tmp_path: Path) -> None:
+    matcher = str(build_blip(tmp_path / "blip"))
+    wanted = {"k": NUM_PICTURES, "modalities": "image"}
+    before = album.opened.search("a boat on the sea", rerank="off", **wanted)
+    after = album.opened.search("a boat on the sea", rerank=matcher, **wanted)
+    assert after.reranked_by.startswith("blip@")
+    scores = [hit.rerank_score for hit in after]
+    assert None not in scores
+    assert scores == sorted(scores, reverse=True)  # type: ignore[type-var]
+    assert len(set(scores)) > 1
+    assert sorted(paths(after)) == sorted(paths(before))
+    of_each = {hit.path: (hit.score, hit.merit) for hit in before}
+    assert {hit.path: (hit.score, hit.merit) for hit in after} == of_each

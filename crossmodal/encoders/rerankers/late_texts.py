@@ -96,7 +96,7 @@ class LateTexts(LoadedReranker):
     def _encoded_query(self, text: str) -> Floats:
         import torch
 
-        wanted = self._marks.query_tokens
+        wanted = min(self._marks.query_tokens, self._max_tokens)
         row = self._ids(text, self._marks.query, wanted or self._max_tokens)
         filled = row + [self._tokenizer.mask_token_id] * (wanted - len(row))
         mask = torch.ones(1, len(filled), dtype=torch.long)
