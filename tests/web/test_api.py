@@ -174,3 +174,12 @@ def test_conditions_are_bound_and_never_become_sql(client: TestClient, condition
     assert answer.status_code in (200, 400)
     assert answer.json().get("hits", []) == []
     assert client.get(f"{API}/status").json()["num_sources"] == before
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"{", b"[" * 2000, b'{"texts": "\xe9"}', b"null"])
+@pytest.mark.parametrize("path", ["/recommend", "/judgements", "/review/next"])
+def test_body_that_cannot_be_read_is_told_of_as_a_wrong_request(
+    client: TestClient, path: str, body: bytes
+) -> None:
+    answer = client.post(f"{API}{path}", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]) == (422, "invalid_request"), answer.text

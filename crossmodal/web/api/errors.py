@@ -77,6 +77,9 @@ def explain(error: Exception) -> ApiError:
     for kind, status, word, headers in _OURS:
         if isinstance(error, kind):
             return ApiError(status, word, str(error), headers=headers)
+    if isinstance(error, HTTPException) and error.status_code == 400:
+        # What FastAPI says of bytes that are no JSON in UTF-8, and Starlette of forms in pieces.
+        return ApiError(422, "invalid_request", f"the body cannot be read: {error.detail}")
     if isinstance(error, HTTPException):
         word = _NAMES.get(error.status_code, "refused")
         return ApiError(error.status_code, word, str(error.detail), headers=_plain(error.headers))
