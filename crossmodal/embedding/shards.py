@@ -1,6 +1,6 @@
-"""Work through shards: read the plan's rows, embed them, commit; one transaction a portion.
+"""Work through shards: read the plan's rows, embed them, commit; one transaction a part.
 
-A portion is a shard, or as much of a slow one as a minute is enough for. Between two portions
+A part is a shard, or as much of a slow one as a minute is enough for. Between two parts
 nothing is held but the model, so a crash or a cancel costs at most the one in flight. What another
 run committed meanwhile is left out before the forward pass.
 """
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from crossmodal.embedding.portions import Portions
+from crossmodal.embedding.commits import CommitSizes
 from crossmodal.embedding.probes import Probes, hubs_of
 from crossmodal.ledger.read.pending import still_pending
 from crossmodal.ledger.words.postings import words_of_cut
@@ -60,17 +60,17 @@ def embed_batch(work: ShardWork, batch: Batch) -> int:
             _num_bytes(pq.read_table(batch.shards, columns=["size_bytes"])), "embedding", "bytes"
         )
     num_embedded = 0
-    portions = Portions()
+    sizes = CommitSizes()
     for i in range(batch.first, batch.stop):
         shard = shards.read_row_group(i)
-        for portion, name in portions.of(shard, f"shard {i + 1} of {shards.num_row_groups}"):
+        for part, name in sizes.of(shard, f"shard {i + 1} of {shards.num_row_groups}"):
             work.between_shards()
             started_s = time.monotonic()
-            embedded = _embed_one(work, portion)
+            embedded = _embed_one(work, part)
             took_s = time.monotonic() - started_s
-            work.tell(f"{name}: {_told(portion, embedded)} in {took_s:.1f} s")
+            work.tell(f"{name}: {_told(part, embedded)} in {took_s:.1f} s")
             if embedded is not None:
-                portions.took(portion, took_s)
+                sizes.took(part, took_s)
                 num_embedded += embedded.num_vectors
     if batch.stop == shards.num_row_groups:
         work.progress.finish()  # what comes after is not embedding

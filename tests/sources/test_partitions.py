@@ -51,7 +51,7 @@ def test_every_row_is_in_one_shard_of_its_own_partition(tmp_path: Path, shard_si
     assert partitions[-1].batch.stop == shards.num_row_groups
 
 
-def test_nothing_due_is_no_portion(tmp_path: Path) -> None:
+def test_nothing_due_is_no_partition(tmp_path: Path) -> None:
     plan, names = write(tmp_path, {})
     assert cut_shards(plan, names, tmp_path / "out.parquet", [count("a", 0)], 8) == ()
 

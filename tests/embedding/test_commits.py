@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from crossmodal.embedding.portions import Portions
+from crossmodal.embedding.commits import CommitSizes
 
 
 def shard(*sizes: int) -> pa.Table:
@@ -12,12 +12,12 @@ def shard(*sizes: int) -> pa.Table:
 
 
 def worked(sizes: list[int], seconds: list[float]) -> list[int]:
-    """Return how many sources each portion has where source i takes that many seconds."""
-    portions, found, done = Portions(), [], 0
-    for portion, _ in portions.of(shard(*sizes), "shard 1 of 1"):
-        rows = portion.num_rows
-        assert portion["uri"].to_pylist() == [f"f{i}" for i in range(done, done + rows)]
-        portions.took(portion, sum(seconds[done : done + rows]))
+    """Return how many sources each part has where source i takes that many seconds."""
+    commits, found, done = CommitSizes(), [], 0
+    for part, _ in commits.of(shard(*sizes), "shard 1 of 1"):
+        rows = part.num_rows
+        assert part["uri"].to_pylist() == [f"f{i}" for i in range(done, done + rows)]
+        commits.took(part, sum(seconds[done : done + rows]))
         found.append(rows)
         done += rows
     assert done == len(sizes)
@@ -25,11 +25,11 @@ def worked(sizes: list[int], seconds: list[float]) -> list[int]:
 
 
 def test_small_shard_stays_whole_and_keeps_its_name() -> None:
-    ((portion, name),) = Portions().of(shard(*[1000] * 70), "shard 2 of 9")
-    assert (portion.num_rows, name) == (70, "shard 2 of 9")
+    ((part, name),) = CommitSizes().of(shard(*[1000] * 70), "shard 2 of 9")
+    assert (part.num_rows, name) == (70, "shard 2 of 9")
 
 
-def test_quick_files_are_committed_by_the_shard_after_the_first_portion() -> None:
+def test_quick_files_are_committed_by_the_shard_after_the_first_part() -> None:
     assert worked([100_000] * 512, [0.05] * 512) == [64, 448]
 
 
@@ -41,7 +41,7 @@ def test_slow_files_are_committed_each_minute_once_their_pace_is_known() -> None
     assert set(found[1:-1]) == {12}
 
 
-def test_a_huge_file_ends_its_portion() -> None:
+def test_a_huge_file_ends_its_part() -> None:
     sizes = [1000] * 10 + [2_000_000_000] + [1000] * 60
     assert worked(sizes, [0.1] * len(sizes))[:2] == [10, 1]
 

@@ -1,8 +1,8 @@
-"""Divide a shard into portions that are embedded, and committed, in about a minute each.
+"""Divide a shard into parts that are embedded, and committed, in about a minute each.
 
 So a few slow files hold back little of what is good, and a stop loses little. Owns how much goes
-into the next portion, judged by bytes and by files at the pace so far; refuses to embed. Invariant:
-the portions of a shard are its rows in their order, each once, and none is empty.
+into the next part, judged by bytes and by files at the pace so far; refuses to embed. Invariant:
+the parts of a shard are its rows in their order, each once, and none is empty.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _MAX_GROWTH = 8.0
 
 
 @dataclass(slots=True)
-class Portions:
-    """Learn from each portion how large the next one may be."""
+class CommitSizes:
+    """Choose how much of a shard is committed at once, by how long the last part took."""
 
     commit_s: float = COMMIT_S
     _rows: float = _FIRST_ROWS
     _bytes: float = _FIRST_BYTES
 
     def of(self, shard: pa.Table, name: str) -> Iterator[tuple[pa.Table, str]]:
-        """Yield the portions of a shard with what a log calls them; one as late as it is asked for.
+        """Yield the parts of a shard with what a log calls them; one as late as it is asked for.
 
         Args:
             shard: rows of PLAN_SCHEMA.
@@ -43,11 +43,11 @@ class Portions:
             yield shard.slice(begin, size), shown
             begin += size
 
-    def took(self, portion: pa.Table, seconds: float) -> None:
-        """Set the size of the next portion by how long one took."""
+    def took(self, part: pa.Table, seconds: float) -> None:
+        """Set the size of the next part by how long one took."""
         growth = min(_MAX_GROWTH, self.commit_s / max(seconds, 1e-3))
-        self._rows = max(1.0, portion.num_rows * growth)
-        self._bytes = max(1.0, sum(portion["size_bytes"].to_pylist()) * growth)
+        self._rows = max(1.0, part.num_rows * growth)
+        self._bytes = max(1.0, sum(part["size_bytes"].to_pylist()) * growth)
 
     def _size(self, sizes: list[int]) -> int:
         """Return how many of the next sources fit; a rest of a few is not left for itself."""
