@@ -12,7 +12,7 @@ from tests.web.conftest import Site
 from tests.web.test_overview import HOSTILE, draw_map
 
 pytestmark = pytest.mark.browser
-READY = "document.body.dataset.ready === 'yes'"
+READY = "document.body?.dataset.ready === 'yes'"
 
 
 @pytest.fixture
@@ -78,5 +78,6 @@ def test_page_fits_a_phone_and_names_all_that_can_be_pressed(open_page: Open, sc
 def test_search_page_leads_there(open_page: Open) -> None:
     page = open_page("/")
     page.click("text=Map, models and runs")
+    page.wait_for_url("**/collection")
     until(page, READY)
     assert page.title() == "Collection · crossmodal"
