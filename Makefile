@@ -21,7 +21,7 @@ TOOK    = $$(( $$(date +%s) - start )) s
 help:
 	@echo "make demo   index pictures and search them (IMAGES=folder, MODEL=hub id or directory)"
 	@echo "make test   run the test suite"
-	@echo "make test-slow  kill, stop and crowd real runs, embed real photos: some minutes more"
+	@echo "make test-slow  real commands and servers, killed, stopped and crowded, and real photos: as long again"
 	@echo "make coverage  the tests in one process under coverage; fails below the floor in pyproject.toml"
 	@echo "make check  lint, types and the import contract"
 	@echo "make wheel  build the wheel and use it where no checkout is seen"
@@ -57,13 +57,13 @@ test: $(TOOLS)
 
 test-slow: $(TOOLS)
 	@$(STARTED); \
-	  $(BIN)/python -m pytest -m slow -n $(WORKERS) --dist loadfile --durations 5; code=$$?; \
+	  $(BIN)/python -m pytest -m "slow or (process and not meaning)" -n $(WORKERS) --dist loadfile --durations 5; code=$$?; \
 	  echo "==> slow tests took $(TOOK)"; exit $$code
 
 coverage: $(TOOLS)
 	@$(STARTED); \
 	  $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov \
-    -m "not operation and not slow and not process and not meaning and not browser"; code=$$?; \
+    -m "not operation and not slow and not process and not browser"; code=$$?; \
 	  echo "==> tests under coverage took $(TOOK)"; exit $$code
 
 check: $(TOOLS)

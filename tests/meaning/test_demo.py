@@ -90,6 +90,7 @@ def test_ledger_knows_the_model_by_its_name_and_by_the_shipped_files(demo: Demo)
     assert {version.weights_hash for version in versions} == {starter.digest()}
 
 
+@pytest.mark.slow
 def test_elsewhere_the_collection_is_searched_and_needs_no_work(demo: Demo, tmp_path: Path) -> None:
     elsewhere = demo.shell.environment | {"CROSSMODAL_CACHE": str(tmp_path / "cache")}
     moved = replace(demo, shell=replace(demo.shell, environment=elsewhere))
@@ -102,6 +103,7 @@ def test_elsewhere_the_collection_is_searched_and_needs_no_work(demo: Demo, tmp_
     assert os.listdir(tmp_path / "cache" / "starter")
 
 
+@pytest.mark.slow
 def test_environment_names_the_default_of_new_collections_only(
     demo: Demo, tmp_path: Path, tiny_clip: Path
 ) -> None:
