@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.meaning, pytest.mark.process, pytest.mark.slow]
 
 # Formats that plain Pillow cannot open but that plug-ins, or the document chunker, read: whole
 # files, not broken ones.
-OTHERWISE_READ = {".heic", ".heif", ".hif", ".jxl", ".avif", ".pdf"}
+OTHERWISE_READ = {".heic", ".heif", ".hif", ".jxl", ".avif", ".pdf", ".svg"}
 # Named and shaped like nothing that is read as an image, or drawn by other programs only: skipped,
 # with that as their reason.
 OTHER_SUFFIXES = (".wal", ".dcm", ".eps", ".svg")
