@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from dataclasses import replace
 from io import BytesIO
 
@@ -11,7 +13,7 @@ from PIL import Image
 from crossmodal.models.image_preprocess import ImagePreprocess
 from crossmodal.models.prepared_picture import prepare
 from crossmodal.records import Hit
-from crossmodal.search.folding import fold
+from crossmodal.search.folding import _Content, fold
 from tests.drawn import draw_picture
 from tests.search import hits
 from tests.search.test_snippets import hit as passage
@@ -102,3 +104,34 @@ def test_reading_stops_where_enough_are_kept() -> None:
 def test_picture_of_one_colour_has_no_hash() -> None:
     (prepared,) = prepare(saved(Image.new("RGB", (50, 50), "red"), format="PNG"), 10.0, PREPROCESS)
     assert prepared.phash == ""
+
+
+def test_what_shares_no_key_is_like_nothing() -> None:
+    """Leaving pairs out for want of a common key changes no answer."""
+    draw = random.Random(5)
+    letters = [LETTER.split() for _ in range(60)]
+    for words in letters:
+        for _ in range(draw.randint(0, 4)):
+            words[draw.randrange(len(words))] = draw.choice(["sun", "moon", "star", "sea"])
+    hashes = [draw.getrandbits(64) for _ in range(20)]
+    near = [h ^ sum(1 << draw.randrange(64) for _ in range(draw.randint(0, 9))) for h in hashes * 3]
+    found = texts(*map(" ".join, letters))
+    found += [
+        hits.hit(f"/{i}.png", meta={"phash": f"{h % 2**64:016x}"}) for i, h in enumerate(near)
+    ]
+    contents = [_Content.of(each) for each in found]
+    kept: list[int] = []
+    for place, content in enumerate(contents):
+        if not any(content.is_like(contents[other]) for other in kept):
+            kept.append(place)
+    assert [place for place, _ in fold(found, len(found))] == kept
+    assert 20 < len(kept) < len(found) - 20
+
+
+def test_ten_thousand_different_hits_are_looked_through_in_seconds() -> None:
+    draw = random.Random(5)
+    words = [f"w{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(600)]
+    found = texts(*(" ".join(draw.choices(words, k=60)) for _ in range(10_000)))
+    started_s = time.process_time()
+    assert len(fold(found, 10_000)) == 10_000
+    assert time.process_time() - started_s < 20
