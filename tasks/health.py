@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from prefect.artifacts import create_markdown_artifact
-from prefect.events import emit_event
 
 from crossmodal.ledger.write.health import HealthRow, latest_health
 from crossmodal.ledger.write.model_versions import all_versions
@@ -11,6 +10,7 @@ from crossmodal.records import Lineup
 from crossmodal.runs.run import Run
 from crossmodal.vectors.health_check import check_lists
 from crossmodal.views.health import findings_table, health_table
+from tasks.events import tell
 from tasks.stage import artifact_key, showing, stage
 
 _NUM_RUNS = 12
@@ -48,15 +48,10 @@ def _show(run: Run) -> None:
 
 
 def _tell(run: Run, worse: list[HealthRow]) -> None:
-    emit_event(
+    tell(
+        run,
         "crossmodal.quality.regressed",
-        resource={
-            "prefect.resource.id": f"crossmodal.collection.{run.collection.path}",
-            "prefect.resource.name": run.collection.path.stem,
-        },
-        payload={
-            "run_id": run.id,
-            "collection": str(run.collection.path),
+        {
             "findings": {row.modality: row.findings for row in worse},
         },
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from prefect.artifacts import create_markdown_artifact
-from prefect.events import emit_event
 
 from crossmodal.errors import RunError
 from crossmodal.ledger.collection import Collection
@@ -14,6 +13,7 @@ from crossmodal.moderation.folder import PolicyFolder
 from crossmodal.moderation.folder import read_policies as read_folder
 from crossmodal.moderation.score import Job
 from crossmodal.runs.run import Run
+from tasks.events import tell
 from tasks.stage import artifact_key, showing, stage
 
 
@@ -80,15 +80,10 @@ def report_findings(run: Run, folder: PolicyFolder, tally: moderate.Tally) -> di
 
 
 def _tell(run: Run, tally: moderate.Tally) -> None:
-    emit_event(
+    tell(
+        run,
         "crossmodal.finding",
-        resource={
-            "prefect.resource.id": f"crossmodal.collection.{run.collection.path}",
-            "prefect.resource.name": run.collection.path.stem,
-        },
-        payload={
-            "run_id": run.id,
-            "collection": str(run.collection.path),
+        {
             "num_new": tally.num_new,
             "num_first": tally.num_new_first,
             "policies": [found for found in tally.new if found["num_new"]],

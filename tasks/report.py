@@ -18,7 +18,6 @@ from prefect.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
-from prefect.events import emit_event
 from prefect.runtime import flow_run
 
 from crossmodal.ledger.collection import Collection
@@ -35,6 +34,7 @@ from crossmodal.runs.report import RunReport
 from crossmodal.runs.run import Run, recorded, sentence
 from crossmodal.views.human import printable
 from tasks.before import note_before
+from tasks.events import tell
 from tasks.stage import artifact_key, log, showing, stage
 
 MAX_QUARANTINE_ROWS = 200
@@ -65,17 +65,12 @@ def emit_run_event(run: Run, state: Literal["completed", "failed"], message: str
     """Tell Prefect's automations how a run ended, with its numbers; a dry run tells nothing."""
     if not run.options.record:
         return
-    emit_event(
+    tell(
+        run,
         f"crossmodal.run.{state}",
-        resource={
-            "prefect.resource.id": f"crossmodal.collection.{run.collection.path}",
-            "prefect.resource.name": run.collection.path.stem,
-        },
-        payload={
-            "run_id": run.id,
+        {
             "flow": run.flow,
             "flow_run_id": run.options.flow_run_id,
-            "collection": str(run.collection.path),
             "state": state,
             "message": message,
             "url": flow_run.get_flow_run_ui_url(),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from prefect.events import emit_event
 from prefect.runtime import flow_run
 
 from crossmodal.runs.run import Run
 from crossmodal.search.saved import NewMatches, has_saved, new_matches, note
+from tasks.events import tell
 from tasks.stage import stage
 
 MAX_ITEMS = 20
@@ -43,15 +43,10 @@ def _counted(found: NewMatches) -> str:
 
 
 def _tell(run: Run, found: NewMatches) -> None:
-    emit_event(
+    tell(
+        run,
         "crossmodal.saved_search.matched",
-        resource={
-            "prefect.resource.id": f"crossmodal.collection.{run.collection.path}",
-            "prefect.resource.name": run.collection.path.stem,
-        },
-        payload={
-            "run_id": run.id,
-            "collection": str(run.collection.path),
+        {
             "message": f"{found.search.name}: {_counted(found)}",
             "url": flow_run.get_flow_run_ui_url(),
             **found.to_dict(MAX_ITEMS),
