@@ -6,6 +6,7 @@ from crossmodal.ledger.words.postings import count_words, name_languages
 from crossmodal.ledger.write import model_versions
 from crossmodal.records import Lineup, VectorList
 from crossmodal.runs.run import Run
+from crossmodal.search.word_index import keep_word_index
 from crossmodal.spaces.fill import fill_spaces
 from crossmodal.vectors.audit import keep_codes
 from crossmodal.vectors.calibration.update import calibrate
@@ -42,6 +43,7 @@ def calibrate_scores(run: Run, lineup: Lineup) -> None:
             span.num_items = sum(found.num_hubs for found in done)
         count_words(run.collection)
         name_languages(run.collection)
+        keep_word_index(run.collection)
 
 
 def _derived_lists(run: Run) -> list[VectorList]:

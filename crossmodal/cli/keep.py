@@ -16,13 +16,15 @@ def verify(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOptio
 
     from crossmodal.ledger.collection import Collection
     from crossmodal.ledger.read.verify_all import verify_all
+    from crossmodal.search.word_index import verify_word_index
     from crossmodal.vectors.ann.verify import verify_cache
 
     found = verify_all(Collection(collection))
     if not found.problems:
         cache = verify_cache(Collection(collection))
+        words = verify_word_index(Collection(collection))
         read = f"{cache.num_bytes:,} bytes in {cache.num_files} files of its search cache"
-        found = replace(found, cache=read, problems=cache.problems)
+        found = replace(found, cache=read, problems=[*cache.problems, *words])
     if as_json:
         print_json(found)
     else:

@@ -394,6 +394,14 @@ def m028_saved_searches(con: duckdb.DuckDBPyConnection) -> None:
             told_at TIMESTAMPTZ)""")
 
 
+def m029_word_index(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for which index of words is valid; one row at most."""
+    con.execute("""
+        CREATE TABLE word_index (
+            covered_chunk BIGINT NOT NULL, num_chunks BIGINT NOT NULL, file VARCHAR NOT NULL,
+            built_at TIMESTAMPTZ NOT NULL)""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -423,6 +431,7 @@ STEPS: tuple[Step, ...] = (
     m026_aliases,
     m027_own_columns,
     m028_saved_searches,
+    m029_word_index,
 )
 LATEST = len(STEPS)
 

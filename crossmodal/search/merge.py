@@ -163,7 +163,7 @@ def with_words(
     matches = words.matches
     if matches is None or worded.held.modality != "text" or worded.measure is None:
         return found
-    best = matches.chunk_ids[: worded.window]
+    best, _ = matches.best(worded.window)
     missing = np.setdiff1d(best, [hit.chunk_id for hit in found.hits])
     joining = _hits_among(con, worded, missing)
     hits = [*found.hits, *joining]
@@ -171,7 +171,7 @@ def with_words(
     cosines = np.append(found.cosines, [hit.score for hit in joining]).astype(np.float32)
     is_first = np.isin(ids, best)
     is_near = is_first | (np.arange(len(ids)) < min(worded.window, len(found.hits)))
-    standing = standing_of(matches, ids.tolist(), is_near)
+    standing = standing_of(matches, ids, is_near)
     gained = WORD_WEIGHT * spread_of_list(con, worded.held) * standing
     merits = worded.measure(cosines + gained.astype(np.float32), hubs_of(con, worded.held, ids))
     merits += EXACT_MERIT * np.isin(ids, list(matches.exact))
@@ -287,10 +287,10 @@ def words_page(
         return Page([], notices=beside.words.notices)
     window = depth = window_of(options)
     while True:
-        ids = matches.chunk_ids[:depth]
+        ids, scores = matches.best(depth)
         known = hits_of(con, ids, where)
-        scores = zip(ids.tolist(), matches.scores[:depth].tolist(), strict=True)
-        scored = [(known[i], score) for i, score in scores if i in known]
+        told = zip(ids.tolist(), scores.tolist(), strict=True)
+        scored = [(known[i], score) for i, score in told if i in known]
         wanted = [p for p in scored if p[0].modality in (options.modalities or MODALITIES)]
         cosines = np.array([score for _, score in wanted], np.float32)
         found = ListHits([hit for hit, _ in wanted], cosines, None)

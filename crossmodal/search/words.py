@@ -9,7 +9,6 @@ are the ledger's (``ledger.words``).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -18,12 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from crossmodal.errors import FilterError
+from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.filters import Where
 from crossmodal.ledger.words.bm25 import Ids, Matches, Scores, holding, match
 from crossmodal.ledger.words.postings import num_uncounted
 from crossmodal.ledger.write.model_versions import table_of
 from crossmodal.records import VectorList
 from crossmodal.search.options import QueryOptions
+from crossmodal.search.word_index import word_index_beside
 
 Flags = npt.NDArray[np.bool_]
 
@@ -76,13 +77,14 @@ def words_of(
     if not text or (options.mode == "vector" and not phrases):
         return Words()
     notices = _uncounted(con)
+    postings = word_index_beside(Collection(options.collection).path)
     among = None
     if phrases:
-        among = holding(con, phrases, where)
+        among = holding(con, phrases, where, postings)
         if not len(among):
             among = None
             notices += ("nothing holds that exact phrase: it was searched without the quotes",)
-    matches = None if options.mode == "vector" else match(con, unquoted(text), where)
+    matches = None if options.mode == "vector" else match(con, unquoted(text), where, postings)
     if among is not None:
         among = among[:_MAX_HOLDING]
         matches = matches.only(among) if matches else None
@@ -112,14 +114,13 @@ def cosines_of(
     return np.asarray(rows["chunk_id"], np.int64), np.asarray(rows["score"], np.float32)
 
 
-def standing_of(matches: Matches, chunk_ids: Sequence[int], is_near: Flags) -> Scores:
+def standing_of(matches: Matches, chunk_ids: Ids, is_near: Flags) -> Scores:
     """Return (n,) how far the BM25 of chunks lies from the mean of the near, in deviations.
 
     ``is_near`` are the candidates that any depth of search has, so that pages join. To measure by
     all chunks of a list instead lets one rare word outweigh every picture (docs/quality.md).
     """
-    known = dict(zip(matches.chunk_ids.tolist(), matches.scores.tolist(), strict=True))
-    scores = np.array([known.get(chunk_id, 0.0) for chunk_id in chunk_ids], np.float64)
+    scores = matches.scores_of(chunk_ids)
     near = scores[is_near]
     spread = near.std() if len(near) else 0.0
     result: Scores = (scores - near.mean()) / spread if spread else np.zeros(len(scores))

@@ -12,7 +12,7 @@ import pytest
 
 from crossmodal.errors import FilterError
 from crossmodal.ledger.collection import Collection
-from crossmodal.ledger.words.bm25 import match
+from crossmodal.ledger.words.bm25 import Matches, match
 from crossmodal.ledger.words.postings import count_words, num_uncounted
 from crossmodal.ledger.words.tokens import language_of, name_terms, terms_of
 from crossmodal.ledger.write import model_versions, shard_writer
@@ -187,10 +187,30 @@ def test_a_process_killed_while_it_writes_leaves_the_words_of_what_is_there(
     assert held(filled) == before
 
 
-def test_bm25_prefers_the_rarer_word_and_the_shorter_chunk(filled: Collection) -> None:
-    with filled.read() as con:
-        scores = match(con, "harbour of rubber").scores
-    assert (np.diff(scores) <= 0).all()
+def test_bm25_prefers_the_rarer_word_and_the_shorter_chunk(tmp_path: Path) -> None:
+    collection = Collection(tmp_path / "c.duckdb")
+    long = "A harbour of which nobody knows how old it may be, nor when its walls were built."
+    write(collection, {"/long": long, "/short": "A harbour wall.", "/rare": "A harbour of rubber."})
+    with collection.read() as con:
+        ids, scores = match(con, "harbour rubber").best(3)
+        order = build.column(
+            con,
+            "SELECT uri FROM chunk JOIN source USING (content_hash) ORDER BY "
+            "list_position($1::BIGINT[], chunk_id)",
+            ids.tolist(),
+        )
+    assert order == ["/rare", "/short", "/long"]
+    assert (np.diff(scores) < 0).all()
+
+
+def test_the_best_are_those_of_a_whole_sort_and_ties_stand_by_their_ids() -> None:
+    draw = np.random.default_rng(5)
+    ids = np.unique(draw.integers(0, 5000, 700))
+    found = Matches(ids, draw.integers(1, 9, len(ids)).astype(np.float64))
+    whole = ids[np.lexsort((ids, -found.scores))]
+    for num in (1, 10, 399, len(ids), len(ids) + 5):
+        assert found.best(num)[0].tolist() == whole[:num].tolist()
+    assert found.scores_of(np.array([ids[3], 5001])).tolist() == [found.scores[3], 0]
 
 
 def test_terms_keep_part_numbers_whole_and_stem_the_rest() -> None:

@@ -7,8 +7,10 @@ holds now; a filter changes who is scored and not how.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import duckdb
 import numpy as np
@@ -23,11 +25,16 @@ B = 0.75
 NAME_WEIGHT = 2.0
 """A word in the file name counts as often as two in the text of each of its chunks."""
 _MAX_TERMS = 64
+_DENSE_ROOM = 50
+"""Numbers of chunks for each one found, beyond which sorting costs less than a place for each."""
 
 Ids = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
 
-_OF_TERM = "SELECT {i}::INTEGER AS i, chunk_id, tf, num_words FROM posting WHERE term = {term}"
+_OF_TERMS = """
+SELECT term, chunk_id, tf, num_words FROM posting
+WHERE term IN (SELECT unnest($terms::BIGINT[])) AND chunk_id > $after ORDER BY term, chunk_id
+"""
 _EXTENT = "SELECT count(*), coalesce(avg(num_words), 0) FROM worded_chunk WHERE num_words > 0"
 _NAMED = """
 SELECT c.chunk_id, any_value(n.terms) AS terms, any_value(k.num_words) AS num_words
@@ -43,13 +50,12 @@ WHERE chunk_id IN (SELECT unnest($ids::BIGINT[]))
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Hold every chunk that shares a word with a question, best first."""
+    """Hold every chunk that shares a word with a question."""
 
     chunk_ids: Ids
+    """(n,), ascending."""
     scores: Scores
-    """BM25, above 0."""
-    num_worded: int
-    """Chunks that have words at all."""
+    """(n,) BM25, above 0."""
     exact: frozenset[int] = frozenset()
     """Chunks that hold all the identifiers, such as part numbers, that the question names."""
 
@@ -57,36 +63,84 @@ class Matches:
         """Return those among ``chunk_ids``."""
         kept = np.isin(self.chunk_ids, chunk_ids)
         left = self.exact.intersection(chunk_ids.tolist())
-        return Matches(self.chunk_ids[kept], self.scores[kept], self.num_worded, left)
+        return Matches(self.chunk_ids[kept], self.scores[kept], left)
+
+    def best(self, num: int) -> tuple[Ids, Scores]:
+        """Return the ``num`` best chunks, best first, ties in order of their ids, and scores."""
+        ids, scores = self.chunk_ids, self.scores
+        if num < len(ids):
+            # All that tie with the last are kept until their ids decide.
+            kept = scores >= np.partition(scores, len(ids) - num)[len(ids) - num]
+            ids, scores = ids[kept], scores[kept]
+        order = np.lexsort((ids, -scores))[:num]
+        return ids[order], scores[order]
+
+    def scores_of(self, chunk_ids: Ids) -> Scores:
+        """Return (m,) the scores of these chunks; 0 for one that shares no word."""
+        if not len(self.chunk_ids):
+            return np.zeros(len(chunk_ids))
+        at = np.searchsorted(self.chunk_ids, chunk_ids).clip(max=len(self.chunk_ids) - 1)
+        found: Scores = np.where(self.chunk_ids[at] == chunk_ids, self.scores[at], 0.0)
+        return found
 
 
-class _Rows(NamedTuple):
-    """Hold postings of the terms of a question, (n,) each."""
+class TermRows(NamedTuple):
+    """Hold the postings of one term, (n,) each."""
 
-    term: Ids
-    chunk_id: Ids
+    chunk_ids: Ids
+    """Ascending."""
     tf: Scores
     num_words: Scores
 
 
-def match(con: duckdb.DuckDBPyConnection, text: str, where: Where | None = None) -> Matches:
-    """Return the chunks that share a word with ``text``, best first, ties in order of their ids.
+class Postings(Protocol):
+    """Read postings."""
+
+    def __call__(self, con: duckdb.DuckDBPyConnection, terms: Sequence[int]) -> list[TermRows]:
+        """Return those of each term, in the order of the terms."""
+
+
+def stored_postings(
+    con: duckdb.DuckDBPyConnection, terms: Sequence[int], after: int = -1
+) -> list[TermRows]:
+    """Return the postings of each term from the ledger, of chunks with a number above ``after``."""
+    found = con.execute(_OF_TERMS, {"terms": list(terms), "after": after}).fetchnumpy()
+    held = np.asarray(found["term"], np.int64)
+    ids = np.asarray(found["chunk_id"], np.int64)
+    tf = np.asarray(found["tf"], np.float64)
+    num_words = np.asarray(found["num_words"], np.float64)
+    first, last = np.searchsorted(held, terms), np.searchsorted(held, terms, "right")
+    parts = [slice(a, b) for a, b in zip(first.tolist(), last.tolist(), strict=True)]
+    return [TermRows(ids[part], tf[part], num_words[part]) for part in parts]
+
+
+def match(
+    con: duckdb.DuckDBPyConnection,
+    text: str,
+    where: Where | None = None,
+    postings: Postings = stored_postings,
+) -> Matches:
+    """Return the chunks that share a word with ``text``.
 
     ``where`` leaves out chunks of which no source passes.
     """
     exact = [term_id(term) for term in identifiers(text)]
     terms = list(dict.fromkeys([*exact, *map(term_id, question_terms(text))]))[:_MAX_TERMS]
-    num_worded, mean_words = first_row(con, _EXTENT) or (0, 0.0)
     if not terms:
-        return Matches(np.zeros(0, np.int64), np.zeros(0), num_worded)
-    rows = _rows(con, terms)
-    ids, scores = _scored(rows, len(terms), num_worded, mean_words)
-    named = _holding_all(rows, len(exact)) if exact else frozenset()
-    found = Matches(ids, scores, num_worded, named)
+        return Matches(np.zeros(0, np.int64), np.zeros(0))
+    num_worded, mean_words = first_row(con, _EXTENT) or (0, 0.0)
+    rows = _with_names(con, postings(con, terms), terms)
+    ids, scores = _scored(rows, num_worded, mean_words)
+    found = Matches(ids, scores, _holding_all(rows[: len(exact)]))
     return found if where in (None, Where()) else found.only(_passing(con, where))
 
 
-def holding(con: duckdb.DuckDBPyConnection, phrases: list[str], where: Where | None = None) -> Ids:
+def holding(
+    con: duckdb.DuckDBPyConnection,
+    phrases: list[str],
+    where: Where | None = None,
+    postings: Postings = stored_postings,
+) -> Ids:
     """Return (n,) the chunks whose text, or headings, hold every phrase word for word.
 
     Letter case, and how much space stands between words, do not count.
@@ -94,9 +148,9 @@ def holding(con: duckdb.DuckDBPyConnection, phrases: list[str], where: Where | N
     terms = [term for phrase in phrases for term in question_terms(phrase)]
     if not terms:
         return np.zeros(0, np.int64)
-    rows = match(con, " ".join(phrases), where)
+    ids = match(con, " ".join(phrases), where, postings).chunk_ids
     wanted = [_plain(phrase) for phrase in phrases]
-    texts = con.execute(_TEXTS, {"ids": rows.chunk_ids}).fetchall()
+    texts = con.execute(_TEXTS, {"ids": ids}).fetchall()
     kept = [
         chunk_id
         for chunk_id, section, text in texts
@@ -109,55 +163,63 @@ def _plain(text: str) -> str:
     return " ".join(folded(text).split())
 
 
-def _rows(con: duckdb.DuckDBPyConnection, terms: list[int]) -> _Rows:
-    sql = " UNION ALL ".join(_OF_TERM.format(i=i, term=int(t)) for i, t in enumerate(terms))
-    found = con.execute(sql).fetchnumpy()
-    rows = _Rows(
-        np.asarray(found["i"], np.int64),
-        np.asarray(found["chunk_id"], np.int64),
-        np.asarray(found["tf"], np.float64),
-        np.asarray(found["num_words"], np.float64),
-    )
+def _with_names(
+    con: duckdb.DuckDBPyConnection, rows: list[TermRows], terms: list[int]
+) -> list[TermRows]:
+    """Return the rows with what file names add: to the row of a chunk, or a row more."""
     named = con.execute(_NAMED, {"terms": terms}).fetchall()
-    return _with_names(rows, named, terms) if named else rows
-
-
-def _with_names(rows: _Rows, named: list[tuple[int, list[int], int]], terms: list[int]) -> _Rows:
-    """Return the rows with what file names add: to the row of a term and chunk, or a row more."""
-    place = {term: i for i, term in enumerate(terms)}
-    more = [
-        (place[term], chunk_id, NAME_WEIGHT, num_words)
-        for chunk_id, held, num_words in named
-        for term in held
-        if term in place
+    more: dict[int, list[tuple[int, int]]] = {}
+    for chunk_id, held, num_words in named:
+        for term in set(held).intersection(terms):
+            more.setdefault(term, []).append((chunk_id, num_words))
+    return [
+        _with_more(part, more[term]) if term in more else part
+        for part, term in zip(rows, terms, strict=True)
     ]
-    terms_, ids, tfs, lengths = (np.array(column) for column in zip(*more, strict=True))
-    keys = np.stack([np.concatenate([rows.term, terms_]), np.concatenate([rows.chunk_id, ids])])
-    unique, where = np.unique(keys, axis=1, return_inverse=True)
-    where = where.ravel()
-    tf = np.bincount(where, np.concatenate([rows.tf, tfs])).astype(np.float64)
-    num_words = np.zeros(unique.shape[1])
-    num_words[where] = np.concatenate([rows.num_words, lengths])
-    return _Rows(unique[0], unique[1], tf, num_words)
 
 
-def _scored(rows: _Rows, num_terms: int, num_worded: int, mean_words: float) -> tuple[Ids, Scores]:
-    num_holding = np.bincount(rows.term, minlength=num_terms)
+def _with_more(part: TermRows, named: list[tuple[int, int]]) -> TermRows:
+    ids, num_words = (np.array(column, np.int64) for column in zip(*sorted(named), strict=True))
+    is_new = ~np.isin(ids, part.chunk_ids)
+    tf = part.tf.copy()
+    tf[np.searchsorted(part.chunk_ids, ids[~is_new])] += NAME_WEIGHT
+    at = np.searchsorted(part.chunk_ids, ids[is_new])
+    return TermRows(
+        np.insert(part.chunk_ids, at, ids[is_new]),
+        np.insert(tf, at, NAME_WEIGHT),
+        np.insert(part.num_words, at, num_words[is_new]),
+    )
+
+
+def _scored(rows: list[TermRows], num_worded: int, mean_words: float) -> tuple[Ids, Scores]:
+    """Return the chunks of all terms, ascending, and their BM25."""
+    ids = np.concatenate([part.chunk_ids for part in rows])
+    scores = np.concatenate([_part_scores(part, num_worded, mean_words) for part in rows])
+    if not len(ids):
+        return ids, scores
+    if int(ids.max()) > _DENSE_ROOM * len(ids):
+        unique, where = np.unique(ids, return_inverse=True)
+        return unique, np.bincount(where.ravel(), scores).astype(np.float64)
+    # A place for each number there is costs less than to sort those that were found.
+    summed = np.bincount(ids, scores).astype(np.float64, copy=False)
+    found = np.flatnonzero(summed).astype(np.int64, copy=False)
+    return found, summed[found]
+
+
+def _part_scores(part: TermRows, num_worded: int, mean_words: float) -> Scores:
+    num_holding = len(part.chunk_ids)
     # Chunks without words that a file name matches may outnumber those with some.
-    total = np.maximum(num_worded, num_holding)
-    weight = np.log1p((total - num_holding + 0.5) / (num_holding + 0.5))
-    length = 1 - B + B * rows.num_words / max(mean_words, 1.0)
-    parts = weight[rows.term] * rows.tf * (K1 + 1) / (rows.tf + K1 * length)
-    ids, where = np.unique(rows.chunk_id, return_inverse=True)
-    scores = np.bincount(where.ravel(), parts, minlength=len(ids)).astype(np.float64)
-    order = np.lexsort((ids, -scores))
-    return ids[order], scores[order]
+    total = max(num_worded, num_holding)
+    weight = math.log1p((total - num_holding + 0.5) / (num_holding + 0.5))
+    length = 1 - B + B * part.num_words / max(mean_words, 1.0)
+    scores: Scores = weight * part.tf * (K1 + 1) / (part.tf + K1 * length)
+    return scores
 
 
-def _holding_all(rows: _Rows, num_first: int) -> frozenset[int]:
-    """Return the chunks that hold each of the first terms."""
-    ids, counts = np.unique(rows.chunk_id[rows.term < num_first], return_counts=True)
-    return frozenset(ids[counts == num_first].tolist())
+def _holding_all(rows: list[TermRows]) -> frozenset[int]:
+    """Return the chunks that hold each of these terms; none where there are no terms."""
+    held = [frozenset(part.chunk_ids.tolist()) for part in rows]
+    return frozenset.intersection(*held) if held else frozenset()
 
 
 def _passing(con: duckdb.DuckDBPyConnection, where: Where | None) -> Ids:

@@ -60,8 +60,10 @@ INSERT INTO worded_chunk SELECT chunk_id, num_words, language FROM newly_worded 
 INSERT INTO posting
 SELECT unnest(terms) AS term, chunk_id, unnest(tfs), num_words FROM newly_worded
 ORDER BY term, chunk_id;
+DELETE FROM word_index WHERE covered_chunk >= (SELECT min(chunk_id) FROM newly_worded);
 DROP TABLE newly_worded
 """
+"""Chunks that come back, by an undo, may lie among those that the index of words covers."""
 _PUT_NAMES = "INSERT INTO source_words SELECT uri, terms FROM named ON CONFLICT (uri) DO NOTHING"
 
 _DROP_NAMES = """

@@ -219,13 +219,14 @@ def _publish(descriptor: int, part: Path, path: Path) -> None:
 
 def _manifest(body: dict[str, Any]) -> Manifest:
     segments = tuple(
-        SegmentFiles(**{**part, "codes": _file(part["codes"]), "ids": _file(part["ids"])})
+        SegmentFiles(**{**part, "codes": file_of(part["codes"]), "ids": file_of(part["ids"])})
         for part in body["segments"]
     )
-    return Manifest(**{**body, "basis": _file(body["basis"]), "segments": segments})
+    return Manifest(**{**body, "basis": file_of(body["basis"]), "segments": segments})
 
 
-def _file(body: dict[str, Any]) -> ArrayFile:
+def file_of(body: Mapping[str, Any]) -> ArrayFile:
+    """Return the description of a file that ``dataclasses.asdict`` made a dictionary."""
     arrays = {k: Array(**{**a, "shape": tuple(a["shape"])}) for k, a in body["arrays"].items()}
     return ArrayFile(Path(body["name"]).name, arrays)
 
