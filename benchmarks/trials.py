@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from crossmodal.errors import CrossmodalError
 from crossmodal.ledger.collection import Collection
@@ -29,12 +30,16 @@ from crossmodal.ledger.read.verify_all import verify_all
 from crossmodal.ledger.write import runs
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import Query, SearchService
+from deployments.reruns import TAG, rerun_crashed
 from deployments.server import running_server
 from tests.drawn import draw_pictures
+from tests.operation.site import running_site
 from tests.tiny_model import build_tiny_clip
-from tests.waiting import free_port
+from tests.waiting import eventually, free_port
 
 CROSSMODAL = str(Path(sys.executable).with_name("crossmodal"))
+AWAY_S = 100
+"""Longer than a run's process and its worker try to reach the server."""
 CONTENTS = """
 SELECT c.content_hash, c.chunker, c.ordinal, v.v FROM chunk c JOIN vector_1_image v USING (chunk_id)
 ORDER BY ALL"""
@@ -237,6 +242,34 @@ def giants(trial: Trial) -> str:
     return f"exit {code} after {took_s:.0f} s; refused {said}; chunks {kept}"
 
 
+def away(trial: Trial) -> str:
+    """Take the server away between the start of a run's process and its first word."""
+    folder, collection = trial.pictures("away", 12), trial.work / "away.duckdb"
+    with running_site(trial.work / "site") as site:
+        with temporary_settings({PREFECT_API_URL: site.url}):
+            for automation in rerun_crashed():
+                automation.create()
+        site.start_worker()
+        run = site.trigger(
+            site.deploy("away", tags=[TAG]),
+            collection=str(collection),
+            paths=[str(folder)],
+            model=str(trial.model),
+        )
+        eventually(lambda: run.state == "PENDING", 120, "a run that its worker has taken")
+        site.lose_server()
+        time.sleep(AWAY_S)
+        site.start_server()
+        back = time.monotonic()
+        eventually(lambda: run.state == "COMPLETED", 3000, f"completion of {run.id}", 5)
+        took_s = time.monotonic() - back
+        states = " > ".join(name for _, name in site.states_of(run))
+    return (
+        f"server away for {AWAY_S} s; completed {took_s / 60:.1f} min after it was back, by "
+        f"{states}; {num_vectors(collection)} of 12 vectors"
+    )
+
+
 def _million_cues(path: Path) -> None:
     with path.open("w") as file:
         for i in range(1_000_000):
@@ -278,7 +311,7 @@ def _last_embedded(collection: Path) -> int:
 
 
 TRIALS: dict[str, Callable[[Trial], str]] = {
-    each.__name__: each for each in (twins, clock, changed, giants, kills, searchers)
+    each.__name__: each for each in (twins, clock, changed, giants, kills, searchers, away)
 }
 
 

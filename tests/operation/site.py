@@ -65,6 +65,11 @@ class Site:
         assert self.server
         end(self.server)
 
+    def lose_server(self) -> None:
+        """Let the server end without a word, as its machine would."""
+        assert self.server
+        end(self.server, grace_s=0)
+
     def start_worker(self) -> None:
         """Start the worker unless it runs."""
         if self.worker is None or self.worker.poll() is not None:
@@ -112,6 +117,11 @@ class Site:
     def runs_of(self, deployment: str) -> list[dict[str, Any]]:
         body = {"deployments": {"id": {"any_": [deployment]}}, "sort": "START_TIME_ASC"}
         return list(self.post("/flow_runs/filter", body))
+
+    def states_of(self, run: FlowRun) -> list[tuple[str, str]]:
+        """Return when each state of a run began, in order, and its name."""
+        found = self.get(f"/flow_run_states/?flow_run_id={run.id}")
+        return sorted((state["timestamp"], state["name"]) for state in found)
 
     def events(self, name: str) -> list[dict[str, Any]]:
         body = {"filter": {"event": {"name": [name]}}}
