@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployments.server import LEASES
+from deployments.server import OUTLIVED
 from tests.api import Api
 from tests.waiting import PATIENCE_S, end, eventually, free_port
 
@@ -46,7 +46,7 @@ class Site:
             "PREFECT_HOME": str(self.home),
             "PREFECT_API_URL": self.url,
             "PREFECT_UI_URL": self.url.removesuffix("/api"),
-            **LEASES,
+            **OUTLIVED,
             "PREFECT_WORKER_HEARTBEAT_SECONDS": "5",
             "PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS": "5",
             "PREFECT_WORKER_QUERY_SECONDS": "2",
