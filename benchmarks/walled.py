@@ -190,6 +190,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", default="starter")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--files", type=int, default=200)
+    parser.add_argument("--only", default="", help="alone, indexed, pictures or texts")
     return parser.parse_args()
 
 
