@@ -164,15 +164,16 @@ def main(options: argparse.Namespace) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         texts = caption_files(options.captions, Path(folder))[: options.files]
-        for name, work, paths in (
-            ("pictures alone", decode, pictures),
-            ("texts alone", cut, texts),
-            ("pictures indexed", indexed("image/jpeg", "image/*"), pictures),
-            ("texts indexed", indexed("text/markdown", "text/markdown"), texts),
-        ):
-            print(
-                f"{name}, {len(paths)} files: {compared(work, paths, options.rounds)}", flush=True
-            )
+        tasks = {
+            "pictures alone": (decode, pictures),
+            "texts alone": (cut, texts),
+            "pictures indexed": (indexed("image/jpeg", "image/*"), pictures),
+            "texts indexed": (indexed("text/markdown", "text/markdown"), texts),
+        }
+        for name in (name for name in tasks if options.only in name):
+            work, paths = tasks[name]
+            found = compared(work, paths, options.rounds)
+            print(f"{name}, {len(paths)} files: {found}", flush=True)
 
 
 def _encoders(model: str) -> Encoders:
