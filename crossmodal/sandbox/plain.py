@@ -35,7 +35,7 @@ def written(value: object) -> tuple[str, bytes, list[memoryview]]:
     buffers: list[memoryview] = []
 
     def replaced(part: Any) -> Any:
-        names = _field_names(type(part))
+        names = _field_names(part.__class__)
         if names is not None:
             return [getattr(part, name) for name in names]
         if isinstance(part, bytes | bytearray | memoryview):
