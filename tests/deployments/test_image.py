@@ -1,9 +1,13 @@
-"""The image is made of what is named: its base by digest, its packages from one index at a time."""
+"""What the image is made of, and what servers of ours are told; no container is started here."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+
+import yaml
+
+from deployments.server import OUTLIVED
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "deployments" / "Dockerfile").read_text("utf-8")
@@ -25,3 +29,10 @@ def test_torch_is_named_once_where_the_image_looks_for_it() -> None:
     for name in ("constraints.txt", "constraints.lock"):
         lines = (ROOT / name).read_text("utf-8").splitlines()
         assert sum(line.startswith("torch==") for line in lines) == 1, name
+
+
+def test_every_server_is_told_what_a_restart_has_to_leave() -> None:
+    compose = yaml.safe_load((ROOT / "deployments" / "compose.yaml").read_text("utf-8"))
+    assert OUTLIVED.items() <= compose["services"]["server"]["environment"].items()
+    told = (ROOT / "docs" / "operating.md").read_text("utf-8")
+    assert all(f"export {name}={value}" in told for name, value in OUTLIVED.items())
