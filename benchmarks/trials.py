@@ -16,12 +16,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from crossmodal.errors import CrossmodalError
 from crossmodal.ledger.collection import Collection
@@ -29,12 +31,16 @@ from crossmodal.ledger.read.verify_all import verify_all
 from crossmodal.ledger.write import runs
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import Query, SearchService
+from deployments.reruns import TAG, rerun_crashed
 from deployments.server import running_server
 from tests.drawn import draw_pictures
+from tests.operation.site import FlowRun, Site, running_site
 from tests.tiny_model import build_tiny_clip
-from tests.waiting import free_port
+from tests.waiting import eventually, free_port
 
 CROSSMODAL = str(Path(sys.executable).with_name("crossmodal"))
+AWAY_S = 100
+"""Longer than a run's process and its worker try to reach the server."""
 CONTENTS = """
 SELECT c.content_hash, c.chunker, c.ordinal, v.v FROM chunk c JOIN vector_1_image v USING (chunk_id)
 ORDER BY ALL"""
@@ -237,6 +243,60 @@ def giants(trial: Trial) -> str:
     return f"exit {code} after {took_s:.0f} s; refused {said}; chunks {kept}"
 
 
+def away(trial: Trial) -> str:
+    """Take the server away between the start of a run's process and its first word."""
+    with _reruns(trial, "away") as (site, deployment, params):
+        site.start_worker()
+        run = site.trigger(deployment, **params)
+        eventually(lambda: run.state == "PENDING", 120, "a run that its worker has taken")
+        site.lose_server()
+        time.sleep(AWAY_S)
+        site.start_server()
+        return f"server away for {AWAY_S} s; {_rerun(site, run, Path(params['collection']))}"
+
+
+def restarted(trial: Trial) -> str:
+    """Let a run crash just after the server was restarted, which has forgotten what it saw."""
+    with _reruns(trial, "restarted") as (site, deployment, params):
+        run = site.trigger(deployment, **params)
+        pending, crashed = (
+            {"state": {"type": name.upper(), "name": name}} for name in ("Pending", "Crashed")
+        )
+        site.post(f"/flow_runs/{run.id}/set_state", pending)
+        time.sleep(10)
+        site.lose_server()
+        site.start_server()
+        site.post(f"/flow_runs/{run.id}/set_state", crashed)
+        site.start_worker()
+        return _rerun(site, run, Path(params["collection"]))
+
+
+@contextmanager
+def _reruns(trial: Trial, name: str) -> Iterator[tuple[Site, str, dict[str, Any]]]:
+    """Yield a site that runs crashed runs again, as deployed; an index and its parameters."""
+    params = {
+        "collection": str(trial.work / f"{name}.duckdb"),
+        "paths": [str(trial.pictures(name, 12))],
+        "model": str(trial.model),
+    }
+    with running_site(trial.work / f"{name}-site") as site:
+        with temporary_settings({PREFECT_API_URL: site.url}):
+            for automation in rerun_crashed():
+                automation.create()
+        yield site, site.deploy(name, tags=[TAG]), params
+
+
+def _rerun(site: Site, run: FlowRun, collection: Path) -> str:
+    back = time.monotonic()
+    eventually(lambda: run.state == "COMPLETED", 3000, f"completion of {run.id}", 5)
+    took_s = time.monotonic() - back
+    states = " > ".join(name for _, name in site.states_of(run))
+    return (
+        f"completed {took_s / 60:.1f} min after the server was back, by {states}; "
+        f"{num_vectors(collection)} of 12 vectors"
+    )
+
+
 def _million_cues(path: Path) -> None:
     with path.open("w") as file:
         for i in range(1_000_000):
@@ -278,7 +338,8 @@ def _last_embedded(collection: Path) -> int:
 
 
 TRIALS: dict[str, Callable[[Trial], str]] = {
-    each.__name__: each for each in (twins, clock, changed, giants, kills, searchers)
+    each.__name__: each
+    for each in (twins, clock, changed, giants, kills, searchers, away, restarted)
 }
 
 

@@ -15,3 +15,10 @@ class Change:
     kind: Literal["work pool", "work queue", "deployment", "automation"]
     name: str
     action: Action
+    does: str = ""
+    """The first line of its description, for people who tell them apart."""
+
+
+def first_line(description: str | None) -> str:
+    """Return what an object does, of a description that goes on with when and how."""
+    return (description or "").partition("\n")[0]

@@ -6,6 +6,7 @@ what a person switched on or off in the UI stays as it is.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ from prefect.settings import PREFECT_API_URL
 
 from crossmodal.errors import DeploymentError
 from deployments.automations import alerts, crash_silent_runs, index_on_event
-from deployments.changes import Change
+from deployments.changes import Change, first_line
 from deployments.declared import declared
 from deployments.pool import DEFAULT_QUEUE, put_pool
 from deployments.reruns import rerun_crashed
@@ -83,19 +84,20 @@ def _start_of(client: SyncPrefectClient, target: Target) -> Automation:
 
 
 def _put_deployment(client: SyncPrefectClient, wanted: RunnerDeployment, dry_run: bool) -> Change:
+    change = partial(Change, "deployment", wanted.full_name, does=first_line(wanted.description))
     try:
         found = client.read_deployment_by_name(wanted.full_name)
     except ObjectNotFound:
         if not dry_run:
             wanted.apply()
-        return Change("deployment", wanted.full_name, "created")
+        return change("created")
     _refuse_other_collection(wanted, found)
     _keep_switches(wanted, found)
     if _as_wanted(wanted) == _as_found(found):
-        return Change("deployment", wanted.full_name, "unchanged")
+        return change("unchanged")
     if not dry_run:
         wanted.apply()
-    return Change("deployment", wanted.full_name, "updated")
+    return change("updated")
 
 
 def _refuse_other_collection(wanted: RunnerDeployment, found: DeploymentResponse) -> None:
@@ -173,18 +175,19 @@ def _by_slug(schedules: Any) -> dict[str, Any]:
 
 
 def _put_automation(client: SyncPrefectClient, wanted: Automation, dry_run: bool) -> Change:
+    change = partial(Change, "automation", wanted.name, does=first_line(wanted.description))
     known = client.read_automations_by_name(wanted.name)
     if not known:
         if not dry_run:
             wanted.create()
-        return Change("automation", wanted.name, "created")
+        return change("created")
     found = known[0]
     wanted.id, wanted.enabled = found.id, found.enabled
     if _rules(wanted) == _rules(found):
-        return Change("automation", wanted.name, "unchanged")
+        return change("unchanged")
     if not dry_run:
         wanted.update()
-    return Change("automation", wanted.name, "updated")
+    return change("updated")
 
 
 def _rules(automation: Any) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from prefect.settings import (
 
 from crossmodal.errors import DeploymentError
 from deployments.automations import HEARTBEAT_S
+from deployments.changes import first_line
 from deployments.declared import served
 from deployments.deploy import put_automations
 from deployments.server import running_server
@@ -56,7 +57,7 @@ def serve(target: Target, port: int, alert_url: str | None, say: Callable[[str],
             running = _Running(deployments)
             say(f"Prefect UI: {server.address}   (Ctrl-C ends everything; server log: {log})")
             for deployment in deployments:
-                say(f"  {deployment.full_name}: {(deployment.description or '').splitlines()[0]}")
+                say(f"  {deployment.full_name}: {first_line(deployment.description)}")
             while not stop.wait(0.5) and server.alive and running.alive:
                 pass
             running.stop(server.alive)

@@ -21,10 +21,16 @@ from crossmodal.errors import DeploymentError
 
 HOST = "127.0.0.1"
 _STORAGE = "prefect.server.concurrency.lease_storage.filesystem"
-LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": _STORAGE}
-"""Keep who holds a concurrency limit in PREFECT_HOME, not in memory.
+OUTLIVED = {
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": _STORAGE,
+    "PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER": "PT30M",
+}
+"""Let runs outlive a restart of the server.
 
-A server that forgets its leases as it restarts makes every limited run crash at its next renewal.
+Who holds a concurrency limit is kept in PREFECT_HOME, not in memory: a server that forgets its
+leases as it restarts makes every limited run crash at its next renewal. And what has expired is
+kept for longer than the quarter of an hour for which a server that was restarted puts events off:
+one that deletes it after a minute, as by default, never runs a run again that crashed meanwhile.
 """
 _START_S = 180
 _STOP_S = 8
@@ -89,7 +95,7 @@ def _start(port: int, address: str, output: int) -> subprocess.Popen[bytes]:
             "PREFECT_API_URL": f"{address}/api",
             "PREFECT_UI_URL": address,
             "PREFECT_LOGGING_LEVEL": "WARNING",
-            **LEASES,
+            **OUTLIVED,
         },
         stdin=subprocess.DEVNULL,
         stdout=output,

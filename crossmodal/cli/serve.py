@@ -80,9 +80,9 @@ def deploy(
     if as_json:
         print_json(changes)
         return
-    rows = [(change.kind, change.name, change.action) for change in changes]
+    rows = [(change.kind, change.name, change.action, change.does) for change in changes]
     title = "would be on the Prefect server" if dry_run else "on the Prefect server"
-    print_tables([TextTable(title, ("", "name", ""), rows, num_words=3)])
+    print_tables([TextTable(title, ("", "name", "", "does"), rows, num_words=4)])
     if not dry_run:
         typer.echo(f"start a worker where the files are: prefect worker start --pool {pool}")
 

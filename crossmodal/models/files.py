@@ -22,6 +22,8 @@ from crossmodal.models.folder import (
     find_weights,
     hash_of,
     is_complete,
+    may_be_pickled,
+    pickles_refused,
     read_object,
     small_files_key,
     stat_key_of,
@@ -34,6 +36,7 @@ from crossmodal.records import ModelVersion
 
 LOCAL_REVISION = "local"
 SMALL_FILES = ("*.json", "*.txt", "*.model")
+_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
 # The modules of sentence-transformers lie in 1_Pooling and the like; other folders hold exports.
 OTHER_FOLDERS = ("[!0-9]*/*",)
 # A file that was just written may be written again within one tick of the file system's clock.
@@ -226,7 +229,7 @@ def _downloaded(spec: ModelSpec) -> ModelFiles:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        for weights in ("model*.safetensors", "pytorch_model*.bin"):
+        for weights in _WEIGHTS[: 1 + may_be_pickled(spec.name)]:
             directory = Path(
                 snapshot_download(
                     spec.name,
@@ -239,6 +242,8 @@ def _downloaded(spec: ModelSpec) -> ModelFiles:
                 break
     except (OSError, HfHubHTTPError, HFValidationError) as error:
         raise ModelUnavailable(_unavailable(spec, error)) from error
+    if not find_weights(directory) and not may_be_pickled(spec.name):
+        raise pickles_refused(spec.name)
     return files_in(spec.name, directory.name, directory)
 
 

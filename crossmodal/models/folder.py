@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from crossmodal.errors import ModelUnavailable, ModelUnsupported
+from crossmodal.models.options import BETTER_MODEL
 
 # As transformers itself prefers them.
 _WEIGHT_PATTERNS = (
@@ -23,6 +24,9 @@ _WEIGHT_PATTERNS = (
     "pytorch_model.bin",
     "pytorch_model-*.bin",
 )
+PICKLED = "CROSSMODAL_PICKLED_WEIGHTS"
+"""Names the models, with commas between, whose weights may be pickles."""
+_PICKLED_SUFFIX = ".bin"
 _SMALL_SUFFIXES = (".json", ".txt", ".model")
 
 
@@ -43,6 +47,7 @@ def files_in(name: str, revision: str, directory: Path) -> ModelFiles:
 
     Raises:
         ModelUnavailable: It lacks a configuration or weights.
+        ModelUnsupported: Its weights are pickles, and nobody has named it as trusted.
     """
     weights = find_weights(directory)
     if not weights or not (directory / "config.json").is_file():
@@ -50,7 +55,27 @@ def files_in(name: str, revision: str, directory: Path) -> ModelFiles:
             f"{directory} holds no model: a config.json and one of "
             f"{', '.join(_WEIGHT_PATTERNS)} are needed"
         )
+    if weights[0].suffix == _PICKLED_SUFFIX and not may_be_pickled(name):
+        raise pickles_refused(name)
     return ModelFiles(name, revision, directory, weights)
+
+
+def may_be_pickled(name: str) -> bool:
+    """Say whether a model was named as one whose pickles are trusted.
+
+    OpenAI's CLIP, which has no others on the hub, is named here.
+    """
+    trusted = [part.strip() for part in os.environ.get(PICKLED, "").split(",")]
+    return name == BETTER_MODEL or name in trusted
+
+
+def pickles_refused(name: str) -> ModelUnsupported:
+    """Return the refusal of a model that has no weights but pickles."""
+    return ModelUnsupported(
+        f"{name} has no model.safetensors; weights that are pickles (pytorch_model.bin) can run "
+        "code as they are read and are not taken: write them anew by save_pretrained of "
+        f"transformers, or, where you trust who made them, name the model: {PICKLED}={name}"
+    )
 
 
 def find_weights(directory: Path) -> tuple[Path, ...]:

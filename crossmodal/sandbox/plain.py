@@ -35,8 +35,9 @@ def written(value: object) -> tuple[str, bytes, list[memoryview]]:
     buffers: list[memoryview] = []
 
     def replaced(part: Any) -> Any:
-        if is_dataclass(part) and not isinstance(part, type):
-            return [getattr(part, field.name) for field in fields(part)]
+        names = _field_names(part.__class__)
+        if names is not None:
+            return [getattr(part, name) for name in names]
         if isinstance(part, bytes | bytearray | memoryview):
             buffers.append(memoryview(part).cast("B"))
             return len(buffers) - 1
@@ -65,6 +66,12 @@ def read(value: Any, name: str, shapes: Sequence[Any], buffers: Buffers) -> Any:
         if _shape_name(shape) == name:
             return _reader(shape)(value, buffers)
     raise Unexpected(f"{name[:60]!r} was not expected")
+
+
+@cache
+def _field_names(kind: type) -> tuple[str, ...] | None:
+    """Return the fields of a data class; None of anything else."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
 
 
 def _bytes_of(array: Any) -> memoryview:
@@ -104,7 +111,7 @@ def _generic(hint: Any, origin: Any, args: tuple[Any, ...]) -> _Reader:
     if origin in (list, tuple):
         return _sequence(origin, args)
     if origin is dict and args[0] is str:
-        return _mapping(_reader(args[1]))
+        return _plain_mapping if args[1] is Any else _mapping(_reader(args[1]))
     if getattr(origin, "__name__", "") == "ndarray":
         return _array(get_args(args[1])[0].__name__)
     raise TypeError(f"{hint} is no shape of plain data")
@@ -143,14 +150,21 @@ def _union(readers: list[_Reader]) -> _Reader:
 
 
 def _sequence(kind: Callable[[Any], Any], args: tuple[Any, ...]) -> _Reader:
-    is_fixed = kind is tuple and Ellipsis not in args
-    readers = [_reader(arg) for arg in args if arg is not Ellipsis]
+    if kind is tuple and Ellipsis not in args:
+        return _fixed([_reader(arg) for arg in args])
+    of_each = _reader(args[0])
 
     def reader(value: Any, buffers: Buffers) -> Any:
-        of_each = readers if is_fixed else readers * len(_list(value))
-        if len(of_each) != len(_list(value)):
-            raise Unexpected(f"{len(value)} values where {len(of_each)} were expected")
-        return kind(read(part, buffers) for read, part in zip(of_each, value, strict=True))
+        return kind([of_each(part, buffers) for part in _list(value)])
+
+    return reader
+
+
+def _fixed(readers: list[_Reader]) -> _Reader:
+    def reader(value: Any, buffers: Buffers) -> Any:
+        if len(_list(value)) != len(readers):
+            raise Unexpected(f"{len(value)} values where {len(readers)} were expected")
+        return tuple([read(part, buffers) for read, part in zip(readers, value, strict=True)])
 
     return reader
 
@@ -164,15 +178,22 @@ def _mapping(of_value: _Reader) -> _Reader:
     return reader
 
 
+def _plain_mapping(value: Any, _: Buffers) -> Any:
+    if type(value) is not dict:
+        raise Unexpected(f"a {type(value).__name__} where a mapping was expected")
+    return value
+
+
 def _dataclass(kind: type) -> _Reader:
     hints = _hints(kind)
-    named = [(field.name, _reader(hints[field.name])) for field in fields(kind)]
+    known = fields(kind)
+    names, readers = [f.name for f in known], [_reader(hints[f.name]) for f in known]
 
     def reader(value: Any, buffers: Buffers) -> Any:
-        if len(_list(value)) != len(named):
-            raise Unexpected(f"{len(value)} fields where {kind.__name__} has {len(named)}")
-        pairs = zip(named, value, strict=True)
-        return kind(**{name: read(part, buffers) for (name, read), part in pairs})
+        if len(_list(value)) != len(readers):
+            raise Unexpected(f"{len(value)} fields where {kind.__name__} has {len(readers)}")
+        parts = [read(part, buffers) for read, part in zip(readers, value, strict=True)]
+        return kind(**dict(zip(names, parts, strict=True)))
 
     return reader
 

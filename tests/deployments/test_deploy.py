@@ -28,6 +28,7 @@ FLOWS = (
     "backfill-partition",
     "moderate",
     "search",
+    "ask",
     "evaluate",
     "finetune",
     "promote",
@@ -57,6 +58,19 @@ def test_every_flow_becomes_a_deployment_that_refuses_unknown_parameters(
         assert found.work_pool_name == "crossmodal"
         assert found.description
         assert "crossmodal" in found.tags
+
+
+def test_each_deployment_says_what_it_does_and_for_which_collection(
+    client: SyncPrefectClient, target: Target
+) -> None:
+    assert client.api_healthcheck() is None
+    made = [c for c in deploy(target, dry_run=True) if c.kind == "deployment"]
+    for change in made:
+        assert change.name.endswith(f"/{target.name}")
+        assert 20 < len(change.does) < 90, change
+        assert change.does[-1] in ".:", change
+        assert change.does.split()[0].endswith("s"), "a sentence about the deployment"
+    assert len({change.does for change in made}) == len(made)
 
 
 def test_second_deploy_changes_nothing(client: SyncPrefectClient, target: Target) -> None:

@@ -81,10 +81,10 @@ def test_searches_wait_in_a_queue_that_goes_first(client: SyncPrefectClient, poo
     assert queues[SEARCHES].priority < queues["default"].priority
     waiting = {
         flow: client.read_deployment_by_name(f"{flow}/{pool.name}").work_queue_name
-        for flow in ("search", "recommend", "status-report", "index", "backfill")
+        for flow in ("search", "ask", "recommend", "status-report", "index", "backfill")
     }
     assert waiting == {
-        **dict.fromkeys(("search", "recommend", "status-report"), SEARCHES),
+        **dict.fromkeys(("search", "ask", "recommend", "status-report"), SEARCHES),
         **dict.fromkeys(("index", "backfill"), "default"),
     }
     assert {change.action for change in deploy(pool)} == {"unchanged"}

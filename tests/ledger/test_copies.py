@@ -6,7 +6,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from crossmodal.cli.main import make_app
 from crossmodal.errors import CollectionError, CollectionUnreadable
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.copies import back_up, restore
@@ -119,6 +121,26 @@ def test_copy_is_put_back_only_where_that_is_said(filled: Collection, tmp_path: 
     assert verify_all(filled).num_vectors == NUM_SOURCES
     with pytest.raises(CollectionError, match="is there already"):
         back_up(filled, kept.path)
+
+
+def test_commands_end_with_1_where_something_is_wrong_and_put_a_copy_back(
+    filled: Collection, tmp_path: Path
+) -> None:
+    copy = tmp_path / "kept.duckdb"
+    assert command("backup", copy, "-c", filled.path) == 0
+    assert command("verify", "-c", filled.path, "--json") == 0
+    with filled.write() as con:
+        con.execute("UPDATE vector_1_image SET v = [2, 0, 0, 0]::FLOAT[4] WHERE chunk_id = 1")
+    assert command("verify", "-c", filled.path) == 1
+    assert command("restore", copy, "-c", filled.path) == 1
+    assert command("verify", "-c", filled.path) == 1
+    assert command("restore", copy, "-c", filled.path, "--replace") == 0
+    assert command("verify", "-c", filled.path) == 0
+
+
+def command(*arguments: object) -> int:
+    words = [str(argument) for argument in arguments]
+    return CliRunner().invoke(make_app(words), words).exit_code
 
 
 def test_emptied_collection_is_refused_and_its_log_is_kept(filled: Collection) -> None:

@@ -192,6 +192,14 @@ def test_what_decides_a_sounds_vector_is_part_of_the_version(tmp_path: Path, cha
     assert describe(clap).fingerprint != before.fingerprint
 
 
+def test_pickled_weights_are_taken_only_of_a_model_that_is_named(model: Path, monkeypatch) -> None:
+    (model / "model.safetensors").rename(model / "pytorch_model.bin")
+    with pytest.raises(ModelUnsupported, match="CROSSMODAL_PICKLED_WEIGHTS="):
+        model_files.resolve(ModelSpec(str(model)))
+    monkeypatch.setenv("CROSSMODAL_PICKLED_WEIGHTS", f"somebody/else, {model}")
+    assert model_files.resolve(ModelSpec(str(model))).weights[0].name == "pytorch_model.bin"
+
+
 def test_what_is_fetched_of_a_hub_model_is_the_model_and_no_export_of_it() -> None:
     wanted = ["config.json", "tokenizer.json", "vocab.txt", "model.safetensors"]
     wanted += ["modules.json", "1_Pooling/config.json", "sentence_bert_config.json"]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployments.server import LEASES
+from deployments.server import OUTLIVED
 from tests.api import Api
 from tests.waiting import PATIENCE_S, end, eventually, free_port
 
@@ -46,7 +46,7 @@ class Site:
             "PREFECT_HOME": str(self.home),
             "PREFECT_API_URL": self.url,
             "PREFECT_UI_URL": self.url.removesuffix("/api"),
-            **LEASES,
+            **OUTLIVED,
             "PREFECT_WORKER_HEARTBEAT_SECONDS": "5",
             "PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS": "5",
             "PREFECT_WORKER_QUERY_SECONDS": "2",
@@ -64,6 +64,11 @@ class Site:
     def stop_server(self) -> None:
         assert self.server
         end(self.server)
+
+    def lose_server(self) -> None:
+        """Let the server end without a word, as its machine would."""
+        assert self.server
+        end(self.server, grace_s=0)
 
     def start_worker(self) -> None:
         """Start the worker unless it runs."""
@@ -112,6 +117,11 @@ class Site:
     def runs_of(self, deployment: str) -> list[dict[str, Any]]:
         body = {"deployments": {"id": {"any_": [deployment]}}, "sort": "START_TIME_ASC"}
         return list(self.post("/flow_runs/filter", body))
+
+    def states_of(self, run: FlowRun) -> list[tuple[str, str]]:
+        """Return when each state of a run began, in order, and its name."""
+        found = self.get(f"/flow_run_states/?flow_run_id={run.id}")
+        return sorted((state["timestamp"], state["name"]) for state in found)
 
     def events(self, name: str) -> list[dict[str, Any]]:
         body = {"filter": {"event": {"name": [name]}}}

@@ -31,8 +31,7 @@ def reruns(site: Site) -> Iterator[None]:
 
 
 def states_of(site: Site, run: FlowRun) -> list[str]:
-    found = site.get(f"/flow_run_states/?flow_run_id={run.id}")
-    return [state["name"] for state in sorted(found, key=lambda state: state["timestamp"])]
+    return [name for _, name in site.states_of(run)]
 
 
 def deploy(site: Site, name: str, flow: str) -> str:

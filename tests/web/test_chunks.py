@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from crossmodal.previews import preview
 from tests.web.conftest import Site
 
 API = "/api/v1"
@@ -67,6 +69,17 @@ def test_frame_of_a_film_is_that_of_its_moment(client: TestClient, chunks: Chunk
 def test_what_has_no_picture_says_so(client: TestClient, chunks: Chunks) -> None:
     refused = client.get(f"{API}/thumbnail/{chunks['harbour.md', 'passage']}")
     assert (refused.status_code, refused.json()["error"]) == (404, "no_preview")
+
+
+def test_picture_that_took_too_long_is_drawn_by_the_next_visit(
+    open_client: Callable[..., TestClient], chunks: Chunks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"{API}/thumbnail/{chunks['letter.docx', 'figure']}"
+    with open_client() as client:
+        with monkeypatch.context() as hurried:
+            hurried.setattr(preview, "_MAX_SECONDS", 1e-6)
+            assert client.get(address).json()["error"] == "timed_out"
+        assert client.get(address).headers["content-type"] == "image/jpeg"
 
 
 def test_source_is_sent_whole_in_ranges_and_not_twice(

@@ -202,6 +202,11 @@ def _divided(condition: str) -> tuple[str, str, str]:
             f"cannot understand the condition {condition!r}: write FIELD OPERATOR VALUE, "
             f"such as {_examples()}"
         )
+    if match[3].startswith(("<", ">", "=", "!")):  # as forms refuse it: no value begins so
+        raise FilterError(
+            f"cannot understand the condition {condition!r}: one operator stands between field and "
+            f"value, of != <= >= = < >, such as '{match[1]}{match[2]}{match[3].lstrip('<>=! ')}'"
+        )
     return match[1], match[2], match[3]
 
 
