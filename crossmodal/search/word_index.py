@@ -36,8 +36,8 @@ from crossmodal.vectors.ann.files import (
     write_arrays,
 )
 
-MIN_CHUNKS = 20_000
-"""Fewer are read from the ledger: 16 ms of a question at 50,000 (docs/quality.md)."""
+MIN_CHUNKS = 100_000
+"""Fewer are read from the ledger: at 3,000 it takes as long, at 200,000 twice (docs/quality.md)."""
 _MAX_TAIL = 20_000
 _TAIL_SHARE = 50
 _DAMAGE_NOTE = "damaged.json"
@@ -52,12 +52,13 @@ _ARRAYS = {
     "tfs": np.float32,
 }
 
-_VALID = "SELECT covered_chunk, num_chunks, file FROM word_index"
-_EXTENT = """
-SELECT count(*) FILTER (chunk_id <= $covered), count(*) FILTER (chunk_id > $covered),
-    coalesce(max(chunk_id), 0)
-FROM worded_chunk
+_VALID = "SELECT file FROM word_index"
+_STATE = """
+SELECT covered_chunk, num_chunks, file, count(*) FILTER (chunk_id <= covered_chunk),
+    count(*) FILTER (chunk_id > covered_chunk)
+FROM word_index, worded_chunk GROUP BY ALL
 """
+_NUM_CHUNKS = "SELECT count(*) FROM worded_chunk"
 _COVERED = "SELECT chunk_id FROM worded_chunk WHERE chunk_id <= $covered"
 _LACKING = """
 SELECT count(*) FROM worded_chunk ANTI JOIN indexed USING (chunk_id) WHERE chunk_id <= $covered
@@ -112,17 +113,19 @@ class WordIndex:
 
     def __call__(self, con: duckdb.DuckDBPyConnection, terms: Sequence[int]) -> list[TermRows]:
         """Return the postings of each term, those of the ledger to the last bit."""
-        valid = first_row(con, _VALID)
-        if valid is None:
+        state = first_row(con, _STATE)
+        if state is None:
             return stored_postings(con, terms)
-        covered, num_chunks, file = valid
+        covered, num_chunks, file, num_left, num_newer = state
         try:
             held = self._opened(file)
-            is_gone = _is_gone(con, held, covered, num_chunks)
+            is_gone = None if num_left == num_chunks else _gone(con, held, covered)
             indexed = [_live(held, term, is_gone) for term in terms]
         except CodesDamaged:
             self._give_up()
             return stored_postings(con, terms)
+        if not num_newer:
+            return indexed
         newer = stored_postings(con, terms, after=covered)
         return [_joined(a, b) for a, b in zip(indexed, newer, strict=True)]
 
@@ -187,20 +190,21 @@ def verify_word_index(collection: Collection) -> list[str]:
     if valid is None:
         return []
     try:
-        _open(folder_of(collection.path), valid[2], thorough=True)
+        _open(folder_of(collection.path), valid[0], thorough=True)
     except CodesDamaged as error:
         return [f"the index of words: {error}; the next run makes it anew"]
     return []
 
 
 def _is_wanted(con: duckdb.DuckDBPyConnection, folder: Path, min_chunks: int) -> bool:
-    covered, num_chunks, _ = first_row(con, _VALID) or (-1, 0, "")
-    num_left, num_newer, _ = first_row(con, _EXTENT, {"covered": covered}) or (0, 0, 0)
-    if num_left + num_newer < min_chunks:
+    if one_number(con, _NUM_CHUNKS) < min_chunks:
         return False
-    stale = num_newer + num_chunks - num_left
-    most = max(_MAX_TAIL, num_chunks // _TAIL_SHARE)
-    return covered < 0 or stale > most or (folder / _DAMAGE_NOTE).exists()
+    state = first_row(con, _STATE)
+    if state is None or (folder / _DAMAGE_NOTE).exists():
+        return True
+    _, num_chunks, _, num_left, num_newer = state
+    stale: int = num_newer + num_chunks - num_left
+    return stale > max(_MAX_TAIL, num_chunks // _TAIL_SHARE)
 
 
 def _make(collection: Collection, folder: Path) -> int:
@@ -270,13 +274,8 @@ def _open(folder: Path, file: str, *, thorough: bool = False) -> _Sorted:
     return held
 
 
-def _is_gone(
-    con: duckdb.DuckDBPyConnection, held: _Sorted, covered: int, num_chunks: int
-) -> np.ndarray | None:
-    """Return (n,) which of the chunks are no more; None where all are there."""
-    num_left, _, _ = first_row(con, _EXTENT, {"covered": covered}) or (0, 0, 0)
-    if num_left == num_chunks:
-        return None
+def _gone(con: duckdb.DuckDBPyConnection, held: _Sorted, covered: int) -> np.ndarray:
+    """Return (n,) bool: which of the chunks are no more."""
     left = con.execute(_COVERED, {"covered": covered}).fetchnumpy()["chunk_id"]
     return ~np.isin(held.chunk_ids, np.asarray(left, np.int64))
 
