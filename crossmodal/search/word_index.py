@@ -204,7 +204,7 @@ def _is_wanted(con: duckdb.DuckDBPyConnection, folder: Path, min_chunks: int) ->
         return True
     _, num_chunks, _, num_left, num_newer = state
     stale: int = num_newer + num_chunks - num_left
-    return stale > max(_MAX_TAIL, num_chunks // _TAIL_SHARE)
+    return stale > max(_MAX_TAIL, int(num_chunks) // _TAIL_SHARE)
 
 
 def _make(collection: Collection, folder: Path) -> int:
