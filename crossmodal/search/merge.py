@@ -11,7 +11,7 @@ top, which ranks worse, and the answer says so.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
@@ -27,6 +27,7 @@ from crossmodal.records import Hit, VectorList
 from crossmodal.search.folding import fold
 from crossmodal.search.lists import QueryVectors
 from crossmodal.search.options import QueryOptions
+from crossmodal.search.prose import DEMOTION, is_prose
 from crossmodal.search.strength import LIKELY, least_merit, strength_of
 from crossmodal.search.words import (
     EXACT_MERIT,
@@ -248,11 +249,23 @@ def ranked(lists: Sequence[ListHits], window: int) -> list[Ranked]:
             strict=True,
         )
     ]
-    ranking.sort(key=lambda r: (r.window, -r.standing, -r.cosine, r.hit.chunk_id))
     first: dict[int, Ranked] = {}
-    for found in ranking:
+    for found in in_order(ranking, calibrated=calibrated):
         first.setdefault(found.hit.chunk_id, found)
     return list(first.values())
+
+
+def in_order(ranking: Iterable[Ranked], *, calibrated: bool) -> list[Ranked]:
+    """Return hits in the order in which they are shown; what is no prose stands below its merit."""
+
+    def place(found: Ranked) -> tuple[int, float, float, int]:
+        hit = found.hit
+        is_passage = calibrated and hit.kind == "passage"
+        is_lower = is_passage and not is_prose(hit.text, hit.section)
+        merit = found.standing - DEMOTION * is_lower
+        return found.window, -merit, -found.cosine, hit.chunk_id
+
+    return sorted(ranking, key=place)
 
 
 def best_of_each_source(ranking: Sequence[Ranked]) -> list[Ranked]:

@@ -18,7 +18,7 @@ import numpy as np
 from crossmodal.ledger.read.filters import Where
 from crossmodal.records import Hit, VectorList
 from crossmodal.search.lists import QueryVectors
-from crossmodal.search.merge import Ranked
+from crossmodal.search.merge import Ranked, in_order
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.words import cosines_of
 from crossmodal.vectors.search import hits_of
@@ -59,7 +59,7 @@ class Growth:
         known = {found.hit.chunk_id for found in ranking}
         joining = self._joining([chunk_id for chunk_id in lent if chunk_id not in known])
         grown = [_lifted(found, lent) for found in [*ranking, *joining]]
-        return sorted(grown, key=lambda r: (r.window, -r.standing, -r.cosine, r.hit.chunk_id))
+        return in_order(grown, calibrated=True)
 
     def _lent(self, seeds: dict[int, float]) -> dict[int, float]:
         """Return by picture the best that a passage near it lends."""
