@@ -18,6 +18,7 @@ from crossmodal.web.settings import UiSettings
 from tests.drawn import draw_picture
 from tests.moderation.world import World, make_world, policy
 from tests.waiting import eventually, free_port
+from tests.web.axe import serious_violations
 from tests.web.browser import Open, opener, until
 
 pytestmark = pytest.mark.browser
@@ -107,6 +108,14 @@ def test_pictures_are_blurred_until_shown_and_keys_decide(open_page: Open) -> No
     assert "is open again" in page.inner_text("#said")
     page.reload()
     assert page.input_value("#actor") == "Ann"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_queue_keeps_nobody_out(open_page: Open, scheme: str) -> None:
+    page = open_page("/review", color_scheme=scheme)
+    assert serious_violations(page) == []
+    begin(page, "anna")
+    assert serious_violations(page) == []
 
 
 def test_two_reviewers_never_see_one_item_and_the_queue_ends(open_page: Open) -> None:
