@@ -19,7 +19,7 @@ from crossmodal.ledger.write import evaluations
 from crossmodal.models.training_items import record_training_items, text_hash
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import answer
-from tests.evaluation.conftest import CAPTIONS_EACH, NUM_PICTURES, Album, load
+from tests.evaluation.conftest import CAPTIONS_EACH, NUM_PICTURES, Album, embed, load
 
 pytest.importorskip("ir_measures", reason="crossmodal[evaluate] is not installed")
 
@@ -118,6 +118,37 @@ def test_what_is_wrong_with_a_set_is_named_and_counted(
         "doubled_query": 1,
     }
     assert pair(record, "text->image").num_queries == NUM_PICTURES * CAPTIONS_EACH
+
+
+def test_answers_and_pictures_that_no_list_holds_are_counted_and_not_scored(
+    album: Album, tiny_clip: Path, other_clip: Path, tmp_path: Path
+) -> None:
+    collection = Collection(tmp_path / "c.duckdb")
+    embed(collection, album.pictures[:6], load(tiny_clip))
+    embed(collection, album.pictures[:4], load(other_clip))
+    path = tmp_path / "set.csv"
+    rows = [f"{picture},drawing {i}" for i, picture in enumerate(album.pictures[:6])]
+    path.write_text("\n".join(["path,caption", *rows]))
+    record = judge(Album([], collection.path), path, "2").record
+    # Two pictures lack a vector: two captions ask for them, in text->image and text->anything.
+    assert problems(record) == {
+        "answer_not_in_gallery": 4,
+        "unanswerable_query": 4,
+        "picture_has_no_vector": 2,
+    }
+    assert {found.num_queries for found in record.pairs} == {4}
+    assert pair(record, "text->image").gallery_size == 4
+
+
+def test_a_picture_alone_under_its_label_is_counted_and_asks_for_none(
+    album: Album, tmp_path: Path
+) -> None:
+    path = tmp_path / "labels.csv"
+    rows = [f"{picture},{'disc' if i else 'lone'}" for i, picture in enumerate(album.pictures)]
+    path.write_text("\n".join(["path,label", *rows]))
+    record = judge(album, path, "1").record
+    assert problems(record) == {"only_one_of_its_label": 1}
+    assert pair(record, "image->image").num_queries == NUM_PICTURES - 1
 
 
 def test_a_set_of_which_nothing_is_indexed_is_refused(album: Album, tmp_path: Path) -> None:
