@@ -13,7 +13,7 @@ from tests.process.test_startup import imported_by
 pytestmark = pytest.mark.process
 
 QUICK_CPU_S = 3.0
-"""Of the processor, whose cores other tests use too: 1.9 s, and as much time, on a quiet machine."""
+"""Of the processor, whose cores other tests use too; on a quiet machine 1.9 s."""
 
 
 def said_without_prefect(*arguments: object) -> tuple[str, int]:
