@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 OURS = re.compile(r"(\.\./)*(bin/crossmodal|crossmodal/.+|crossmodal-[^/]+\.dist-info/.+)")
 DECOY = 'raise RuntimeError("crossmodal imported a folder of somebody else\'s")\n'
 START_S = 600
+STOP_S = 90
 LIBRARY = """
 import crossmodal
 
@@ -166,7 +167,12 @@ def started(
         yield process, log
     finally:
         process.terminate()
-        process.wait(START_S)
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:  # a worker that lost its server's channel never ends
+            process.kill()
+            process.wait()
+            say(f"{Path(str(command[0])).name} did not end within {STOP_S} s and was killed")
 
 
 def free_port() -> int:
