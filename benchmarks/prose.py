@@ -22,7 +22,7 @@ _DEPTHS = (1, 3, 10)
 
 
 def main() -> None:
-    """Ask every question twice and print a table."""
+    """Ask every question once for each demotion, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("collection")
     parser.add_argument("questions", type=Path)

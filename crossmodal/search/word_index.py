@@ -14,7 +14,6 @@ import os
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -29,9 +28,12 @@ from crossmodal.ledger.private import as_private_as
 from crossmodal.ledger.sql import first_row, one_number, registered
 from crossmodal.ledger.words.bm25 import Ids, TermRows, stored_postings
 from crossmodal.vectors.ann.files import (
+    ArrayFile,
     CodesDamaged,
     file_of,
+    is_marked_damaged,
     map_arrays,
+    mark_damaged,
     sweep,
     write_arrays,
 )
@@ -40,7 +42,6 @@ MIN_CHUNKS = 100_000
 """Fewer are read from the ledger: at 3,000 it takes as long, at 200,000 twice (docs/quality.md)."""
 _MAX_TAIL = 20_000
 _TAIL_SHARE = 50
-_DAMAGE_NOTE = "damaged.json"
 _CHECKED_ON_OPENING = ("terms", "starts", "checksums", "chunk_ids", "num_words")
 _ARRAYS = {
     "terms": np.int64,
@@ -122,7 +123,7 @@ class WordIndex:
             is_gone = None if num_left == num_chunks else _gone(con, held, covered)
             indexed = [_live(held, term, is_gone) for term in terms]
         except CodesDamaged:
-            self._give_up()
+            self._give_up(file)
             return stored_postings(con, terms)
         if not num_newer:
             return indexed
@@ -143,12 +144,11 @@ class WordIndex:
                 raise CodesDamaged("the index of words is damaged")
             return self._open
 
-    def _give_up(self) -> None:
-        """Use this index no more in this process, and let the next run make it anew."""
+    def _give_up(self, file: str) -> None:
+        """Mark this index as damaged for all processes, until the next run makes it anew."""
         with self._lock:
             self._open = None
-        with suppress(OSError):
-            (self._folder / _DAMAGE_NOTE).touch()
+        mark_damaged(self._folder, _array_file(file).name)
 
 
 def folder_of(collection: Path) -> Path:
@@ -200,9 +200,11 @@ def _is_wanted(con: duckdb.DuckDBPyConnection, folder: Path, min_chunks: int) ->
     if one_number(con, _NUM_CHUNKS) < min_chunks:
         return False
     state = first_row(con, _STATE)
-    if state is None or (folder / _DAMAGE_NOTE).exists():
+    if state is None:
         return True
-    _, num_chunks, _, num_left, num_newer = state
+    _, num_chunks, file, num_left, num_newer = state
+    if is_marked_damaged(folder, _array_file(file).name):
+        return True
     stale: int = num_newer + num_chunks - num_left
     return stale > max(_MAX_TAIL, int(num_chunks) // _TAIL_SHARE)
 
@@ -212,7 +214,6 @@ def _make(collection: Collection, folder: Path) -> int:
     with collection.read() as con:
         held = _sorted(con)
     written = write_arrays(folder, "words", {name: getattr(held, name) for name in _ARRAYS})
-    (folder / _DAMAGE_NOTE).unlink(missing_ok=True)
     with collection.write() as con:
         is_published = _publish(con, held, json.dumps(asdict(written)))
     sweep(folder, keep={written.name})
@@ -261,17 +262,20 @@ def _open(folder: Path, file: str, *, thorough: bool = False) -> _Sorted:
     Raises:
         CodesDamaged: it is missing, damaged, or was found damaged.
     """
-    if not thorough and (folder / _DAMAGE_NOTE).exists():
+    described = _array_file(file)
+    if not thorough and is_marked_damaged(folder, described.name):
         raise CodesDamaged("a search found the index of words damaged")
-    arrays = map_arrays(
-        folder, file_of(json.loads(file)), None if thorough else _CHECKED_ON_OPENING
-    )
+    arrays = map_arrays(folder, described, None if thorough else _CHECKED_ON_OPENING)
     held = _Sorted(
         **{name: arrays[name].astype(kind, copy=False) for name, kind in _ARRAYS.items()}
     )
     if held.starts[-1] != len(held.places) or len(held.places) != len(held.tfs):
         raise CodesDamaged("the index of words does not have the shape that the ledger says")
     return held
+
+
+def _array_file(file: str) -> ArrayFile:
+    return file_of(json.loads(file))
 
 
 def _gone(con: duckdb.DuckDBPyConnection, held: _Sorted, covered: int) -> np.ndarray:

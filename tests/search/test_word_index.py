@@ -20,6 +20,7 @@ from crossmodal.search.word_index import (
     keep_word_index,
     verify_word_index,
 )
+from crossmodal.vectors.ann.files import mark_damaged
 from tests.ledger import build
 
 NUM_TEXTS = 60
@@ -145,7 +146,8 @@ def test_a_lost_file_is_passed_over(indexed: Collection) -> None:
 
 
 def test_a_process_killed_before_it_publishes_leaves_what_was_valid(indexed: Collection) -> None:
-    (folder_of(indexed.path) / "damaged.json").touch()
+    valid = only_file(indexed).name
+    mark_damaged(folder_of(indexed.path), valid)
     code = (
         "import os\nfrom crossmodal.ledger.collection import Collection\n"
         "from crossmodal.search import word_index\n"
@@ -154,6 +156,6 @@ def test_a_process_killed_before_it_publishes_leaves_what_was_valid(indexed: Col
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
     assert same(indexed)
-    (folder_of(indexed.path) / "damaged.json").touch()
+    mark_damaged(folder_of(indexed.path), valid)
     assert keep_word_index(indexed, min_chunks=1) == NUM_TEXTS
     assert only_file(indexed).exists()

@@ -178,7 +178,7 @@ def read_manifest(folder: Path, token: str) -> Manifest:
         CodesDamaged: it is missing, of another format, not what was written, or its files were
             found damaged.
     """
-    if _damage_note(folder, token).exists():
+    if is_marked_damaged(folder, token):
         raise CodesDamaged("a search found the codes damaged")
     try:
         outer = json.loads((folder / manifest_name(token)).read_bytes())
@@ -194,6 +194,11 @@ def mark_damaged(folder: Path, token: str) -> None:
     """Note that a generation was found damaged, where the folder can be written."""
     with suppress(OSError):
         _damage_note(folder, token).touch()
+
+
+def is_marked_damaged(folder: Path, token: str) -> bool:
+    """Say whether a generation was found damaged."""
+    return _damage_note(folder, token).exists()
 
 
 def _damage_note(folder: Path, token: str) -> Path:
