@@ -50,7 +50,9 @@ def open_run(
     """
     run = Run(Collection(collection), flow, replace(options, flow_run_id=flow_run.get_id()))
     note_before(run)
-    run.progress = Together(run.progress, LiveProgress(_ProgressArtifact(run)))
+    run.progress = Together(
+        run.progress, LiveProgress(ProgressArtifact(artifact_key(run, "progress")))
+    )
     try:
         with recorded(run, params):
             yield run
@@ -139,11 +141,11 @@ def _quarantine_cells(row: QuarantineRow) -> dict[str, Any]:
     }
 
 
-class _ProgressArtifact:
+class ProgressArtifact:
     """Show progress as an artifact of the flow run: made at the first line, then updated."""
 
-    def __init__(self, run: Run) -> None:
-        self._key = artifact_key(run, "progress")
+    def __init__(self, key: str) -> None:
+        self._key = key
         self._id: UUID | None = None
 
     def show(self, percent: float, line: str) -> None:

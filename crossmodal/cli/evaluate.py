@@ -27,9 +27,8 @@ def evaluate(
 
     params = checked(EvaluateParams, given)
     progress = make_progress(sys.stderr, quiet=False)
-    progress.start(None, "queries")
     try:
-        found = judge(params.spec(), progress.advance)
+        found = judge(params.spec(), progress)
     finally:
         progress.finish()
     written = write_files(found, params.collection, export, changed)

@@ -40,9 +40,8 @@ def set_(
         collection=collection, model=model, pair=pair, set_path=gate, root=root, device=device
     )
     progress = make_progress(sys.stderr, quiet=as_json)
-    progress.start(None, "queries")
     try:
-        kept = set_reranker(spec, progress.advance)
+        kept = set_reranker(spec, progress)
     finally:
         progress.finish()
     if as_json:

@@ -89,5 +89,6 @@ def _check(ways: Sequence[How], max_bits: int, min_cosine: float) -> None:
 
 def _items(con: duckdb.DuckDBPyConnection, where: Where) -> list[Item]:
     """Return every source that was read, those to be kept rather first."""
-    rows = con.execute(_ITEMS.format(condition=where.sql), where.params).fetchall()
+    sql = _ITEMS.format(condition=where.sql)
+    rows = con.execute(sql, where.bound(sql)).fetchall()
     return [Item(*row) for row in rows]

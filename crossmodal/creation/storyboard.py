@@ -81,7 +81,7 @@ def storyboard(text: str, options: QueryOptions, num_alternatives: int = 2) -> S
     told = sentences(text)
     collection = Collection(options.collection)
     with collection.read() as con:
-        where = where_in(con, options.where) if options.where else None
+        where = where_in(con, options.where)
         pictures = replace(options, modalities=("image",))
         lists = choose_lists(con, collection.path, pictures)[:1]
     encoded = encode_texts(lists, told, options.device)

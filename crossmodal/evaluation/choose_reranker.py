@@ -11,12 +11,12 @@ from typing import Any
 
 from crossmodal.encoders.rerankers.loading import load_reranker
 from crossmodal.errors import EvaluationError, GateMissed
-from crossmodal.evaluation.asking import Tick
 from crossmodal.evaluation.compare import PairComparison, compare
-from crossmodal.evaluation.evaluate import EvaluateSpec, evaluate
+from crossmodal.evaluation.evaluate import NULL, EvaluateSpec, evaluate
 from crossmodal.evaluation.gate import MIN_CLUSTERS
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import settings
+from crossmodal.runs.progress import Progress
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.rerank_tokens import num_bytes_beside
 from crossmodal.search.reranking import OFF, PAIR_MODALITIES
@@ -37,7 +37,7 @@ class RerankerSpec:
     device: str = "auto"
 
 
-def set_reranker(spec: RerankerSpec, tick: Tick = lambda num: None) -> dict[str, Any]:
+def set_reranker(spec: RerankerSpec, progress: Progress = NULL) -> dict[str, Any]:
     """Return what showed that the reranker wins on the pair; the collection keeps it from now on.
 
     Raises as ``evaluate`` and ``compare`` do, and:
@@ -46,7 +46,7 @@ def set_reranker(spec: RerankerSpec, tick: Tick = lambda num: None) -> dict[str,
     """
     _refuse_unknown(spec.pair)
     reranker = load_reranker(spec.model, spec.device)
-    found = _compared(spec, tick)
+    found = _compared(spec, progress)
     change = found.change[MEASURE]
     kept = {
         "model": spec.model,
@@ -93,13 +93,13 @@ def kept_rerankers(collection: str) -> dict[str, Any]:
     return {"pairs": kept, "token_bytes": num_bytes_beside(opened.path)}
 
 
-def _compared(spec: RerankerSpec, tick: Tick) -> PairComparison:
+def _compared(spec: RerankerSpec, progress: Progress) -> PairComparison:
     query = QueryOptions(
         collection=spec.collection, device=spec.device, k=_DEPTH, rerank=OFF, rerank_deadline_ms=0
     )
     asked = EvaluateSpec(set_path=spec.set_path, query=query, root=spec.root, pairs=(spec.pair,))
-    before = evaluate(asked, tick).record
-    after = evaluate(replace(asked, query=replace(query, rerank=spec.model)), tick).record
+    before = evaluate(asked, progress).record
+    after = evaluate(replace(asked, query=replace(query, rerank=spec.model)), progress).record
     return compare(before, after).pairs[0]
 
 

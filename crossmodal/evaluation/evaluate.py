@@ -13,9 +13,8 @@ from dataclasses import dataclass, field, replace
 import duckdb
 
 from crossmodal.errors import EvaluationError, SetUnreadable
-from crossmodal.evaluation.asking import Tick
 from crossmodal.evaluation.locate import Located, bases_of, locate
-from crossmodal.evaluation.one_pair import Ranked, evaluate_pair
+from crossmodal.evaluation.one_pair import PairOutcome, Ranked, evaluate_pair
 from crossmodal.evaluation.overlap import overlap, refuse_overlap
 from crossmodal.evaluation.pairs import PairPlan, plan_pairs, targets_of
 from crossmodal.evaluation.sets import EvaluationSet, Target, read_set
@@ -23,8 +22,11 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.evaluation_records import EvaluationRecord
 from crossmodal.ledger.write import evaluations, model_versions
 from crossmodal.records import VectorList
+from crossmodal.runs.progress import NullProgress, Progress
 from crossmodal.search.lists import choose_lists
 from crossmodal.search.options import QueryOptions
+
+NULL = NullProgress()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ class Evaluated:
     """By pair."""
 
 
-def evaluate(spec: EvaluateSpec, tick: Tick = lambda num: None) -> Evaluated:
+def evaluate(spec: EvaluateSpec, progress: Progress = NULL) -> Evaluated:
     """Return how well a model version, or the live line-up, answers a set; stores it.
 
     Raises:
@@ -68,8 +70,8 @@ def evaluate(spec: EvaluateSpec, tick: Tick = lambda num: None) -> Evaluated:
     label = " + ".join(dict.fromkeys(held.version.label for held in lists))
     refuse_overlap(seen, label, allowed=spec.allow_overlap)
     plans = _wanted(given, located, spec)
-    found = [evaluate_pair(plan, given.problems, spec.query, spec.seed, tick) for plan in plans]
-    done = [outcome for outcome in found if outcome]
+    progress.start(sum(len(plan.questions) for plan in plans), f"queries to {label}")
+    done = [found for plan in plans if (found := _outcome(plan, given, spec, progress))]
     if not done:
         raise EvaluationError(f"no query of {given.path} can be scored: {_told(given)}")
     record = EvaluationRecord(
@@ -93,6 +95,15 @@ def evaluate(spec: EvaluateSpec, tick: Tick = lambda num: None) -> Evaluated:
     with collection.write() as con:
         evaluations.put(con, record)
     return Evaluated(record, {outcome.result.pair: outcome.ranked for outcome in done})
+
+
+def _outcome(
+    plan: PairPlan, given: EvaluationSet, spec: EvaluateSpec, progress: Progress
+) -> PairOutcome | None:
+    """Return what a pair scored; the queries that could not be asked count as done, too."""
+    found = evaluate_pair(plan, given.problems, spec.query, spec.seed, progress.advance)
+    progress.advance(len(plan.questions) - (found.result.num_queries if found else 0))
+    return found
 
 
 def _served(

@@ -6,6 +6,7 @@ more. Where intervals touch nobody is beaten, so the frontier is never drawn by 
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossmodal.errors import NotComparable, PathError
-from crossmodal.ledger.evaluation_records import Estimate
-from crossmodal.models.catalogue import Entry, Scored
+from crossmodal.ledger.evaluation_records import Estimate, EvaluationRecord
+from crossmodal.models.catalogue import Entry, Scored, catalogue, scored_of
 from crossmodal.views.text_table import TextTable
 
 if TYPE_CHECKING:
+    import duckdb
     from PIL import ImageDraw
 
 _SIZE, _LEFT, _TOP, _RIGHT, _BOTTOM = (960, 560), 90, 60, 930, 480
@@ -40,20 +42,55 @@ class Point:
     on_frontier: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Hold what may be chosen: a version, or a line-up of several, with its figures and costs."""
+
+    label: str
+    items_per_s: float
+    """Of its slowest modality; 0 where that is not known."""
+    vector_bytes: int
+    scored: list[Scored]
+
+
 def frontier(entries: Sequence[Entry], set_name: str = "") -> list[Point]:
     """Return the versions' latest figures for the pairs that all of them have, of one set.
 
     Raises:
         NotComparable: no set was evaluated with all of them over the same gallery.
     """
+    choices = [_Choice(e.label, _rate([e]), e.vector_bytes, e.scored) for e in entries]
+    return _points(choices, set_name)
+
+
+def compared_frontier(
+    con: duckdb.DuckDBPyConnection, before: EvaluationRecord, after: EvaluationRecord
+) -> list[Point]:
+    """Return what two evaluations found, and cost, for the pairs that both have.
+
+    Raises:
+        NotComparable: they were not made over the same gallery.
+    """
+    entries = catalogue(con)
+    choices = []
+    for name, record in (("before", before), ("after", after)):
+        used = [entry for entry in entries if entry.version.id in record.versions.values()]
+        label = record.model if before.model != after.model else f"{record.model} ({name})"
+        scored = [scored_of(record, pair) for pair in record.pairs]
+        size = sum(entry.vector_bytes for entry in used)
+        choices.append(_Choice(label, _rate(used), size, scored))
+    return _points(choices, after.set_name)
+
+
+def _points(choices: Sequence[_Choice], set_name: str) -> list[Point]:
     points = []
-    for key in _shared(entries, set_name):
-        row = [(entry, next(s for s in entry.scored if _key(s) == key)) for entry in entries]
-        costs = [(s.ms_per_query, e.vector_bytes) for e, s in row]
-        for (entry, scored), cost in zip(row, costs, strict=True):
+    for key in _shared(choices, set_name):
+        row = [(choice, next(s for s in choice.scored if _key(s) == key)) for choice in choices]
+        costs = [(s.ms_per_query, c.vector_bytes) for c, s in row]
+        for (choice, scored), cost in zip(row, costs, strict=True):
             others = [(s, c) for (_, s), c in zip(row, costs, strict=True) if s is not scored]
             beaten = any(_beats(s, c, scored, cost) for s, c in others)
-            points.append(_point(entry, scored, on_frontier=not beaten))
+            points.append(_point(choice, scored, on_frontier=not beaten))
     return points
 
 
@@ -82,6 +119,19 @@ def draw_frontier(points: Sequence[Point], pair: str, out: Path) -> None:
     Raises:
         PathError: the file cannot be written.
     """
+    part = out.parent / f".{out.name}.{os.getpid()}.part"
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(frontier_png(points, pair))
+        part.replace(out)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise PathError(f"cannot write {out}: {error.strerror or error}") from error
+
+
+def frontier_png(points: Sequence[Point], pair: str) -> bytes:
+    """Return the picture that ``draw_frontier`` writes."""
     from PIL import Image, ImageDraw
 
     shown = [p for p in points if p.pair == pair]
@@ -89,15 +139,9 @@ def draw_frontier(points: Sequence[Point], pair: str, out: Path) -> None:
     lines = _BOTTOM + _LEGEND + _LINE * (len(shown) + 1)
     image = Image.new("RGB", (width, max(height, lines)), "#ffffff")
     _draw(ImageDraw.Draw(image), shown, pair)
-    part = out.parent / f".{out.name}.{os.getpid()}.part"
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        image.save(part, "PNG")
-        part.replace(out)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise PathError(f"cannot write {out}: {error.strerror or error}") from error
+    drawn = io.BytesIO()
+    image.save(drawn, "PNG")
+    return drawn.getvalue()
 
 
 def _draw(draw: ImageDraw.ImageDraw, points: Sequence[Point], pair: str) -> None:
@@ -131,15 +175,18 @@ def _beats(
     return finds_more and all(a <= b for a, b in zip(other_cost, cost, strict=True))
 
 
-def _point(entry: Entry, scored: Scored, *, on_frontier: bool) -> Point:
-    rate = min(entry.items_per_s.values(), default=0.0)
+def _rate(entries: Sequence[Entry]) -> float:
+    return min((rate for entry in entries for rate in entry.items_per_s.values()), default=0.0)
+
+
+def _point(choice: _Choice, scored: Scored, *, on_frontier: bool) -> Point:
     return Point(
-        label=entry.label,
+        label=choice.label,
         pair=f"{scored.set_name}: {scored.pair}",
         recall_at_10=scored.recall_at_10,
         ms_per_query=scored.ms_per_query,
-        ms_per_item=1000 / rate if rate else None,
-        vector_mb=entry.vector_bytes / 1e6,
+        ms_per_item=1000 / choice.items_per_s if choice.items_per_s else None,
+        vector_mb=choice.vector_bytes / 1e6,
         on_frontier=on_frontier,
     )
 
@@ -151,11 +198,11 @@ def _key(scored: Scored) -> Key:
     return scored.set_name, scored.pair, scored.set_digest, scored.gallery_digest
 
 
-def _shared(entries: Sequence[Entry], set_name: str) -> list[Key]:
-    keys = [{_key(s) for s in e.scored if set_name in ("", s.set_name)} for e in entries]
+def _shared(choices: Sequence[_Choice], set_name: str) -> list[Key]:
+    keys = [{_key(s) for s in c.scored if set_name in ("", s.set_name)} for c in choices]
     shared = sorted(set.intersection(*keys)) if keys else []
     if not shared:
-        labels = ", ".join(entry.label for entry in entries)
+        labels = ", ".join(choice.label for choice in choices)
         raise NotComparable(
             f"{labels} were not evaluated with one set over the same gallery: run `crossmodal "
             "evaluate SET --model VERSION` for each"

@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from crossmodal.errors import EvaluationError, GateMissed
-from crossmodal.evaluation.asking import Tick
 from crossmodal.evaluation.changed import changed_sheet
 from crossmodal.evaluation.compare import Comparison, compare, most_changed
-from crossmodal.evaluation.evaluate import Evaluated, EvaluateSpec, evaluate
+from crossmodal.evaluation.evaluate import NULL, Evaluated, EvaluateSpec, evaluate
+from crossmodal.evaluation.frontier import Point, compared_frontier, frontier_table
 from crossmodal.evaluation.gate import DEFAULT_GATES, Verdict, judged, parse_gate
 from crossmodal.evaluation.tables import comparison_tables, evaluation_tables
 from crossmodal.evaluation.trec import export
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.evaluation_records import EvaluationRecord
 from crossmodal.ledger.write import evaluations, model_versions
+from crossmodal.runs.progress import Progress
 from crossmodal.search.options import QueryOptions
 from crossmodal.views.text_table import TextTable
 
@@ -52,6 +53,8 @@ class Judgement:
     before: EvaluationRecord | None = None
     comparison: Comparison | None = None
     verdicts: list[Verdict] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
+    """What both find and cost, where there are two."""
 
     @property
     def missed(self) -> list[Verdict]:
@@ -61,9 +64,10 @@ class Judgement:
     def tables(self) -> list[TextTable]:
         """Return the tables for people."""
         tables = evaluation_tables(self.evaluated.record)
-        return tables + (
-            comparison_tables(self.comparison, self.verdicts) if self.comparison else []
-        )
+        if self.comparison:
+            tables += comparison_tables(self.comparison, self.verdicts)
+            tables.append(frontier_table(self.points))
+        return tables
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; the values of single queries stay in the ledger."""
@@ -71,11 +75,12 @@ class Judgement:
             **asdict(replace(self.evaluated.record, queries=[])),
             "comparison": asdict(self.comparison) if self.comparison else None,
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
+            "points": [asdict(point) for point in self.points],
             "text": "\n\n".join(table.to_text() for table in self.tables()),
         }
 
 
-def judge(spec: JudgeSpec, tick: Tick = lambda num: None) -> Judgement:
+def judge(spec: JudgeSpec, progress: Progress = NULL) -> Judgement:
     """Return how well a version answers a set, beside what it is compared with.
 
     Raises as ``evaluate`` and ``compare`` do, and:
@@ -85,12 +90,14 @@ def judge(spec: JudgeSpec, tick: Tick = lambda num: None) -> Judgement:
     against = spec.against or (LIVE if gates else "")
     if gates and against == LIVE and spec.evaluate.query.model is None:
         raise EvaluationError("a gate compares two versions: name one with --model or --against")
-    before = _before(spec.evaluate, against, tick) if against else None
-    evaluated = evaluate(spec.evaluate, tick)
+    before = _before(spec.evaluate, against, progress) if against else None
+    evaluated = evaluate(spec.evaluate, progress)
     if before is None:
         return Judgement(evaluated)
     made = compare(before, evaluated.record, spec.evaluate.seed)
-    return Judgement(evaluated, before, made, judged(gates, made))
+    with Collection(spec.evaluate.query.collection).read() as con:
+        points = compared_frontier(con, before, evaluated.record)
+    return Judgement(evaluated, before, made, judged(gates, made), points)
 
 
 def refuse_missed(found: Judgement) -> None:
@@ -143,7 +150,7 @@ def write_files(found: Judgement, collection: str, trec: str = "", changed: str 
     return written
 
 
-def _before(spec: EvaluateSpec, against: str, tick: Tick) -> EvaluationRecord:
+def _before(spec: EvaluateSpec, against: str, progress: Progress) -> EvaluationRecord:
     with Collection(spec.query.collection).read() as con:
         is_version = against == LIVE or bool(model_versions.find(con, against))
         kept = None if is_version else evaluations.find(con, against)
@@ -156,4 +163,4 @@ def _before(spec: EvaluateSpec, against: str, tick: Tick) -> EvaluationRecord:
             "an evaluation"
         )
     model = None if against == LIVE else against
-    return evaluate(replace(spec, query=replace(spec.query, model=model)), tick).record
+    return evaluate(replace(spec, query=replace(spec.query, model=model)), progress).record

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from crossmodal.errors import CrossmodalError
-from crossmodal.ledger.evaluation_records import Estimate
+from crossmodal.ledger.evaluation_records import Estimate, EvaluationRecord, PairResult
 from crossmodal.ledger.read.stored_vectors import num_vectors
 from crossmodal.ledger.write import evaluations, model_versions
 from crossmodal.ledger.write.batch_sizes import all_batch_sizes
@@ -109,6 +109,20 @@ def licence_of(version: ModelVersion) -> str:
     return ""
 
 
+def scored_of(record: EvaluationRecord, pair: PairResult) -> Scored:
+    """Return the figure that an evaluation has for one of its pairs."""
+    return Scored(
+        record.set_name,
+        pair.pair,
+        pair.gallery_size,
+        pair.measures["recall@10"],
+        pair.ms_per_query,
+        record.evaluation_id,
+        record.set_digest,
+        pair.gallery_digest,
+    )
+
+
 def _rates(con: duckdb.DuckDBPyConnection) -> dict[int, dict[str, float]]:
     rates: dict[int, dict[str, float]] = {}
     for found in all_batch_sizes(con):
@@ -122,17 +136,7 @@ def _scored(con: duckdb.DuckDBPyConnection) -> dict[str, list[Scored]]:
     latest: dict[tuple[str, str, str], Scored] = {}
     for record in evaluations.all_evaluations(con):
         for pair in record.pairs:
-            found = Scored(
-                record.set_name,
-                pair.pair,
-                pair.gallery_size,
-                pair.measures["recall@10"],
-                pair.ms_per_query,
-                record.evaluation_id,
-                record.set_digest,
-                pair.gallery_digest,
-            )
-            latest.setdefault((record.model, record.set_name, pair.pair), found)
+            latest.setdefault((record.model, record.set_name, pair.pair), scored_of(record, pair))
     by_label: dict[str, list[Scored]] = {}
     for (label, _, _), found in latest.items():
         for part in label.split(" + "):

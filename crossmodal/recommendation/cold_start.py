@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from crossmodal.ledger.read.chunks import find_chunk
+from crossmodal.ledger.read.filters import Where
 from crossmodal.ledger.read.many_vectors import sampled_vectors
 from crossmodal.recommendation.diversity import farthest_first
 from crossmodal.records import Hit, VectorList
@@ -16,17 +17,16 @@ from crossmodal.vectors.nearest import passing
 if TYPE_CHECKING:
     import duckdb
 
-    from crossmodal.ledger.read.filters import Where
 
 NUM_SAMPLED = 4096
 """Vectors of a list among which the varied ones are sought."""
 
 
 def diverse_sample(
-    con: duckdb.DuckDBPyConnection, lists: Sequence[VectorList], where: Where | None, k: int
+    con: duckdb.DuckDBPyConnection, lists: Sequence[VectorList], where: Where, k: int
 ) -> list[Hit]:
     """Return up to ``k`` chunks, by turns from each list, each source once."""
-    among = passing(con, where) if where else None
+    among = None if where == Where() else passing(con, where)
     spread = []
     for held in lists:
         sample = sampled_vectors(con, held, NUM_SAMPLED, among)

@@ -52,7 +52,7 @@ def recommend(options: RecommendOptions) -> Recommendation:
     _check(options)
     collection = Collection(options.collection)
     with collection.read() as con:
-        where = where_in(con, options.where) if options.where else None
+        where = where_in(con, options.where)
         every = choose_lists(con, collection.path, _query_options(options, ()))
         lists = choose_lists(con, collection.path, _query_options(options, options.modalities))
         wordless = versions_without_texts(con, every)
@@ -115,7 +115,7 @@ def _suiting(
     lists: Sequence[VectorList],
     taste: Taste,
     options: RecommendOptions,
-    where: Where | None,
+    where: Where,
 ) -> list[Recommended]:
     """Return the best candidates of all lists, numbered."""
     codes = CodesFolder(Collection(options.collection).path)

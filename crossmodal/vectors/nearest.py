@@ -47,8 +47,8 @@ def exact(
     where: Where | None = None,
 ) -> Nearest:
     """Return the ``depth`` nearest of all vectors, or of those that pass ``where``."""
-    which = f"chunk_id IN ({where.sieve})" if where else "true"
-    return _top(con, vectors, query, depth, which, where.params if where else {})
+    which = where.of_chunk if where else "true"
+    return _top(con, vectors, query, depth, which, where.bound(which) if where else {})
 
 
 def by_codes(
@@ -67,15 +67,15 @@ def by_codes(
     Raises:
         CodesDamaged: the codes of a candidate are damaged.
     """
-    allowed = Allowed.of(passing(con, where)) if where else None
+    allowed = _allowed(con, where) if where else None
     found = _covered(con, vectors, query, depth, ready, allowed)
     if found is None or not ready.num_newer:
         return found
     which = "seq > $covered"
     params: dict[str, Any] = {"covered": ready.covered_seq}
     if where:
-        which += f" AND chunk_id IN ({where.sieve})"
-        params |= where.params
+        which += f" AND {where.of_chunk}"
+        params |= where.bound(which)
     newer = _top(con, vectors, query, depth, which, params)
     ids = np.concatenate([found.chunk_ids, newer.chunk_ids])
     scores = np.concatenate([found.scores, newer.scores])
@@ -85,8 +85,14 @@ def by_codes(
 
 def passing(con: duckdb.DuckDBPyConnection, where: Where) -> np.ndarray:
     """Return (n,) int64: the ids of the chunks that have a source that passes."""
-    rows = con.execute(where.sieve, where.params).fetchnumpy()
+    rows = con.execute(where.sieve, where.bound(where.sieve)).fetchnumpy()
     return np.asarray(rows["chunk_id"], np.int64)
+
+
+def _allowed(con: duckdb.DuckDBPyConnection, where: Where) -> Allowed:
+    if where.only_hides:
+        return Allowed.all_but(np.array(where.without, np.int64))
+    return Allowed.of(passing(con, where))
 
 
 def _covered(

@@ -154,28 +154,29 @@ def _condition(request: SearchRequest) -> Where | None:
 
 def _is_selective(con: duckdb.DuckDBPyConnection, request: SearchRequest) -> bool:
     where = _condition(request)
-    if where is None:
+    if where is None or where.only_hides:
         return False
     sql = f"SELECT count(*), count(*) FILTER ({where.sql}) FROM source"
     if where.pairs:
         sql = f"SELECT (SELECT count(*) FROM chunk), count(*) FROM ({where.sieve}) passing"
-    num_all, num_passing = first_row(con, sql, where.params) or (0, 0)
+    num_all, num_passing = first_row(con, sql, where.bound(sql)) or (0, 0)
     return bool(num_passing < _SELECTIVE * num_all)
 
 
 def _compare_all(con: duckdb.DuckDBPyConnection, request: SearchRequest) -> list[Hit]:
     """Return the hits after comparing every vector that may be one."""
     where, end = _condition(request), request.offset + request.k
-    if where is None:
+    if where is None or where.only_hides:
         # Sieving a million ids costs more than to score as many vectors, and is rarely needed.
         deepest = end + _SLACK
-        nearest = exact(con, request.vectors, request.query, deepest)
+        nearest = exact(con, request.vectors, request.query, deepest, where)
         are_all = len(nearest.chunk_ids) < deepest
         for depth in (end, deepest):
             hits = _hits(con, request, nearest, depth)
             if len(hits) == request.k or (are_all and len(nearest.chunk_ids) <= depth):
                 return hits
-    nearest = exact(con, request.vectors, request.query, end, where or Where())
+    sieving = where.sieving if where else Where()
+    nearest = exact(con, request.vectors, request.query, end, sieving)
     return _hits(con, request, nearest, end)
 
 
@@ -186,12 +187,13 @@ def _by_codes(
     if _is_selective(con, request):
         return NotReady()
     where, end = _condition(request), request.offset + request.k
+    is_sieved = where is not None and not where.only_hides
     for depth in (end, end + _SLACK):
         nearest = by_codes(con, request.vectors, request.query, depth, ready, where)
         if nearest is None:
             return NotReady()
         hits = _hits(con, request, nearest, depth)
-        if len(hits) == request.k or len(nearest.chunk_ids) < depth or where:
+        if len(hits) == request.k or len(nearest.chunk_ids) < depth or is_sieved:
             return hits
     return NotReady()
 
@@ -201,10 +203,13 @@ def hits_of(
 ) -> dict[int, Hit]:
     """Return by chunk id hits without rank and score, of the chunks that a source holds.
 
-    Of the sources that pass ``where`` the first by uri is named; chunks without any are left out.
-    What ``where`` says of the chunks themselves was looked at when they were found.
+    Of the sources that pass ``where`` the first by uri is named; chunks without any are left out,
+    and so are those that it hides. What else it says of the chunks themselves was looked at when
+    they were found.
     """
     where = where or Where()
+    if where.without:
+        chunk_ids = chunk_ids[~np.isin(chunk_ids, where.without)]
     condition, bound = among(chunk_ids)
     chunks = {row[0]: row for row in con.execute(_CHUNKS + condition, bound).fetchall()}
     hashes = sorted({row[-1] for row in chunks.values()})

@@ -4,7 +4,8 @@
 above it, letter case aside. ``language``: of its words, as they are stemmed by, else as the source
 declares it. ``duration``: of the whole film or recording, in seconds or as 1:30. ``width`` and
 ``height``: of the picture, upright, or of the film, in pixels. ``taken``: when the camera took the
-picture (EXIF), by its own clock. Where a chunk does not say, no condition on it holds.
+picture (EXIF), by its own clock. ``hidden``: whether moderation hides it. Where a chunk does not
+say, no condition on it holds.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import re
 
 from crossmodal.ledger.read.conditions import EQUAL, ORDERED, Field, Part, glob_to_regex
+from crossmodal.ledger.read.hidden import HIDDEN_FIELD
 from crossmodal.ledger.words.tokens import CODES
 
 _NUMBER = re.compile(r"\d{1,12}(?:\.\d{1,9})?")
@@ -113,4 +115,5 @@ CHUNK_FIELDS = {
     "width": _pixels("width"),
     "height": _pixels("height"),
     "taken": Field(ORDERED, "taken>=2023-07", "a year, a month, a day or a moment", _taken),
+    "hidden": HIDDEN_FIELD,
 }

@@ -3,7 +3,8 @@
 A condition is ``field operator value``; several must all hold. Fields of sources stand in the table
 below, those of chunks in ``chunk_fields``; any other name is a column of a table or of a user's own
 CSV (``column_filters``). Nothing that a user typed ever becomes SQL text. A fact that is missing is
-unknown: no condition on it holds, not even ``!=``.
+unknown: no condition on it holds, not even ``!=``. What moderation hides passes only where a
+condition speaks of it: ``hidden=any`` or ``hidden=yes``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from crossmodal.ledger.read.column_filters import (
     lines_sql,
 )
 from crossmodal.ledger.read.conditions import EQUAL, ORDERED, Field, Part, clamped, glob_to_regex
+from crossmodal.ledger.read.hidden import hidden_chunks
 
 if TYPE_CHECKING:  # forms ask how a condition is written, and need no database for it
     import duckdb
@@ -38,6 +40,7 @@ _UNITS = {"": 1, "b": 1} | {
     for power, letter in enumerate("kmgt", start=1)
     for suffix, base in (("", 1000), ("b", 1000), ("ib", 1024))
 }
+_WITHOUT = "chunk_id NOT IN (SELECT unnest($without::BIGINT[]))"
 _PARAMETER = re.compile(r"\$(\w+)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_PATH = 4096
@@ -72,18 +75,40 @@ class Where:
     """On the columns of ``source``: whether it may be named for a chunk that passes."""
     pairs: str = ""
     """A query for the chunk ids and uris that pass together; empty where ``sql`` decides alone."""
+    without: tuple[int, ...] = ()
+    """Chunks that do not pass, whatever else is said of them."""
 
     def bound(self, sql: str) -> dict[str, Any]:
         """Return the parameters that a part of the SQL refers to: DuckDB refuses any others."""
         named = set(_PARAMETER.findall(sql))
-        return {name: value for name, value in self.params.items() if name in named}
+        params = {**self.params, "without": list(self.without)}
+        return {name: value for name, value in params.items() if name in named}
+
+    @property
+    def only_hides(self) -> bool:
+        """Return whether all pass but single chunks, so that nothing needs to be sieved."""
+        return bool(self.without) and not self.pairs and self.sql == "true"
+
+    @property
+    def of_chunk(self) -> str:
+        """Return the condition on ``chunk_id``; where it only hides, chunks without a source pass.
+
+        Sieving a million ids costs more than to leave a few out.
+        """
+        return _WITHOUT if self.only_hides else f"chunk_id IN ({self.sieve})"
+
+    @property
+    def sieving(self) -> Where:
+        """Return this condition as one that chunks without a source do not pass."""
+        return replace(self, sql="(true)") if self.only_hides else self
 
     @property
     def sieve(self) -> str:
         """Return a query for the ids of the chunks that pass."""
+        sieve = _SIEVE.format(condition=self.sql)
         if self.pairs:
-            return f"SELECT DISTINCT chunk_id FROM ({self.pairs}) pair"
-        return _SIEVE.format(condition=self.sql)
+            sieve = f"SELECT DISTINCT chunk_id FROM ({self.pairs}) pair"
+        return f"SELECT chunk_id FROM ({sieve}) seen WHERE {_WITHOUT}" if self.without else sieve
 
 
 def narrowed(where: Where, sql: str, params: dict[str, Any]) -> Where:
@@ -91,12 +116,13 @@ def narrowed(where: Where, sql: str, params: dict[str, Any]) -> Where:
     both = {**where.params, **params}
     shown = f"({where.shown}) AND ({sql})"
     if not where.pairs:
-        return Where(f"({where.sql}) AND ({sql})", both, shown)
+        return replace(where, sql=f"({where.sql}) AND ({sql})", params=both, shown=shown)
     pairs = (
         f"SELECT chunk_id, uri FROM ({where.pairs}) wide "
         f"WHERE uri IN (SELECT uri FROM source WHERE {sql})"
     )
-    return Where(f"uri IN (SELECT uri FROM ({pairs}) pair)", both, shown, pairs)
+    sql = f"uri IN (SELECT uri FROM ({pairs}) pair)"
+    return replace(where, sql=sql, params=both, shown=shown, pairs=pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +133,14 @@ class _Parsed:
     of_chunk: list[str] = field(default_factory=list)
     columns: list[ColumnCondition] = field(default_factory=list)
     params: dict[str, Any] = field(default_factory=dict)
+    tells_hidden: bool = False
+    """Whether a condition says what to do with chunks that moderation hides."""
 
 
 def parse_where(conditions: Sequence[str]) -> Where:
     """Return one Where for all conditions together, which any collection understands.
+
+    It does not know what moderation hides: see ``where_in``.
 
     ``path``: a glob on the whole uri; one without a slash is matched with the file name, and a
     relative one from any folder on. ``*`` and ``?`` match a slash too. ``type``: a media type or a
@@ -127,15 +157,18 @@ def parse_where(conditions: Sequence[str]) -> Where:
 def where_in(con: duckdb.DuckDBPyConnection, conditions: Sequence[str]) -> Where:
     """Return what ``parse_where`` does, for this collection: quicker, and no column is misspelt.
 
+    What moderation hides does not pass, unless a condition says ``hidden=any`` or ``hidden=yes``.
+
     Raises:
         FilterError: a condition cannot be understood, or names a column that is not there.
     """
     parsed = _parsed(conditions)
-    if not parsed.columns:
-        return _built(parsed)
-    known = known_columns(con)
-    columns = [_found(condition, known) for condition in parsed.columns]
-    return _built(replace(parsed, columns=columns))
+    if parsed.columns:
+        known = known_columns(con)
+        columns = [_found(condition, known) for condition in parsed.columns]
+        parsed = replace(parsed, columns=columns)
+    where = _built(parsed)
+    return where if parsed.tells_hidden else replace(where, without=hidden_chunks(con))
 
 
 def _found(condition: ColumnCondition, known: KnownColumns) -> ColumnCondition:
@@ -165,7 +198,8 @@ def _parsed(conditions: Sequence[str]) -> _Parsed:
         sql, params = _part(condition, known, operator, value, name)
         (parsed.of_source if key.lower() in _FIELDS else parsed.of_chunk).append(sql)
         parsed.params.update(params)
-    return parsed
+    told = any(_divided(condition)[0].lower() == "hidden" for condition in conditions)
+    return replace(parsed, of_chunk=[s for s in parsed.of_chunk if s != "true"], tells_hidden=told)
 
 
 def _built(parsed: _Parsed) -> Where:

@@ -93,12 +93,6 @@ def finding_counts(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def hidden_chunks(con: duckdb.DuckDBPyConnection) -> set[int]:
-    """Return the ids of chunks that a policy or a decision hides."""
-    rows = con.execute("SELECT DISTINCT chunk_id FROM finding WHERE is_hidden").fetchall()
-    return {row[0] for row in rows}
-
-
 def _finding(row: tuple[Any, ...]) -> Finding:
     said = json.loads(row[17])
     return Finding(

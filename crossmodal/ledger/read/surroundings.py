@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from crossmodal.ledger.read.hidden import hidden_chunks
 from crossmodal.records import Hit
 
 _NEIGHBOURS = """
@@ -21,7 +22,8 @@ same AS (
         ) AS distance
     FROM middle m JOIN chunk c
         ON c.content_hash = m.content_hash AND c.chunker = m.chunker AND c.kind = m.kind
-        AND c.ordinal <> m.ordinal)
+        AND c.ordinal <> m.ordinal
+    WHERE c.chunk_id NOT IN (SELECT unnest($hidden::BIGINT[])))
 SELECT hit_id, ordinal < middle, ordinal, kind, text, section, meta
 FROM same WHERE distance <= $num ORDER BY hit_id, ordinal
 """
@@ -31,6 +33,7 @@ SELECT c.chunk_id, p.ordinal, p.kind, p.text, p.section, p.meta
 FROM chunk c JOIN chunk p
     ON p.content_hash = c.content_hash AND p.chunker = c.chunker AND p.ordinal = c.parent
 WHERE c.chunk_id IN (SELECT unnest($chunk_ids))
+    AND p.chunk_id NOT IN (SELECT unnest($hidden::BIGINT[]))
 """
 
 # talk.srt, talk.en.vtt and talk.mp4 lie side by side.
@@ -66,9 +69,12 @@ class Surroundings:
 def surroundings(
     con: duckdb.DuckDBPyConnection, chunk_ids: Sequence[int], num: int
 ) -> dict[int, Surroundings]:
-    """Return by chunk id up to ``num`` chunks of the same kind on either side, and the parent."""
+    """Return by chunk id up to ``num`` chunks of the same kind on either side, and the parent.
+
+    What moderation hides is not among them.
+    """
     found = {chunk_id: Surroundings() for chunk_id in chunk_ids}
-    params = {"chunk_ids": list(chunk_ids)}
+    params = {"chunk_ids": list(chunk_ids), "hidden": list(hidden_chunks(con))}
     for chunk_id, is_before, *cells in con.execute(_NEIGHBOURS, params | {"num": num}).fetchall():
         side = found[chunk_id].before if is_before else found[chunk_id].after
         side.append(_neighbour(cells))

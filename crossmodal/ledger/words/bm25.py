@@ -132,7 +132,9 @@ def match(
     rows = _with_names(con, postings(con, terms), terms)
     ids, scores = _scored(rows, num_worded, mean_words)
     found = Matches(ids, scores, _holding_all(rows[: len(exact)]))
-    return found if where in (None, Where()) else found.only(_passing(con, where))
+    if where in (None, Where()):
+        return found
+    return found.only(_passing(con, where, found.chunk_ids))
 
 
 def holding(
@@ -222,7 +224,9 @@ def _holding_all(rows: list[TermRows]) -> frozenset[int]:
     return frozenset.intersection(*held) if held else frozenset()
 
 
-def _passing(con: duckdb.DuckDBPyConnection, where: Where | None) -> Ids:
+def _passing(con: duckdb.DuckDBPyConnection, where: Where | None, found: Ids) -> Ids:
     where = where or Where()
-    rows = con.execute(where.sieve, where.params).fetchnumpy()
+    if where.only_hides:
+        return np.setdiff1d(found, where.without)
+    rows = con.execute(where.sieve, where.bound(where.sieve)).fetchnumpy()
     return np.asarray(rows["chunk_id"], np.int64)

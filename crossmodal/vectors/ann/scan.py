@@ -21,7 +21,7 @@ class Allowed:
     """Hold a lookup table of the chunk ids that pass a filter."""
 
     by_id: np.ndarray
-    """(largest id + 2,) bool; the last entry is False and stands for all larger or negative ids."""
+    """(largest id + 2,) bool; the last entry stands for all larger ids."""
 
     @classmethod
     def of(cls, chunk_ids: np.ndarray) -> Allowed:
@@ -30,11 +30,17 @@ class Allowed:
         by_id[chunk_ids] = True
         return cls(by_id)
 
+    @classmethod
+    def all_but(cls, chunk_ids: np.ndarray) -> Allowed:
+        """Return the table of what (n,) non-negative int64 ids leave."""
+        by_id = np.ones(int(chunk_ids.max(initial=-1)) + 2, dtype=bool)
+        by_id[chunk_ids] = False
+        return cls(by_id)
+
     def among(self, chunk_ids: np.ndarray) -> np.ndarray:
         """Return (n,) bool: whether each of (n,) int64 ids passes."""
         last = len(self.by_id) - 1
-        inside = (chunk_ids >= 0) & (chunk_ids < last)
-        return np.asarray(self.by_id[np.where(inside, chunk_ids, last)])
+        return np.asarray(self.by_id[np.clip(chunk_ids, 0, last)] & (chunk_ids >= 0))
 
 
 @dataclass(frozen=True, slots=True)

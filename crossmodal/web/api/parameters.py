@@ -46,6 +46,10 @@ QueryId = Annotated[
         pattern="^[0-9a-f]{32}$",
     ),
 ]
+Hidden = Annotated[
+    bool,
+    Query(title="Hidden", description="Also where a policy or a reviewer's decision hides it."),
+]
 Around = Annotated[
     int,
     Query(title="Neighbours", description="Chunks on either side.", ge=0, le=bounds.MAX_AROUND),
@@ -75,7 +79,8 @@ def _ask(
                 "FIELD OPERATOR VALUE, all of which must hold: path (a glob), type (a media type "
                 "or a glob), date (ISO), size (bytes, or with kB, MB, MiB), page, heading (a "
                 "glob), language, duration (seconds), width, height (pixels), taken (by a "
-                "camera), or any column of a table or of your own CSV."
+                "camera), hidden (no, yes or any: what moderation hides comes only where this is "
+                "said), or any column of a table or of your own CSV."
             ),
             max_length=bounds.MAX_CONDITIONS,
             examples=[["path=*.jpg", "date>=2024-01-31", "page=3", "year>=2010"]],
