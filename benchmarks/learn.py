@@ -1,15 +1,17 @@
-"""Measure what a fine-tuned head gains on cars, and what is forgotten on photos of everything.
+"""Measure what fine-tuning gains on cars, and what is forgotten on photos of everything.
 
-For each seed one half of the cars is learned from and the other half, with captions and photos that
-were not, is measured: the base against what was learned, by the product's own ``evaluate``, paired.
-Forgetting is measured on photos and captions that nothing was learned from. ``--keep`` names pairs
-of other photos that are learned along with.
+The cars are divided into folds by caption: each fold is measured once, by a model that learned from
+the others and saw neither its photos nor its captions. Which depth is taken, and how much of the
+way, is decided in each fold by cars that were held out of its training; what is measured decides
+nothing. The base and what was learned answer the same questions through the product's own
+``evaluate``, paired. Forgetting is measured on photos and captions that nothing was learned from.
 
-    crossmodal index ../shared/data/cars ../shared/data/captions ../shared/data/train -c l.duckdb
-    python -m benchmarks.learn l.duckdb ../shared/data today-learn [KEEP [DEPTH [SEEDS [EACH]]]]
+    crossmodal index DATA/cars DATA/captions/flickr8k DATA/train -c l.duckdb --model MODEL
+    python -m benchmarks.learn l.duckdb DATA OUT [DEPTHS [FOLDS [KEEP [MINE]]]]
 
-DEPTH is head or text, SEEDS such as 0,1,2; or DEPTH is spaces, and every fitted space is measured.
-EACH is how many of the five captions of a photo are asked.
+DEPTHS such as head,text, of which the better on what is held out is taken; or spaces, and every
+fitted space is measured. KEEP photos of DATA/train, two captions each, are to be found as before.
+MINE hard negatives a caption are asked of the base's own search.
 """
 
 from __future__ import annotations
@@ -19,23 +21,27 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.learn_data import write_pairs
+import numpy as np
+
+from benchmarks.learn_data import Fold, Row, write_folds, write_keep
+from crossmodal.errors import TrainingFailed
 from crossmodal.evaluation.evaluate import EvaluateSpec
+from crossmodal.evaluation.intervals import difference
 from crossmodal.evaluation.judge import JudgeSpec, judge
 from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.evaluation_records import MEASURES, EvaluationRecord, QueryResult
 from crossmodal.search.options import QueryOptions
+from crossmodal.search.service import Query, SearchService
 from crossmodal.spaces.add import add_space
 from crossmodal.spaces.fill import fill_spaces
 from crossmodal.spaces.fit import SpaceSpec
 from crossmodal.training.finetune import register_tuned, tune
-from crossmodal.training.head import HeadSpec
 from crossmodal.training.prepare import prepare
-from crossmodal.training.spec import FinetuneSpec, Prepared, TowerSpec, Tuned
+from crossmodal.training.spec import FinetuneSpec, Prepared, Tuned
 from crossmodal.training.tune_towers import (
     checkpoint_of,
     register_model,
@@ -45,116 +51,229 @@ from crossmodal.training.tune_towers import (
 
 SPACES = (("centring", 0), ("pca", 256), ("pca", 128), ("pca", 64), ("whitening", 128))
 PAIR = "text->image"
+SHOWN = ("hit@1", "hit@5", "hit@10", "nDCG@10")
+SPORTS = "a red sports car"
+DEEP = 1000
+
+
+@dataclass
+class Bench:
+    """Hold what every fold is measured by."""
+
+    collection: str
+    data: Path
+    folder: Path
+    photos: Path
+    keep: Path | None
+    mine: int
 
 
 def main(
     given: str,
     data: str,
     out: str,
-    keep: str = "",
-    depth: str = "head",
-    seeds: str = "0,1,2",
-    each: str = "5",
+    depths: str = "head,text",
+    folds: str = "5",
+    keep: str = "800",
+    mine: str = "0",
 ) -> None:
     """Measure on a copy of the collection, and write the figures as JSON."""
     folder = Path(tempfile.mkdtemp())
-    collection = str(shutil.copy(given, folder / "learn.duckdb"))
-    photos = _flickr(Path(data), folder, int(each))
-    if depth == "spaces":
-        found = [_space(collection, photos, kind, dim) for kind, dim in SPACES]
+    root = Path(data).absolute()
+    bench = Bench(
+        collection=str(shutil.copy(given, folder / "learn.duckdb")),
+        data=root,
+        folder=folder,
+        photos=_flickr(root, folder),
+        keep=write_keep(root / "train", folder, int(keep), 2) if int(keep) else None,
+        mine=int(mine),
+    )
+    if depths == "spaces":
+        found: Any = [_space(bench, kind, dim) for kind, dim in SPACES]
     else:
-        before = judge(JudgeSpec(evaluate=_spec(collection, photos, None))).evaluated.record
-        asked = FinetuneSpec(pairs="", keep=keep, depth=depth)
-        found = [
-            _tuned(collection, Path(data), (photos, before.evaluation_id), asked, seed)
-            for seed in map(int, seeds.split(","))
-        ]
-    Path(f"{out}.json").write_text(json.dumps({depth: found}, indent=2))
+        found = _crossed(bench, depths.split(","), int(folds), Path(out))
+    Path(f"{out}.json").write_text(json.dumps(found, indent=2, default=str))
 
 
-def _flickr(data: Path, folder: Path, each: int) -> Path:
-    """Write so many captions of each of the photos that are measured only."""
+def _flickr(data: Path, folder: Path) -> Path:
+    """Write the captions of the photos that are measured only."""
     rows = (data / "captions" / "captions.csv").read_text().splitlines()
-    of_photo = Counter[str]()
-    kept = []
-    for row in rows[1:]:
-        photo = row.partition(",")[0]
-        of_photo[photo] += 1
-        if photo.startswith("captions/flickr8k/") and of_photo[photo] <= each:
-            kept.append(row)
+    kept = [row for row in rows[1:] if row.startswith("captions/flickr8k/")]
     path = folder / "flickr8k.csv"
-    path.write_text("\n".join([rows[0], *(f"{data.absolute()}/{row}" for row in kept)]))
+    path.write_text("\n".join([rows[0], *(f"{data}/{row}" for row in kept)]))
     return path
 
 
-def _tuned(
-    collection: str, data: Path, photos: tuple[Path, str], given: FinetuneSpec, seed: int
-) -> dict[str, Any]:
-    learn, measure = write_pairs(data / "cars" / "labels.csv", Path(collection).parent, seed)
-    spec = replace(
-        given,
-        pairs=str(learn),
-        name=f"cars-{seed}",
-        head=HeadSpec(seed=seed),
-        tower=TowerSpec(seed=seed),
-    )
-    opened = Collection(collection)
-    started_s = time.monotonic()
-    prepared = prepare(opened, spec)
-    read_s = time.monotonic() - started_s
-    tuned, model = _learned(opened, prepared, spec)
-    learned_s = time.monotonic() - started_s - read_s
-    found = {
-        "seed": seed,
-        "read_s": read_s,
-        "learned_s": learned_s,
-        "epochs": len(tuned.epochs),
-        "best_epoch": tuned.best_epoch,
-        "share": tuned.share,
-        "dev": [tuned.base.dev.at_1, tuned.best.dev.at_1],
-        "kept": [tuned.base.kept.at_1, tuned.best.kept.at_1],
-        "cars": _compared(collection, measure, model),
-        "steps": [step.to_dict() for step in tuned.steps],
-        "photos": _compared(collection, photos[0], model, photos[1]),
-    }
+def _crossed(bench: Bench, depths: list[str], num: int, out: Path) -> dict[str, Any]:
+    """Return the figures of all folds together."""
+    folds = write_folds(bench.data / "cars" / "labels.csv", bench.folder, num)
+    before, _ = _asked(bench, bench.photos, None)
+    cars: list[tuple[QueryResult, QueryResult]] = []
+    photos, told = [], []
+    for number, fold in enumerate(folds):
+        taken, model = _best(bench, fold, number, depths)
+        base, after = _both(bench, fold.measure, model)
+        cars += _pairs(base, after)
+        of_photos, _ = _asked(bench, bench.photos, model)
+        photos.append([later for _, later in _pairs(before, of_photos)])
+        sports = {
+            name: _sports(bench, fold.cars, m) for name, m in (("base", None), ("tuned", model))
+        }
+        told.append(
+            _said({"fold": number, **taken, "sports": sports} | _changes(_pairs(base, after)))
+        )
+        found = {
+            "folds": told,
+            "cars": _changes(cars),
+            "photos": _forgotten([one for one, _ in _pairs(before, before)], photos),
+            "sports": _sports_of([each["sports"] for each in told]),
+        }
+        Path(f"{out}.json").write_text(json.dumps(found, indent=2, default=str))
     return _said(found)
 
 
-def _learned(opened: Collection, prepared: Prepared, spec: FinetuneSpec) -> tuple[Tuned, str]:
-    """Learn and register; return the name to measure it by."""
+def _best(bench: Bench, fold: Fold, number: int, depths: list[str]) -> tuple[dict[str, Any], str]:
+    """Learn at every depth; register the better one on what was held out, and name it."""
+    tried = []
+    for depth in depths:
+        spec = FinetuneSpec(
+            pairs=str(fold.learn),
+            keep=str(bench.keep or ""),
+            depth=depth,
+            name=f"cars-{number}-{depth}",
+            mine=bench.mine,
+        )
+        started_s = time.monotonic()
+        prepared = prepare(Collection(bench.collection), spec)
+        try:
+            tuned = _tuned(bench, prepared, spec)
+        except TrainingFailed as error:
+            _said({"fold": number, "depth": depth, "failed": str(error)})
+            continue
+        told = {
+            "depth": depth,
+            "took_s": round(time.monotonic() - started_s),
+            "best_epoch": tuned.best_epoch,
+            "epochs": len(tuned.epochs),
+            "share": tuned.share,
+            "steps": [step.to_dict() for step in tuned.steps],
+        }
+        tried.append((tuned.best.dev.total, told, prepared, tuned, spec))
+        _said({"fold": number, **told})
+    _, told, prepared, tuned, spec = max(tried, key=lambda each: each[0])
+    return told, _registered(bench, prepared, tuned, spec)
+
+
+def _tuned(bench: Bench, prepared: Prepared, spec: FinetuneSpec) -> Tuned:
     if spec.depth == "head":
-        tuned = tune(prepared, spec, lambda epoch: None)
+        return tune(prepared, spec, lambda epoch: None)
+    opened = Collection(bench.collection)
+    return tune_towers(opened, prepared, spec, lambda epoch: print(epoch, file=sys.stderr))
+
+
+def _registered(bench: Bench, prepared: Prepared, tuned: Tuned, spec: FinetuneSpec) -> str:
+    """Register what was learned; return the name to measure it by."""
+    opened = Collection(bench.collection)
+    if spec.depth == "head":
         with opened.write() as con:
             register_tuned(con, prepared, tuned, spec, "benchmark")
         fill_spaces(opened, "benchmark")
-        return tuned, spec.name
-    tuned = tune_towers(opened, prepared, spec, lambda epoch: print(epoch, file=sys.stderr))
+        return spec.name
     written = write_tuned(opened, prepared, tuned, spec)
     with opened.write() as con:
         version = register_model(con, written, prepared, tuned, spec, "benchmark")
     checkpoint_of(opened, prepared, spec).clear()
-    return tuned, version.label
+    return version.label
 
 
-def _space(collection: str, photos: Path, kind: str, dim: int) -> dict[str, Any]:
-    added = add_space(collection, SpaceSpec(kind=kind, dim=dim, name=f"{kind}-{dim}"))
-    compared = _compared(collection, photos, added.name)
-    return _said(
-        {"space": added.name, "bytes": [added.parent_bytes, added.vector_bytes], "photos": compared}
-    )
-
-
-def _compared(collection: str, pairs: Path, model: str, against: str = "live") -> dict[str, Any]:
-    """Return recall before, after and the difference with its 95 % interval."""
-    made = judge(JudgeSpec(evaluate=_spec(collection, pairs, model), against=against)).to_dict()
-    (pair,) = made["comparison"]["pairs"]
-    return dict(pair)
-
-
-def _spec(collection: str, pairs: Path, model: str | None) -> EvaluateSpec:
-    query = QueryOptions(collection=collection, model=model, k=100)
+def _asked(
+    bench: Bench, pairs: Path, model: str | None, against: str = ""
+) -> tuple[EvaluationRecord, EvaluationRecord | None]:
+    query = QueryOptions(collection=bench.collection, model=model, k=100)
     # A hash of 64 bits takes some cars for others; photos and captions are divided beforehand.
-    return EvaluateSpec(set_path=str(pairs), query=query, pairs=(PAIR,), allow_overlap=True)
+    spec = EvaluateSpec(set_path=str(pairs), query=query, pairs=(PAIR,), allow_overlap=True)
+    found = judge(JudgeSpec(evaluate=spec, against=against))
+    return found.evaluated.record, found.before
+
+
+def _both(bench: Bench, pairs: Path, model: str) -> tuple[EvaluationRecord, EvaluationRecord]:
+    """Return what the base and what the model answers."""
+    after, before = _asked(bench, pairs, model, "live")
+    assert before is not None
+    return before, after
+
+
+def _pairs(
+    before: EvaluationRecord, after: EvaluationRecord
+) -> list[tuple[QueryResult, QueryResult]]:
+    later = {query.query_id: query for query in after.queries}
+    return [(query, later[query.query_id]) for query in before.queries]
+
+
+def _changes(pairs: list[tuple[QueryResult, QueryResult]]) -> dict[str, Any]:
+    """Return by measure before, after, and the paired difference; a question counts for itself."""
+    before, after = (_scores([pair[side] for pair in pairs]) for side in (0, 1))
+    return {"num": len(pairs)} | _measured(before, after, np.arange(len(pairs)))
+
+
+def _forgotten(before: list[QueryResult], folds: list[list[QueryResult]]) -> dict[str, Any]:
+    """Return the same of photos: the mean over the folds' models, drawn by photo."""
+    _, photos = np.unique([query.cluster for query in before], return_inverse=True)
+    after = np.mean([_scores(each) for each in folds], axis=0)
+    each = [float((_scores(f) - _scores(before))[:, 0].mean()) for f in folds]
+    return _measured(_scores(before), after, photos) | {"hit@1 by fold": each}
+
+
+def _measured(before: np.ndarray, after: np.ndarray, clusters: np.ndarray) -> dict[str, Any]:
+    told = {}
+    for column, name in enumerate(SHOWN):
+        gained = difference(after[:, column], before[:, column], clusters)
+        told[name] = {
+            "before": float(before[:, column].mean()),
+            "after": float(after[:, column].mean()),
+            "change": [round(v, 4) for v in (gained.value, gained.low, gained.high)],
+        }
+    return told
+
+
+def _scores(queries: list[QueryResult]) -> np.ndarray:
+    columns = [MEASURES.index(name) for name in SHOWN]
+    return np.array([[query.scores[c] for c in columns] for query in queries], np.float64)
+
+
+def _sports(bench: Bench, cars: list[Row], model: str | None) -> dict[str, Any]:
+    """Return how the cars of a fold are ordered for "a red sports car"; ambiguous ones left out."""
+    right = {str((bench.data / r["path"]).absolute()): r["red_sports_car"] for r in cars}
+    options = QueryOptions(collection=bench.collection, model=model, k=DEEP, modalities=("image",))
+    (answer,) = SearchService(Collection(bench.collection)).ask_many([Query(text=SPORTS)], options)
+    order = [right[hit.uri] == "yes" for hit in answer.hits if right.get(hit.uri) in ("yes", "no")]
+    found = np.flatnonzero(order) + 1
+    num = sum(each == "yes" for each in right.values())
+    return {
+        "num": num,
+        "among_num": int((found <= num).sum()),
+        "AP": float((np.arange(1, len(found) + 1) / found).sum() / max(1, num)),
+    }
+
+
+def _sports_of(folds: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return R-precision and mean average precision of all folds."""
+    num = sum(each["base"]["num"] for each in folds)
+    return {
+        side: {
+            "R-precision": sum(each[side]["among_num"] for each in folds) / max(1, num),
+            "mAP": float(np.mean([each[side]["AP"] for each in folds])),
+        }
+        for side in ("base", "tuned")
+    } | {"num": num}
+
+
+def _space(bench: Bench, kind: str, dim: int) -> dict[str, Any]:
+    spec = SpaceSpec(kind=kind, dim=dim, name=f"{kind}-{dim}")
+    added = add_space(bench.collection, spec)
+    compared = _changes(_pairs(*_both(bench, bench.photos, added.name)))
+    told = {"space": added.name, "bytes": [added.parent_bytes, added.vector_bytes]}
+    return _said(told | {"photos": compared})
 
 
 def _said(found: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from crossmodal.spaces.register import Space, register_space
 from crossmodal.training.head import Epoch, Learned, learn_head
 from crossmodal.training.learn_towers import LearnedTowers
 from crossmodal.training.material import Ints
+from crossmodal.training.mine import mined
 from crossmodal.training.recall import Recall
 from crossmodal.training.spec import FinetuneSpec, Prepared, Tuned
 from crossmodal.training.sweep import Swept, chosen, sweep
@@ -38,7 +39,8 @@ def tune(prepared: Prepared, spec: FinetuneSpec, tick: Callable[[Epoch], None]) 
     Raises:
         TrainingFailed: the loss is no number any more, or nothing got better on dev.
     """
-    learned = learn_head(prepared.train, prepared.dev, spec.head, tick)
+    train = mined(prepared.train, spec.mine, prepared.counts["train"])
+    learned = learn_head(train, prepared.dev, spec.head, tick)
     steps = sweep(learned.maps, prepared.dev, prepared.keep)
     best = taken(steps, prepared, spec, learned)
     maps = {side: each.towards(best.share) for side, each in learned.maps.items()}

@@ -46,6 +46,8 @@ class HeadSpec:
     """Share of the steps."""
     patience: int = 8
     """Epochs without a better dev recall."""
+    num_hard: int = 8
+    """Hard negatives of a text that one step draws."""
     seed: int = 0
 
 
@@ -182,7 +184,7 @@ class _Learner:
     def _drawn(self, captions: Ints) -> tuple[torch.Tensor, torch.Tensor] | None:
         import torch
 
-        drawn = drawn_hard(self._hard, captions, self._draw)
+        drawn = drawn_hard(self._hard, captions, self._draw, self._spec.num_hard)
         if drawn is None or self._train.hard_images is None:
             return None
         rows, places = drawn

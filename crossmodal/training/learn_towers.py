@@ -185,7 +185,7 @@ class _Learner:
         import torch
 
         tower, train = self._tower, self._train
-        hard = drawn_hard(self._hard, captions, self._draw)
+        hard = drawn_hard(self._hard, captions, self._draw, self._spec.num_hard)
         against = None
         if hard is not None:
             rows, places = hard

@@ -24,7 +24,7 @@ class Batch:
     keys: torch.Tensor
     """(n,): equal words, equal keys."""
     hard: tuple[torch.Tensor, torch.Tensor] | None = None
-    """Rows, and for each of them the vector of a picture that does not fit its text."""
+    """Rows, and for each the vector of a picture that does not fit its text; a row may recur."""
 
 
 def loss_of(kind: str, batch: Batch, scale: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
@@ -45,7 +45,7 @@ def _softmax(scores: torch.Tensor, against: torch.Tensor | None) -> torch.Tensor
 
     right = torch.arange(len(scores), device=scores.device)
     entropy = torch.nn.functional.cross_entropy
-    of_texts = scores if against is None else torch.cat([scores, against[:, None]], dim=1)
+    of_texts = scores if against is None else torch.cat([scores, against], dim=1)
     return (entropy(of_texts, right) + entropy(scores.T, right)) / 2
 
 
@@ -68,12 +68,11 @@ def _sigmoid(
 
 
 def _against(batch: Batch, scale: torch.Tensor) -> torch.Tensor | None:
-    """Return (n,) the score of each text with its hard negative; -inf where it has none."""
+    """Return (n, k) the scores of texts with hard negatives; -inf where one is another text's."""
     import torch
 
     if batch.hard is None:
         return None
     rows, images = batch.hard
-    scores = scale * (batch.texts[rows] * images).sum(dim=1)
-    none = torch.full((len(batch.texts),), -torch.inf, device=scores.device, dtype=scores.dtype)
-    return none.index_put((rows,), scores)
+    texts = torch.arange(len(batch.texts), device=rows.device)
+    return (scale * batch.texts @ images.T).masked_fill(texts[:, None] != rows, -torch.inf)

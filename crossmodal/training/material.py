@@ -18,6 +18,7 @@ from crossmodal.vectors.affine import Floats, Maps, apply
 
 Ints = npt.NDArray[np.int64]
 T = TypeVar("T")
+_NONE = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,14 +115,16 @@ def hard_by_text(material: Material) -> dict[int, Ints]:
 
 
 def drawn_hard(
-    hard: dict[int, Ints], captions: Ints, draw: np.random.Generator
+    hard: dict[int, Ints], captions: Ints, draw: np.random.Generator, num: int = 1
 ) -> tuple[Ints, Ints] | None:
-    """Draw one hard negative for each text of a batch that has any: rows of the batch, negatives.
+    """Draw ``num`` hard negatives, or all there are, for each text of a batch that has any.
 
-    None where no text of the batch has one.
+    Returns rows of the batch, and beside each a negative; None where no text has one.
     """
-    rows = [row for row, caption in enumerate(captions.tolist()) if caption in hard]
-    if not rows:
-        return None
-    taken = [int(draw.choice(hard[int(captions[row])])) for row in rows]
-    return np.array(rows, np.int64), np.array(taken, np.int64)
+    rows, taken = [], []
+    for row, caption in enumerate(captions.tolist()):
+        of_text = hard.get(caption, _NONE)
+        drawn = draw.choice(of_text, min(num, len(of_text)), replace=False)
+        rows += [row] * len(drawn)
+        taken += drawn.tolist()
+    return (np.array(rows, np.int64), np.array(taken, np.int64)) if rows else None

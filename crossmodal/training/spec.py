@@ -29,6 +29,8 @@ class TowerSpec:
     """Share of the steps."""
     patience: int = 4
     """Epochs without a better dev recall."""
+    num_hard: int = 8
+    """Hard negatives of a text that one step draws."""
     seed: int = 0
 
 
@@ -45,6 +47,8 @@ class FinetuneSpec:
     dev_share: float = 0.2
     max_forgotten: float = 0.01
     """Of R@1 on the measured half of ``keep``, what a step of the sweep may lose."""
+    mine: int = 0
+    """Hard negatives of each text that the base's own search is asked for."""
     device: str = "auto"
     depth: str = "head"
     """head, text, lora or full."""

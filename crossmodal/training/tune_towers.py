@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import duckdb
@@ -28,6 +28,7 @@ from crossmodal.training.finetune import record_items, taken, training_of
 from crossmodal.training.head import Epoch, one_thread
 from crossmodal.training.learn_towers import learn_towers
 from crossmodal.training.material import Ints, Material
+from crossmodal.training.mine import mined
 from crossmodal.training.recall import recall_of
 from crossmodal.training.spec import FinetuneSpec, Prepared, Tuned
 from crossmodal.training.sweep import SHARES, Swept
@@ -63,7 +64,13 @@ WHERE chunk_id NOT IN (SELECT chunk_id FROM {own}) ORDER BY chunk_id
 
 def checkpoint_of(collection: Collection, prepared: Prepared, spec: FinetuneSpec) -> Checkpoint:
     """Return where a training keeps its state: named by all that decides its weights."""
-    named = [spec.depth, prepared.parent.fingerprint, prepared.data_digest, spec.dev_share]
+    named = [
+        spec.depth,
+        prepared.parent.fingerprint,
+        prepared.data_digest,
+        spec.dev_share,
+        spec.mine,
+    ]
     key = json.dumps([*named, asdict(spec.tower)], sort_keys=True)
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
     return Checkpoint(Path(f"{collection.path}.training") / digest)
@@ -85,7 +92,8 @@ def tune_towers(
     if spec.depth == "full" and not spec.consent:
         raise ConsentNeeded(cost_of(tower, prepared, spec.tower))
     kept = checkpoint_of(collection, prepared, spec)
-    learned = learn_towers(tower, prepared.train, prepared.dev, spec.tower, kept, tick)
+    train = _mined(tower, prepared, spec.mine)
+    learned = learn_towers(tower, train, prepared.dev, spec.tower, kept, tick)
     with one_thread():
         base, far = tower.learned(learned.weights or tower.base)
         steps = _sweep(tower, base, far, prepared)
@@ -108,6 +116,16 @@ def tune_towers(
             proof_vectors=tower.encode_texts(proof_texts),
             sees_otherwise=tower.sees_otherwise,
         )
+
+
+def _mined(tower: TextTower, prepared: Prepared, num: int) -> Material:
+    """Return what is learned from, with hard negatives that the base finds."""
+    train = prepared.train
+    if not num:
+        return train
+    with one_thread():
+        seen = tower.encoded(train)
+    return replace(mined(seen, num, prepared.counts["train"]), texts=train.texts)
 
 
 def write_tuned(

@@ -46,6 +46,14 @@ class FinetuneParams(FlowParams):
         description="Further pairs that are to be found as well as before: half are learned along "
         "with, half are measured.",
     )
+    mine: int = Field(
+        default=0,
+        title="Hard negatives",
+        description="So many pictures a caption that the base's own search finds for it and that "
+        "were called otherwise are learned against.",
+        ge=0,
+        le=1000,
+    )
     name: Text = Field(
         default="",
         title="Name",
@@ -133,6 +141,7 @@ class FinetuneParams(FlowParams):
             pairs=self.pairs,
             model=self.model,
             keep=self.keep,
+            mine=self.mine,
             name=self.name,
             dev_share=self.dev_share,
             max_forgotten=self.max_forgotten,
