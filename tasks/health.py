@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from prefect.artifacts import create_markdown_artifact
 
+from crossmodal.ledger.read.picture_quality import PictureCheck
 from crossmodal.ledger.write.health import HealthRow, latest_health
 from crossmodal.ledger.write.model_versions import all_versions
-from crossmodal.pictures.checked import PictureCheck, check_pictures
+from crossmodal.pictures.checked import check_pictures
 from crossmodal.records import Lineup
 from crossmodal.runs.run import Run
 from crossmodal.vectors.health_check import check_lists

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import duckdb
 import numpy as np
 import pyarrow as pa
 
-from crossmodal.ledger.read.picture_quality import measured_pictures, num_pictures, places_of
-from crossmodal.pictures.quality import issues_of
+from crossmodal.ledger.read.picture_quality import (
+    Issue,
+    PictureCheck,
+    measured_pictures,
+    num_pictures,
+    places_of,
+)
+from crossmodal.pictures.quality import THRESHOLDS, issues_of
 
 _EXAMPLES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Issue:
-    """Hold how many pictures have one issue, and some that do."""
-
-    count: int
-    examples: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PictureCheck:
-    """Tell how pictures were taken."""
-
-    num_measured: int
-    num_not_measured: int
-    """Indexed before pictures were measured, or copied from such."""
-    issues: dict[str, Issue]
-    """By name, all that there are; empty where nothing was measured."""
-
-    def sentence(self) -> str:
-        """Return which issues there are in one line; empty for none."""
-        found = [f"{issue.count:,} {name}" for name, issue in self.issues.items() if issue.count]
-        return f"of {self.num_measured:,} pictures {', '.join(found)}" if found else ""
 
 
 def check_pictures(con: duckdb.DuckDBPyConnection, run_id: str = "") -> PictureCheck:
@@ -54,6 +34,10 @@ def _issues(con: duckdb.DuckDBPyConnection, rows: pa.Table) -> dict[str, Issue]:
     shown = {n: [hashes[int(at)].as_py() for at in w[:_EXAMPLES]] for n, w in which.items()}
     places = places_of(con, [key for keys in shown.values() for key in keys])
     return {
-        name: Issue(len(found), tuple(places[key] for key in shown[name] if key in places))
+        name: Issue(
+            which=THRESHOLDS[name],
+            count=len(found),
+            examples=tuple(places[key] for key in shown[name] if key in places),
+        )
         for name, found in which.items()
     }

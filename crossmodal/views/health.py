@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
+from crossmodal.ledger.read.picture_quality import PictureCheck
 from crossmodal.ledger.write.health import HealthRow
-from crossmodal.pictures.checked import PictureCheck
-from crossmodal.pictures.quality import THRESHOLDS
 from crossmodal.views.text_table import TextTable
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -38,7 +37,7 @@ def findings_table(rows: Sequence[HealthRow], labels: Mapping[int, str]) -> Text
 def pictures_table(found: PictureCheck) -> TextTable:
     """Return a line for each thing that may be wrong with a picture, and what was not measured."""
     lines = [
-        (name, f"{issue.count:,}", THRESHOLDS[name], ", ".join(issue.examples))
+        (name, f"{issue.count:,}", issue.which, ", ".join(issue.examples))
         for name, issue in found.issues.items()
     ]
     if found.num_not_measured:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import duckdb
 import pyarrow as pa
 
@@ -25,6 +27,32 @@ _PLACES = """
 SELECT content_hash, min(uri) FROM source
 WHERE content_hash IN (SELECT unnest($hashes::VARCHAR[])) GROUP BY content_hash
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """Hold how many pictures have one thing wrong with them, and some that do."""
+
+    which: str
+    """Those are counted, in words."""
+    count: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureCheck:
+    """Tell how pictures were taken."""
+
+    num_measured: int
+    num_not_measured: int
+    """Indexed before pictures were measured."""
+    issues: dict[str, Issue]
+    """By name, all that there are; empty where nothing was measured."""
+
+    def sentence(self) -> str:
+        """Return which issues there are in one line; empty for none."""
+        found = [f"{issue.count:,} {name}" for name, issue in self.issues.items() if issue.count]
+        return f"of {self.num_measured:,} pictures {', '.join(found)}" if found else ""
 
 
 def measured_pictures(con: duckdb.DuckDBPyConnection, run_id: str = "") -> pa.Table:
