@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from crossmodal.face.hits import Hits as Hits
     from crossmodal.face.opened import OpenCollection as OpenCollection
     from crossmodal.face.opened import open_collection as open
+    from crossmodal.face.opened_many import OpenCollections as OpenCollections
     from crossmodal.face.vectors import StoredVectors as StoredVectors
     from crossmodal.face.vectors import read_vectors as read_vectors
 
@@ -22,6 +23,7 @@ __all__ = [
     "Hit",
     "Hits",
     "OpenCollection",
+    "OpenCollections",
     "StoredVectors",
     "open",
     "read_vectors",
@@ -32,6 +34,7 @@ _HOMES = {
     "Hit": "crossmodal.face.hits:Hit",
     "Hits": "crossmodal.face.hits:Hits",
     "OpenCollection": "crossmodal.face.opened:OpenCollection",
+    "OpenCollections": "crossmodal.face.opened_many:OpenCollections",
     "StoredVectors": "crossmodal.face.vectors:StoredVectors",
     "open": "crossmodal.face.opened:open_collection",
     "read_vectors": "crossmodal.face.vectors:read_vectors",

@@ -331,6 +331,8 @@ class Hit:
     """What the reranker gave it, which compares within this answer only; None where none did."""
     alike: list[str] = field(default_factory=list)
     """Paths of worse hits that are nearly the same, and so have no place of their own."""
+    collection: str = ""
+    """Which collection holds it; empty where only one was asked."""
 
 
 @dataclass(frozen=True, slots=True)

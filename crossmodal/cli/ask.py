@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import os
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,10 +17,16 @@ from crossmodal.cli.printing import print_json, print_tables
 
 if TYPE_CHECKING:
     from crossmodal.search.answer import Answer
+    from crossmodal.search.federation.asking import ManyCollections
     from crossmodal.search.options import QueryOptions
+    from crossmodal.search.service import SearchService
 
 
-@form_command("flows.params.asking:SearchParams", without=("text", "image"))
+_PARTLY = 3
+"""Exit code of an answer that some of the collections are not in."""
+
+
+@form_command("flows.params.asking:SearchParams", without=("text", "image", "collection"))
 def search(
     given: dict[str, Any],
     texts: Annotated[list[str] | None, typer.Argument(help="What to look for.")] = None,
@@ -35,25 +43,44 @@ def search(
         typer.Option(help="A .txt, .csv or .jsonl file of queries; answers come as JSON lines."),
     ] = None,
     contact_sheet: Annotated[Path | None, typer.Option(help="Write a PNG of the hits.")] = None,
+    collection: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--collection",
+            "-c",
+            help="A DuckDB file, http://HOST:PORT of one that is served, or @FILE with a list of "
+            "them; repeatable: searched as one. Default: CROSSMODAL_COLLECTION, then "
+            f"{DEFAULT_COLLECTION}.",
+        ),
+    ] = None,
+    deadline_s: Annotated[
+        float,
+        typer.Option(min=0.1, max=3600, help="Of several collections, how long to wait for any."),
+    ] = 30.0,
     only_paths: Annotated[
         bool, typer.Option("--files", "-f", help="Print the paths of the hits and no more.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find what TEXTS or pictures mean."""
-    from crossmodal.search.service import answer, answer_sum
     from flows.params.asking import SearchParams
 
+    asked_of = collection or [os.environ.get("CROSSMODAL_COLLECTION") or DEFAULT_COLLECTION]
     # The form is of one query, the command of many: that one is there is seen to below.
-    options = checked(SearchParams, {"text": "any", **given}).query_options()
+    form = {"text": "any", "collection": asked_of[0], **given}
+    options = checked(SearchParams, form).query_options()
+    service = _service_of(asked_of, options, deadline_s)
     if queries:
-        _answer_file(queries, options)
+        _answer_file(queries, service, options)
         return
-    asked = [*(texts or []), *(image or [])]
     if plus or minus:
-        answers = [answer_sum(options, asked, plus or [], minus or [])]
+        asked = [*(texts or []), *(image or [])]
+        answers = [_answer_sum(service, options, asked, plus or [], minus or [])]
     else:
-        answers = answer(options, texts or [], image or [])
+        from crossmodal.search.service import queries_of
+
+        asked_for = queries_of(options, texts or [], image or [])
+        answers = list(service.ask_many(asked_for, options))
     if contact_sheet:
         from crossmodal.previews.contact_sheet import QueryRow
         from crossmodal.previews.contact_sheet import contact_sheet as write_sheet
@@ -61,34 +88,82 @@ def search(
         write_sheet([QueryRow(a.query, a.hits) for a in answers], contact_sheet)
     if as_json:
         print_json([a.to_dict() for a in answers])
-        return
-    if only_paths:
+    elif only_paths:
         typer.echo("\n".join(dict.fromkeys(hit.uri for a in answers for hit in a.hits)))
-        return
-    _show(answers, contact_sheet)
+    else:
+        _show(answers, contact_sheet)
+    _end_partly(answers)
+
+
+def _service_of(
+    collections: list[str], options: QueryOptions, deadline_s: float
+) -> SearchService | ManyCollections:
+    from crossmodal.search.federation.addresses import is_many
+
+    if is_many(collections):
+        from crossmodal.search.federation.asking import many_collections
+
+        return many_collections(collections, deadline_s)
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.search.service import SearchService
+
+    return SearchService(Collection(options.collection))
+
+
+def _answer_sum(
+    service: SearchService | ManyCollections,
+    options: QueryOptions,
+    texts: list[str],
+    plus: list[str],
+    minus: list[str],
+) -> Answer:
+    from crossmodal.errors import FilterError
+    from crossmodal.search.federation.asking import ManyCollections
+    from crossmodal.search.service import answer_sum
+
+    if isinstance(service, ManyCollections):
+        raise FilterError("--plus and --minus mix within one collection: search it by itself")
+    return answer_sum(options, texts, plus, minus)
 
 
 def _show(answers: list[Answer], contact_sheet: Path | None) -> None:
     print_tables([a.to_text_table() for a in answers])
-    for notice in dict.fromkeys(notice for a in answers for notice in a.notices):
+    notices = [notice for a in answers for notice in a.notices]
+    notices += [absence.sentence for a in answers for absence in a.unanswered]
+    for notice in dict.fromkeys(notices):
         typer.echo(f"note: {notice}", err=True)
     if contact_sheet:
         typer.echo(f"contact sheet: {contact_sheet}")
 
 
-def _answer_file(file: Path, options: QueryOptions) -> None:
+def _end_partly(answers: list[Answer]) -> None:
+    """End with an exit code of its own where some collections are not in the answers."""
+    if not any(answer.unanswered for answer in answers):
+        return
+    from crossmodal.search.federation.asking import is_working
+
+    if is_working():  # a thread that waits for the network or a lock cannot be ended, only left
+        sys.stdout.flush()
+        os._exit(_PARTLY)
+    raise typer.Exit(_PARTLY)
+
+
+def _answer_file(
+    file: Path, service: SearchService | ManyCollections, options: QueryOptions
+) -> None:
     """Print a JSON line for each query of a file, with what else stands in its row."""
     import json
 
-    from crossmodal.ledger.collection import Collection
     from crossmodal.search.query_file import read_queries
-    from crossmodal.search.service import SearchService
 
     asked = read_queries(file)
-    service = SearchService(Collection(options.collection))
-    answers = service.ask_many([each.query for each in asked], options)
-    for each, answer in zip(asked, answers, strict=True):
+    answers = []
+    for each, answer in zip(
+        asked, service.ask_many([each.query for each in asked], options), strict=True
+    ):
         typer.echo(json.dumps(each.extras | answer.to_dict(), default=str, ensure_ascii=False))
+        answers.append(replace(answer, hits=[]))
+    _end_partly(answers)
 
 
 @form_command("flows.params.asking:AskParams")

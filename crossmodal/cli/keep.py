@@ -21,10 +21,9 @@ def verify(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOptio
 
     found = verify_all(Collection(collection))
     if not found.problems:
-        cache = verify_cache(Collection(collection))
-        words = verify_word_index(Collection(collection))
+        cache = verify_cache(Collection(collection)) + verify_word_index(Collection(collection))
         read = f"{cache.num_bytes:,} bytes in {cache.num_files} files of its search cache"
-        found = replace(found, cache=read, problems=[*cache.problems, *words])
+        found = replace(found, cache=read, problems=cache.problems)
     if as_json:
         print_json(found)
     else:

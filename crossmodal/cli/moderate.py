@@ -98,6 +98,13 @@ def take(
 def decide(
     finding: FindingArgument,
     decision: Annotated[str, typer.Argument(help="violates or allowed.")],
+    hide: Annotated[
+        bool | None,
+        typer.Option(
+            "--hide/--no-hide",
+            help="Whether searches leave out what violates; default: as the policy says.",
+        ),
+    ] = None,
     reason: ReasonOption = "",
     note: NoteOption = "",
     actor: ActorOption = None,
@@ -108,7 +115,9 @@ def decide(
     from crossmodal.ledger.write import reviews
 
     act = _act(actor, reason, note)
-    _show(_written(collection, lambda con: reviews.decide(con, finding, decision, act)), as_json)
+    _show(
+        _written(collection, lambda con: reviews.decide(con, finding, decision, act, hide)), as_json
+    )
 
 
 @review.command()

@@ -66,6 +66,8 @@ class Hit:
     """Where in the text the sentences nearest to the question lie, [start, stop) characters."""
     meta: dict[str, Any] = field(default_factory=dict)
     """Position in the source (page, start_s, rows, ...) and facts (width, format, ...)."""
+    collection: str = ""
+    """Which collection holds it; empty where only one was asked."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -86,6 +88,8 @@ class Hits(Sequence[Hit]):
     """What a person should know of how the hits were found."""
     has_more: bool = False
     """Whether a larger k would find more."""
+    unanswered: tuple[str, ...] = ()
+    """Of several collections those that are not in the answer, each with why."""
 
     def __len__(self) -> int:
         return len(self.found)
@@ -110,21 +114,24 @@ class Hits(Sequence[Hit]):
 
     def to_text_table(self) -> TextTable:
         """Return a table as text: rank, score, strength, path, place, words."""
+        is_many = any(hit.collection for hit in self.found)
         rows = [
             (
                 str(hit.rank),
                 f"{hit.score:.3f}",
                 hit.strength,
+                *([hit.collection] if is_many else []),
                 hit.path,
                 hit.place,
                 snippet(hit.snippet or hit.text, _SNIPPET_CHARS),
             )
             for hit in self.found
         ]
-        title = "\n".join([printable(self.query), *filter(None, [self.verdict, *self.notices])])
-        return TextTable(
-            title, ("", "score", "strength", "path", "place", "text"), rows, num_words=6
-        )
+        told = [self.verdict, *self.notices, *self.unanswered]
+        title = "\n".join([printable(self.query), *filter(None, told)])
+        named = ("collection",) if is_many else ()
+        header = ("", "score", "strength", *named, "path", "place", "text")
+        return TextTable(title, header, rows, num_words=len(header))
 
     def to_arrow(self) -> pa.Table:
         """Return a pyarrow Table, a column a field of ``Hit``; ``meta`` is a JSON object."""
@@ -164,6 +171,7 @@ def hits_of(answer: Answer) -> Hits:
         reranked_by=answer.reranked_by,
         notices=tuple(answer.notices),
         has_more=answer.has_more,
+        unanswered=tuple(absence.sentence for absence in answer.unanswered),
     )
 
 

@@ -41,7 +41,7 @@ def html_of(hits: Hits) -> str:
         pictures = list(readers.map(picture_of, shown))
     rows = [_row(hit, picture) for hit, picture in zip(shown, pictures, strict=True)]
     head = "".join(f"<th>{name}</th>" for name in _HEADER)
-    said = [hits.verdict, *hits.notices]
+    said = [hits.verdict, *hits.notices, *hits.unanswered]
     if len(hits) > len(shown):
         said.append(f"and {len(hits) - len(shown):,} more hits")
     notes = "".join(f"<p><em>{_text(line)}</em></p>" for line in said if line)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from PIL.Image import Image
 
+    from crossmodal.face.opened_many import OpenCollections
     from crossmodal.ledger.collection import Collection
     from crossmodal.ledger.read.status import Status
     from crossmodal.ledger.write.undo import Undone
@@ -35,16 +36,38 @@ T = TypeVar("T")
 MAX_HITS = 1000
 
 
+@overload
 def open_collection(
     path: Paths, *, model: str | None = None, device: str = "auto"
-) -> OpenCollection:
+) -> OpenCollection: ...
+@overload
+def open_collection(
+    path: list[Paths] | tuple[Paths, ...],
+    *,
+    model: str | None = None,
+    device: str = "auto",
+    deadline_s: float = 30.0,
+) -> OpenCollections: ...
+def open_collection(
+    path: Paths | Sequence[Paths],
+    *,
+    model: str | None = None,
+    device: str = "auto",
+    deadline_s: float = 30.0,
+) -> OpenCollection | OpenCollections:
     """Return the collection at a path; it need not be there yet, ``index`` makes it.
 
     Args:
-        path: the DuckDB file.
+        path: the DuckDB file; a list of files and of addresses such as ``http://host:8400``, where
+            ``crossmodal ui`` serves one, is searched as one.
         model: name, number or label of the model version to search with; None for the live one.
         device: where models run: auto, cuda, mps or cpu.
+        deadline_s: of a list, how long to wait for any of them.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        from crossmodal.face.opened_many import open_collections
+
+        return open_collections(path, model, device, deadline_s)
     return OpenCollection(os.path.abspath(os.path.expanduser(os.fspath(path))), model, device)
 
 
@@ -118,11 +141,11 @@ class OpenCollection:
         """
         options = replace(self._options(k, where, modalities), rerank=rerank)
         if text is None or isinstance(text, str):
-            query = _query(text, image)
-            return hits_of(_explained(lambda: self._service().ask(query, options)))
+            query = query_of(text, image)
+            return hits_of(explained(lambda: self._service().ask(query, options)))
         if image is not None:
             raise FilterError("search either for texts or for a picture, not for both")
-        queries = [_query(each, None) for each in text]
+        queries = [query_of(each, None) for each in text]
         return [hits_of(answer) for answer in self._service().ask_many(queries, options)]
 
     def ask(
@@ -167,7 +190,7 @@ class OpenCollection:
         if isinstance(chunk_id, int):
             return hits_of(service.ask(Query(chunk_id=chunk_id), options))
         path = self._source(os.fspath(chunk_id))
-        return hits_of(_explained(lambda: service.ask_parts([Part(path)], options)))
+        return hits_of(explained(lambda: service.ask_parts([Part(path)], options)))
 
     def index(self, paths: Paths | Iterable[Paths], **options: Any) -> dict[str, Any]:
         """Bring the collection in step with paths by the flow of ``crossmodal index``.
@@ -248,18 +271,7 @@ class OpenCollection:
         return SearchService(self._collection())
 
     def _options(self, k: int, where: Words, modalities: Words) -> QueryOptions:
-        from crossmodal.search.options import QueryOptions
-
-        if not 1 <= k <= MAX_HITS:
-            raise ParametersError(f"k is {k}: ask for 1 to {MAX_HITS} hits")
-        return QueryOptions(
-            collection=self.path,
-            model=self.model,
-            device=self.device,
-            k=k,
-            where=_listed(where),
-            modalities=tuple(_listed(modalities)),
-        )
+        return query_options(self.path, self.model, self.device, (k, where, modalities))
 
     def _source(self, given: str) -> str:
         """Return a source as the search looks it up, whole; what is no source is never a text.
@@ -283,7 +295,35 @@ class OpenCollection:
         return path
 
 
-def _query(text: str | None, image: Paths | bytes | Image | None) -> Query:
+def query_options(
+    path: str, model: str | None, device: str, asked: tuple[int, Words, Words]
+) -> QueryOptions:
+    """Return what a caller asked for: ``k``, conditions and modalities.
+
+    Raises:
+        ParametersError: k is out of bounds.
+    """
+    from crossmodal.search.options import QueryOptions
+
+    k, where, modalities = asked
+    if not 1 <= k <= MAX_HITS:
+        raise ParametersError(f"k is {k}: ask for 1 to {MAX_HITS} hits")
+    return QueryOptions(
+        collection=path,
+        model=model,
+        device=device,
+        k=k,
+        where=_listed(where),
+        modalities=tuple(_listed(modalities)),
+    )
+
+
+def query_of(text: str | None, image: Paths | bytes | Image | None) -> Query:
+    """Return what asks.
+
+    Raises:
+        FilterError: not exactly one of them is given.
+    """
     from crossmodal.search.service import Query
 
     if text is not None and image is not None:
@@ -328,8 +368,12 @@ def _listed(words: Words) -> list[str]:
     return [words] if isinstance(words, str) else list(words)
 
 
-def _explained(ask: Callable[[], T]) -> T:
-    """Return what ``ask`` does; a picture that is refused is the caller's mistake here."""
+def explained(ask: Callable[[], T]) -> T:
+    """Return what ``ask`` does.
+
+    Raises:
+        PathError: a picture is refused, which is the caller's mistake here.
+    """
     try:
         return ask()
     except Refused as refused:

@@ -96,7 +96,7 @@ def export(con: duckdb.DuckDBPyConnection, path: Path) -> int:
 
 
 def _visibility(finding: Finding) -> dict[str, Any]:
-    if finding.action == "hide":
+    if finding.is_hidden:
         return {"decision_visibility": ["DECISION_VISIBILITY_CONTENT_DISABLED"]}
     other = "marked as violating the policy; nothing was removed"
     return {

@@ -15,8 +15,24 @@ if TYPE_CHECKING:
     from crossmodal.ledger.read.surroundings import Surroundings
     from crossmodal.records import Hit
 
-_HEADER = ("", "score", "rerank", "strength", "path", "words", "size")
-_OPTIONAL = ("rerank", "strength", "words")
+_HEADER = ("", "score", "rerank", "strength", "collection", "path", "words", "size")
+_OPTIONAL = ("rerank", "strength", "collection", "words")
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Name a collection that was asked and is not in an answer."""
+
+    collection: str
+    reason: str
+    """missing, empty, damaged, another_schema, no_model, no_token, busy, slow, unreachable, ..."""
+    detail: str
+    """What to say to a person."""
+
+    @property
+    def sentence(self) -> str:
+        """Return it as a note below an answer."""
+        return f"{self.collection} is not in this answer ({self.reason}): {self.detail}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +56,8 @@ class Answer:
     """Label of the reranker that ordered the first hits; empty where none did."""
     notices: list[str] = field(default_factory=list)
     """What a person should know of how the hits were found."""
+    unanswered: list[Absence] = field(default_factory=list)
+    """Collections that were asked along and are not in the answer, which may miss better hits."""
 
     @property
     def verdict(self) -> str:
@@ -59,6 +77,7 @@ class Answer:
                 f"{hit.score:.3f}",
                 "" if hit.rerank_score is None else f"{hit.rerank_score:.2f}",
                 hit.strength,
+                hit.collection,
                 self._place(hit),
                 self._words(hit),
                 human_bytes(hit.size_bytes),

@@ -330,13 +330,22 @@ def answer(options: QueryOptions, texts: Sequence[str], images: Sequence[str]) -
         CollectionMissing, CollectionEmpty, ModelMismatch: before any model is loaded.
         PathError: a picture cannot be used.
     """
+    service = SearchService(Collection(options.collection))
+    return list(service.ask_many(queries_of(options, texts, images), options))
+
+
+def queries_of(options: QueryOptions, texts: Sequence[str], images: Sequence[str]) -> list[Query]:
+    """Return a query for each text, then one for each picture.
+
+    Raises:
+        FilterError: there is none, or a condition cannot be understood.
+    """
     queries = [Query(text=text) for text in texts if text.strip()]
     queries += [Query(picture=uri) for uri in images]
     if not queries:
         raise FilterError("nothing to search for: give a text, or a picture with --image")
     parse_where(options.where)
-    service = SearchService(Collection(options.collection))
-    return list(service.ask_many(queries, options))
+    return queries
 
 
 def answer_sum(
@@ -351,7 +360,7 @@ def answer_sum(
     return SearchService(Collection(options.collection)).ask_parts(parts, options)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=64)
 def codes_beside(collection: Path) -> CodesFolder:
     """Return the codes of a collection, kept open across the searches of this process."""
     return CodesFolder(collection)

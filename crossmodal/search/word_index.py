@@ -37,6 +37,7 @@ from crossmodal.vectors.ann.files import (
     sweep,
     write_arrays,
 )
+from crossmodal.vectors.ann.verify import CacheVerified
 
 MIN_CHUNKS = 100_000
 """Fewer are read from the ledger: at 3,000 it takes as long, at 200,000 twice (docs/quality.md)."""
@@ -183,17 +184,17 @@ def keep_word_index(collection: Collection, min_chunks: int = MIN_CHUNKS) -> int
         return 0
 
 
-def verify_word_index(collection: Collection) -> list[str]:
-    """Return what is wrong with the index that is valid; empty where there is none."""
+def verify_word_index(collection: Collection) -> CacheVerified:
+    """Read the index that is valid to its last byte; nothing where there is none."""
     with collection.read() as con:
         valid = first_row(con, _VALID)
     if valid is None:
-        return []
+        return CacheVerified()
     try:
         _open(folder_of(collection.path), valid[0], thorough=True)
     except CodesDamaged as error:
-        return [f"the index of words: {error}; the next run makes it anew"]
-    return []
+        return CacheVerified(problems=[f"the index of words: {error}; the next run makes it anew"])
+    return CacheVerified(1, _array_file(valid[0]).num_bytes)
 
 
 def _is_wanted(con: duckdb.DuckDBPyConnection, folder: Path, min_chunks: int) -> bool:

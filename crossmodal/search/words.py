@@ -19,6 +19,7 @@ import numpy.typing as npt
 from crossmodal.errors import FilterError
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.filters import Where
+from crossmodal.ledger.sql import among
 from crossmodal.ledger.words.bm25 import Ids, Matches, Scores, holding, match
 from crossmodal.ledger.words.postings import num_uncounted
 from crossmodal.ledger.write.model_versions import table_of
@@ -44,7 +45,7 @@ _QUOTES = re.compile(r"[\"\u201c\u201d\u201e]")
 
 _COSINES = """
 SELECT chunk_id, array_inner_product(v, $query::FLOAT[{dim}]) AS score FROM {vectors}
-WHERE chunk_id IN (SELECT unnest($ids::BIGINT[])) ORDER BY score DESC, chunk_id
+WHERE {among} ORDER BY score DESC, chunk_id
 """
 
 
@@ -108,8 +109,9 @@ def cosines_of(
     con: duckdb.DuckDBPyConnection, held: VectorList, query: np.ndarray, chunk_ids: Ids
 ) -> tuple[Ids, np.ndarray]:
     """Return which of these chunks a list has, nearest first, and (n,) float32 their cosines."""
-    sql = _COSINES.format(dim=int(held.version.dim), vectors=table_of(held))
-    bound = {"query": np.ascontiguousarray(query, np.float32), "ids": chunk_ids}
+    condition, bound = among(chunk_ids)
+    sql = _COSINES.format(dim=int(held.version.dim), vectors=table_of(held), among=condition)
+    bound["query"] = np.ascontiguousarray(query, np.float32)
     rows = con.execute(sql, bound).fetchnumpy()
     return np.asarray(rows["chunk_id"], np.int64), np.asarray(rows["score"], np.float32)
 

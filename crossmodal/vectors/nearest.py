@@ -13,6 +13,7 @@ import duckdb
 import numpy as np
 
 from crossmodal.ledger.read.filters import Where
+from crossmodal.ledger.sql import among
 from crossmodal.ledger.write.model_versions import table_of
 from crossmodal.records import VectorList
 from crossmodal.vectors.ann.cache import Ready
@@ -121,12 +122,12 @@ def _there(
     con: duckdb.DuckDBPyConnection, vectors: VectorList, chunk_ids: np.ndarray, covered_seq: int
 ) -> np.ndarray:
     """Return (n,) bool: whether each chunk's covered vector is still stored."""
+    condition, bound = among(chunk_ids)
     rows = con.execute(
-        f"SELECT chunk_id FROM {table_of(vectors)} "
-        "WHERE seq <= $covered AND chunk_id IN (SELECT unnest($ids::BIGINT[]))",
-        {"covered": covered_seq, "ids": chunk_ids},
+        f"SELECT chunk_id, seq FROM {table_of(vectors)} WHERE {condition}", bound
     ).fetchnumpy()
-    return np.isin(chunk_ids, np.asarray(rows["chunk_id"], np.int64))
+    covered = np.asarray(rows["chunk_id"], np.int64)[np.asarray(rows["seq"]) <= covered_seq]
+    return np.isin(chunk_ids, covered)
 
 
 def _top(

@@ -16,7 +16,7 @@ import numpy as np
 from crossmodal.errors import ModelMismatch
 from crossmodal.ledger.read.filters import Where
 from crossmodal.ledger.read.hits import CHUNK_COLUMNS, cosine, hit_of, modified_at
-from crossmodal.ledger.sql import first_row
+from crossmodal.ledger.sql import among, first_row
 from crossmodal.ledger.write.model_versions import all_versions
 from crossmodal.records import Hit, VectorList
 from crossmodal.vectors.ann.cache import CodesFolder, NotReady, Ready
@@ -29,11 +29,8 @@ _SLACK = 100
 # every vector that passes a filter is quicker.
 _SELECTIVE = 0.05
 
-# Two statements with bound lists, since a list that a subquery yields is not looked up by index.
-_CHUNKS = f"""
-SELECT {CHUNK_COLUMNS}, content_hash
-FROM chunk WHERE chunk_id IN (SELECT unnest($ids::BIGINT[]))
-"""
+# Two statements, since ids that a subquery yields are not looked up by index.
+_CHUNKS = f"SELECT {CHUNK_COLUMNS}, content_hash FROM chunk WHERE "
 
 _SOURCES = """
 SELECT content_hash, count(*) AS num_copies,
@@ -213,7 +210,8 @@ def hits_of(
     where = where or Where()
     if where.without:
         chunk_ids = chunk_ids[~np.isin(chunk_ids, where.without)]
-    chunks = {row[0]: row for row in con.execute(_CHUNKS, {"ids": chunk_ids}).fetchall()}
+    condition, bound = among(chunk_ids)
+    chunks = {row[0]: row for row in con.execute(_CHUNKS + condition, bound).fetchall()}
     hashes = sorted({row[-1] for row in chunks.values()})
     sql = _SOURCES.format(condition=where.shown)
     held = con.execute(sql, {"hashes": hashes, **where.bound(sql)}).fetchall()

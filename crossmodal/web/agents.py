@@ -23,7 +23,7 @@ from crossmodal.modalities import Modality
 from crossmodal.search.answer import Answer
 from crossmodal.search.words import Mode
 from crossmodal.web import settings as bounds
-from crossmodal.web.api.ask import MAX_SOURCES, Cited, shaped
+from crossmodal.web.api.ask import MAX_SOURCES, Cited, answered
 from crossmodal.web.api.chunks import details, existing_chunk
 from crossmodal.web.api.errors import ApiError, explain
 from crossmodal.web.api.parameters import Condition
@@ -111,9 +111,7 @@ def _tools(state: ServedCollection) -> tuple[Callable[..., object], ...]:
         Every quote stands word for word in its source: cite uri and place with it.
         """
         asked = Ask(k=sources, offset=0, where=where, modalities=tuple(modalities))
-        started = time.perf_counter()
-        found = state.searcher.cited(question, asked)
-        return shaped(found, (time.perf_counter() - started) * 1000)
+        return answered(state, question, asked)
 
     def similar(
         chunk_id: ChunkId,

@@ -69,6 +69,7 @@ def make_app(settings: UiSettings) -> ASGIApp:
     app.state.crossmodal = state
     app.include_router(search.router)
     app.include_router(ask.router)
+    app.include_router(ask.page)
     app.include_router(chunks.router)
     app.include_router(judgements.router)
     app.include_router(recommend.router)

@@ -118,7 +118,7 @@ class Searcher:
             return self._service.ask(Query(chunk_id=chunk_id), self._options(ask))
         except NoSuchChunk as error:
             with self._service.collection.read() as con:
-                known_chunk(con, chunk_id)
+                known_chunk(con, chunk_id, hidden=True)
             detail = f"chunk {chunk_id} has no vector under this model"
             raise ApiError(404, "no_vector", detail) from error
 

@@ -50,7 +50,8 @@ class SearchParams(FlowParams):
         title="Filters",
         description="Conditions that all must hold, such as path=*.jpg, type=image/png, "
         "date>=2024-01-31, size>100kB, page=3, language=de, duration>1:30, width>=1000, "
-        "taken>=2023-07, or a column of a table or of your own CSV: year>=2010, label=red.",
+        "taken>=2023-07, hidden=any for what moderation hides too, or a column of a table or of "
+        "your own CSV: year>=2010, label=red.",
     )
 
     modalities: Annotated[list[Modality], OnCommandLine(("--modality",))] = Field(

@@ -14,6 +14,7 @@ NAMES = {
     "Hit",
     "Hits",
     "OpenCollection",
+    "OpenCollections",
     "StoredVectors",
     "open",
     "read_vectors",
@@ -23,11 +24,11 @@ OPEN_COLLECTION |= {"ask", "status", "undo"}
 HIT = {
     *("rank", "path", "score", "merit", "strength", "place", "text", "section", "chunk_id"),
     *("kind", "modality", "media_type", "size_bytes", "modified", "num_copies", "meta"),
-    *("rerank_score", "alike", "snippet", "spans"),
+    *("rerank_score", "alike", "snippet", "spans", "collection"),
 }
 HITS = {
     *("query", "found", "model", "stands_out", "verdict", "notices", "has_more"),
-    "reranked_by",
+    *("reranked_by", "unanswered"),
     *("count", "index", "to_arrow", "to_daft", "to_text_table", "to_pandas"),
 }
 VECTORS = {"table", "modality", "model", "dim", "to_arrow", "to_daft", "to_numpy", "to_pandas"}

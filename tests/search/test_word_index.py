@@ -128,21 +128,24 @@ def test_a_damaged_index_is_passed_over_told_of_and_made_anew(indexed: Collectio
     raw = bytearray(path.read_bytes())
     raw[-1] ^= 1  # within the frequencies, which are checked term by term
     path.write_bytes(raw)
-    assert "checksum" in verify_word_index(indexed)[0]
+    assert "checksum" in verify_word_index(indexed).problems[0]
     assert same(indexed)
     index = WordIndex(indexed.path)
     with indexed.read() as con:
         every = build.column(con, "SELECT DISTINCT term FROM posting")
         index(con, every)
     assert keep_word_index(indexed, min_chunks=1) == NUM_TEXTS
-    assert verify_word_index(indexed) == []
     assert only_file(indexed) != path
+    found = verify_word_index(indexed)
+    assert not found.problems
+    assert found.num_files == 1
+    assert 0 < found.num_bytes <= only_file(indexed).stat().st_size
 
 
 def test_a_lost_file_is_passed_over(indexed: Collection) -> None:
     only_file(indexed).unlink()
     assert same(indexed)
-    assert verify_word_index(indexed)
+    assert verify_word_index(indexed).problems
 
 
 def test_a_process_killed_before_it_publishes_leaves_what_was_valid(indexed: Collection) -> None:

@@ -15,11 +15,14 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.words.bm25 import Matches, match
 from crossmodal.ledger.words.postings import count_words, num_uncounted
 from crossmodal.ledger.words.tokens import language_of, name_terms, terms_of
-from crossmodal.ledger.write import model_versions, shard_writer
-from crossmodal.records import Lineup, ModelVersion
+from crossmodal.ledger.write import calibrations, model_versions, shard_writer
+from crossmodal.ledger.write.calibrations import StoredTable
+from crossmodal.records import Lineup, ModelVersion, VectorList
+from crossmodal.search.merge import ListHits, WordedList, with_words
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import Query, SearchService
-from crossmodal.search.words import phrases_of, unquoted
+from crossmodal.search.words import Words, phrases_of, unquoted
+from crossmodal.vectors.search import hits_of
 from tests.ledger import build
 
 TEXTS = {
@@ -224,6 +227,41 @@ def test_terms_keep_part_numbers_whole_and_stem_the_rest() -> None:
     assert "harbour" in name_terms("s3://bucket/a/HarbourMap_2024.pdf")
     assert language_of(TEXTS["/de/häfen.txt"]) == "german"
     assert language_of("red car") == "english"
+
+
+def in_hybrid(filled: Collection, modality: str, text: str) -> tuple[ListHits, ListHits]:
+    """Return the chunks as the list of a modality, all equally near, without words and with."""
+    with filled.write() as con:
+        held = VectorList(model_versions.all_versions(con)[0], modality)
+        table = StoredTable(
+            num_vectors=5,
+            tail_start=0.0,
+            tail_mean=0.1,
+            tail_rate=1.0,
+            mean_hub=0.0,
+            knots=np.linspace(-1, 1, 9, dtype=np.float32).tobytes(),
+        )
+        calibrations.put_table(con, held, table)
+    with filled.read() as con:
+        ids = np.array(build.column(con, "SELECT chunk_id FROM chunk ORDER BY chunk_id"))
+        hits = list(hits_of(con, ids).values())
+        plain = ListHits(hits, np.full(len(hits), 0.3, np.float32), np.full(len(hits), 0.3))
+        worded = WordedList(held, np.ones(4, np.float32), lambda cosines, hubs: cosines, 100, None)
+        return plain, with_words(con, plain, worded, Words(match(con, text)))
+
+
+def test_of_texts_equally_near_the_one_that_shares_words_is_first(filled: Collection) -> None:
+    plain, counted = in_hybrid(filled, "text", "moored boats")
+    assert plain.merits is not None
+    assert counted.merits is not None
+    best = counted.hits[int(np.argmax(counted.merits))]
+    assert best.uri == "/parts/boats.txt"
+    assert counted.merits.max() > plain.merits.max() > counted.merits.min()
+
+
+def test_words_leave_the_merit_of_pictures_as_it_is(filled: Collection) -> None:
+    plain, counted = in_hybrid(filled, "image", "moored boats")
+    assert counted is plain
 
 
 def test_a_quote_within_a_word_begins_no_phrase() -> None:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from crossmodal.sources.planning.media_type import HEAD_BYTES, sniff
+from tests.chunking.document_makers import epub, zipped
 
 
 def encoded(image_format: str) -> bytes:
@@ -88,6 +89,13 @@ def test_zip_of_an_office_is_told_apart_by_its_name() -> None:
         archive.writestr("[Content_Types].xml", "<Types/>")
     assert sniff(buffer.getvalue(), "slides.pptx").endswith("presentationml.presentation")
     assert sniff(buffer.getvalue(), "sheet.xlsx").endswith("spreadsheetml.sheet")
+
+
+def test_a_book_whose_first_member_is_compressed_is_known_by_its_name() -> None:
+    book = epub("<p>One page, which says so: page, page, page.</p>")
+    assert sniff(book, "a.epub") == "application/epub+zip"
+    office = zipped({"[Content_Types].xml": "<Types/>", "word/document.xml": "<document/>"})
+    assert sniff(office, "a.epub") != "application/epub+zip"
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 5, 15])

@@ -123,3 +123,15 @@ def test_hub_terms_are_given_in_the_order_of_the_chunks(world: World) -> None:
         found = calibrations.hubs_of(con, world.vectors, np.array([9, 3, 9999, 300]))
     assert found[[0, 1, 3]] == pytest.approx(wanted[[8, 2, 299]], abs=1e-6)
     assert np.isnan(found[2])
+
+
+def test_many_hub_terms_at_once_are_those_of_few(world: World) -> None:
+    put_probes(world)
+    calibrate(world.collection, world.vectors)
+    world.run(f"UPDATE {table_of(world.vectors)} SET hub = NULL WHERE chunk_id = 5")
+    ids = np.arange(1, 301)
+    with world.collection.read() as con:
+        at_once = calibrations.hubs_of(con, world.vectors, ids)
+        few = [calibrations.hubs_of(con, world.vectors, part) for part in np.split(ids, 30)]
+    assert np.array_equal(at_once, np.concatenate(few), equal_nan=True)
+    assert np.flatnonzero(np.isnan(at_once)).tolist() == [4]

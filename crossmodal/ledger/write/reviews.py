@@ -112,8 +112,16 @@ def take_next(
     return find_finding(con, row[0])
 
 
-def decide(con: duckdb.DuckDBPyConnection, finding_id: int, decision: str, act: Act) -> Finding:
-    """Decide an open finding; it is hidden then if its policy hides and the decision is violates.
+def decide(
+    con: duckdb.DuckDBPyConnection,
+    finding_id: int,
+    decision: str,
+    act: Act,
+    hide: bool | None = None,
+) -> Finding:
+    """Decide an open finding; one that violates its policy may be hidden from searches.
+
+    ``hide`` says whether; None: as the policy says.
 
     Raises:
         ReviewError: it is decided already, or held by somebody else, or the decision is none.
@@ -123,8 +131,9 @@ def decide(con: duckdb.DuckDBPyConnection, finding_id: int, decision: str, act: 
     found = _held_by(con, finding_id, act)
     if found.state != "open":
         raise ReviewError(_not_open(found))
-    _set(con, finding_id, state=decision, is_hidden=decision == "violates" and found.hides)
-    return _noted(con, found, "decide", act, decision=decision)
+    hides = decision == "violates" and (found.hides if hide is None else hide)
+    _set(con, finding_id, state=decision, is_hidden=hides)
+    return _noted(con, found, "decide", act, decision=decision, hidden=hides)
 
 
 def skip(con: duckdb.DuckDBPyConnection, finding_id: int, act: Act) -> Finding:

@@ -65,6 +65,10 @@ _TEXT_FORMATS = {
     "XBM": re.compile(rb"#define[ \t]+\S{1,200}_width[ \t]+[0-9]+\s+#define"),
 }
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+# Zips that are known by their first member; where a program compressed that, only the name says
+# what they are. Office's own archives name their parts in the clear.
+_NAMED_ZIPS = {"application/epub+zip", "application/vnd.oasis.opendocument.text"}
+_ZIP, _OFFICE_PART = b"PK\x03\x04", b"[Content_Types].xml"
 # Below this, puremagic has matched a byte or two and guesses.
 _MIN_CONFIDENCE = 0.3
 
@@ -130,7 +134,8 @@ def _magic_type(head: bytes, by_name: str | None) -> str | None:
     except (puremagic.PureError, ValueError):
         return None
     likely = [m.mime_type for m in matches if m.mime_type and m.confidence >= _MIN_CONFIDENCE]
-    if by_name in likely:
+    is_named_zip = by_name in _NAMED_ZIPS and head.startswith(_ZIP) and _OFFICE_PART not in head
+    if by_name in likely or is_named_zip:
         return by_name
     return likely[0] if likely else None
 

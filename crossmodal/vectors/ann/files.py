@@ -62,6 +62,11 @@ class ArrayFile:
     name: str
     arrays: Mapping[str, Array]
 
+    @property
+    def num_bytes(self) -> int:
+        """Return the length of all its arrays."""
+        return sum(array.num_bytes for array in self.arrays.values())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentFiles:

@@ -6,13 +6,13 @@ not there a fault, since searches then compare every vector and the next run mak
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write.ann_generations import valid_codes
 from crossmodal.ledger.write.model_versions import all_versions, table_of, vector_lists
-from crossmodal.vectors.ann.files import ArrayFile, CodesDamaged, map_arrays, read_manifest
+from crossmodal.vectors.ann.files import CodesDamaged, map_arrays, read_manifest
 from crossmodal.vectors.ann.generation import folder_of
 
 
@@ -20,9 +20,17 @@ from crossmodal.vectors.ann.generation import folder_of
 class CacheVerified:
     """Say how much of a search cache was read and what is wrong with it."""
 
-    num_files: int
-    num_bytes: int
-    problems: list[str]
+    num_files: int = 0
+    num_bytes: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def __add__(self, other: CacheVerified) -> CacheVerified:
+        """Return both as one."""
+        return CacheVerified(
+            self.num_files + other.num_files,
+            self.num_bytes + other.num_bytes,
+            [*self.problems, *other.problems],
+        )
 
 
 def verify_cache(collection: Collection) -> CacheVerified:
@@ -37,7 +45,7 @@ def verify_cache(collection: Collection) -> CacheVerified:
             files = [f for s in manifest.segments for f in (s.codes, s.ids)]
             for file in (manifest.basis, *files):
                 map_arrays(folder, file)
-                sizes.append(_num_bytes(file))
+                sizes.append(file.num_bytes)
         except CodesDamaged as error:
             problems.append(
                 f"the search cache of {table} is damaged ({error}): searches compare every vector "
@@ -55,7 +63,3 @@ def _generations(collection: Collection) -> list[tuple[str, Path, str]]:
         for found, codes in valid
         if codes is not None
     ]
-
-
-def _num_bytes(file: ArrayFile) -> int:
-    return sum(array.num_bytes for array in file.arrays.values())

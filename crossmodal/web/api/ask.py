@@ -5,20 +5,25 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
 
+from crossmodal.ledger.read.chunks import SourceRow, played_by
 from crossmodal.modalities import Modality
 from crossmodal.search.cited import CitedAnswer, CitedSource
 from crossmodal.web import settings as bounds
 from crossmodal.web.api.dependencies import StateOf, problems
+from crossmodal.web.api.pages import static_file
 from crossmodal.web.api.parameters import Condition, Text
 from crossmodal.web.api.schemas import FoundHit, Strength
 from crossmodal.web.api.shape import API, found_hit
 from crossmodal.web.search_pages import Ask
+from crossmodal.web.served import ServedCollection
 
 MAX_SOURCES = 20
 
+page = APIRouter()
 router = APIRouter(prefix=API, tags=["search"])
 
 
@@ -53,6 +58,12 @@ class Cited(_Described):
     sources: list[Source]
 
 
+@page.get("/ask", include_in_schema=False)
+async def ask_page(request: Request) -> Response:
+    """Return the page of questions."""
+    return static_file(request, "ask.html")
+
+
 def _asked(
     k: Annotated[int, Query(title="Sources", description="At most.", ge=1, le=MAX_SOURCES)] = 5,
     where: Annotated[
@@ -77,29 +88,36 @@ def _asked(
 @router.get("/ask", summary="Answer a question", responses=problems(400, 404))
 async def ask(state: StateOf, q: Text, asked: Annotated[Ask, Depends(_asked)]) -> Cited:
     """Return the passages, rows, moments and screenshots that answer, grouped by source."""
+    return await state.searches.run(answered, state, q, asked)
+
+
+def answered(state: ServedCollection, question: str, asked: Ask) -> Cited:
+    """Return the answer to a question in the form of the API."""
     started = time.perf_counter()
-    found = await state.searches.run(state.searcher.cited, q, asked)
-    return shaped(found, (time.perf_counter() - started) * 1000)
+    found = state.searcher.cited(question, asked)
+    hits = [each.hit for source in found.sources for each in source.evidence]
+    with state.collection.read() as con:
+        plays = played_by(con, hits)
+    return _shaped(found, plays, (time.perf_counter() - started) * 1000)
 
 
-def shaped(found: CitedAnswer, took_ms: float) -> Cited:
-    """Return an answer in the form of the API."""
+def _shaped(found: CitedAnswer, plays: dict[str, SourceRow], took_ms: float) -> Cited:
     return Cited(
         question=found.question,
         took_ms=round(took_ms, 1),
         verdict=found.verdict,
         notices=found.notices,
-        sources=[_source(source) for source in found.sources],
+        sources=[_source(source, plays.get(source.uri)) for source in found.sources],
     )
 
 
-def _source(source: CitedSource) -> Source:
+def _source(source: CitedSource, plays: SourceRow | None) -> Source:
     return Source(
         number=source.number,
         uri=source.uri,
         plays=source.plays,
         evidence=[
-            Evidence(place=each.place, quotes=each.quotes, hit=found_hit(each.hit, None))
+            Evidence(place=each.place, quotes=each.quotes, hit=found_hit(each.hit, plays))
             for each in source.evidence
         ],
     )

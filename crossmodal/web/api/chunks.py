@@ -12,7 +12,7 @@ from crossmodal.ledger.read.surroundings import surroundings
 from crossmodal.search.similar import matches
 from crossmodal.web.api.dependencies import StateOf, problems
 from crossmodal.web.api.known_chunk import known_chunk
-from crossmodal.web.api.parameters import Around, ChunkId, QueryId, Side
+from crossmodal.web.api.parameters import Around, ChunkId, Hidden, QueryId, Side
 from crossmodal.web.api.schemas import ChunkDetails
 from crossmodal.web.api.shape import API, chunk_details
 from crossmodal.web.files.content_headers import headers_of
@@ -40,10 +40,14 @@ router = APIRouter(prefix=API, tags=["chunks"])
 
 @router.get("/chunk/{chunk_id}", summary="Describe a chunk", responses=problems(404))
 async def chunk(
-    state: StateOf, chunk_id: ChunkId, query_id: QueryId = None, around: Around = 2
+    state: StateOf,
+    chunk_id: ChunkId,
+    query_id: QueryId = None,
+    around: Around = 2,
+    hidden: Hidden = False,
 ) -> ChunkDetails:
     """Return all that is known of a chunk, and why it matched a query."""
-    return await state.lookups.run(details, state, chunk_id, query_id, around)
+    return await state.lookups.run(details, state, chunk_id, query_id, around, hidden)
 
 
 @router.get(
@@ -57,10 +61,14 @@ async def chunk(
     },
 )
 async def thumbnail(
-    state: StateOf, request: Request, chunk_id: ChunkId, side: Side = 320
+    state: StateOf,
+    request: Request,
+    chunk_id: ChunkId,
+    side: Side = 320,
+    hidden: Hidden = False,
 ) -> Response:
     """Return a small picture: the image, the frame, the page, the figure or the sound's wave."""
-    known = await state.lookups.run(existing_chunk, state, chunk_id)
+    known = await state.lookups.run(existing_chunk, state, chunk_id, hidden)
     headers = {"ETag": f'"{tag_of(known, side)}"', "Cache-Control": "private, max-age=300"}
     if _is_held(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
@@ -83,9 +91,10 @@ async def source(
         Literal["chunk", "recording"],
         Query(title="Which", description="The chunk's source, or the film of its subtitles."),
     ] = "chunk",
+    hidden: Hidden = False,
 ) -> Response:
     """Return the file, or the range of it that is asked for."""
-    row = await state.lookups.run(_source, state, chunk_id, of)
+    row = await state.lookups.run(_source, state, chunk_id, of, hidden)
     headers = headers_of(row.media_type, row.uri)
     headers |= {"ETag": f'"{row.content_hash}"', "Cache-Control": "private, no-cache"}
     opened = await state.reading(row).run(state.sources.open, row)
@@ -102,32 +111,36 @@ async def source(
 
 
 def details(
-    state: ServedCollection, chunk_id: int, query_id: str | None, around: int
+    state: ServedCollection,
+    chunk_id: int,
+    query_id: str | None,
+    around: int,
+    hidden: bool = False,
 ) -> ChunkDetails:
     """Return a chunk, what stands around it, and why it matched a query that is remembered.
 
     Raises:
-        ApiError: 404, there is no such chunk.
+        ApiError: 404, there is no such chunk, or it is not to be shown.
     """
     with state.collection.read() as con:
-        known = known_chunk(con, chunk_id)
+        known = known_chunk(con, chunk_id, hidden=hidden)
         near = surroundings(con, [chunk_id], around)[chunk_id]
         why = matches(con, chunk_id, state.searcher.remembered(query_id)) if query_id else []
     return chunk_details(known, near, why)
 
 
-def existing_chunk(state: ServedCollection, chunk_id: int) -> KnownChunk:
+def existing_chunk(state: ServedCollection, chunk_id: int, hidden: bool = False) -> KnownChunk:
     """Return a chunk.
 
     Raises:
-        ApiError: 404, there is no such chunk.
+        ApiError: 404, there is no such chunk, or it is not to be shown.
     """
     with state.collection.read() as con:
-        return known_chunk(con, chunk_id)
+        return known_chunk(con, chunk_id, hidden=hidden)
 
 
-def _source(state: ServedCollection, chunk_id: int, of: str) -> SourceRow:
-    known = existing_chunk(state, chunk_id)
+def _source(state: ServedCollection, chunk_id: int, of: str, hidden: bool) -> SourceRow:
+    known = existing_chunk(state, chunk_id, hidden)
     return known.medium if of == "recording" else known.sources[0]
 
 

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from crossmodal.ledger.read.hidden import hidden_chunks
 from crossmodal.ledger.write import model_versions, runs
 from crossmodal.ledger.write.maps import MapPoints, read_clusters, read_map
 from crossmodal.models.catalogue import Entry, catalogue
@@ -146,7 +147,8 @@ def _shaped(
 
     names = read_clusters(con, version.id or 0)
     num = len(points.chunk_ids)
-    shown = np.linspace(0, num - 1, min(num, MAX_POINTS)).astype(int)
+    shown = np.flatnonzero(~np.isin(points.chunk_ids, hidden_chunks(con)))
+    shown = shown[np.linspace(0, len(shown) - 1, min(len(shown), MAX_POINTS)).astype(int)]
     low, high = points.places.min(axis=0), points.places.max(axis=0)
     places = (points.places[shown] - low) / np.maximum(high - low, 1e-9)
     places[:, 1] = 1 - places[:, 1]

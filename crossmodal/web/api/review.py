@@ -50,6 +50,9 @@ class ReviewAct(_Described):
     event: Literal["decide", "skip", "undo", "appeal", "uphold", "overturn"]
     actor: Name = Field(description="Who does it, as the log is to name them.")
     decision: Literal["violates", "allowed"] | None = Field(None, description="Of decide.")
+    hide: bool | None = Field(
+        None, description="Whether what violates is left out of searches; null: as the policy says."
+    )
     reason: Words = Field("", description="Why, for the statement of reasons.")
     note: Words = Field("", description="For other reviewers.")
 
@@ -174,7 +177,7 @@ async def act(
 
 def _done(con: Any, finding_id: int, body: ReviewAct, done: Act) -> Finding:
     if body.event == "decide":
-        return reviews.decide(con, finding_id, body.decision or "", done)
+        return reviews.decide(con, finding_id, body.decision or "", done, body.hide)
     if body.event in ("uphold", "overturn"):
         return reviews.settle_appeal(con, finding_id, body.event, done)
     return {"skip": reviews.skip, "undo": reviews.undo, "appeal": reviews.appeal}[body.event](
@@ -235,7 +238,7 @@ def _item(con: Any, found: Finding) -> ReviewItem:
         is_hidden=found.is_hidden,
         holder=found.holder,
         leased_until=found.leased_until,
-        thumbnail=f"{API}/thumbnail/{found.chunk_id}",
+        thumbnail=f"{API}/thumbnail/{found.chunk_id}?hidden=true",
         log=[
             LogEntry(
                 event=entry.event,

@@ -45,6 +45,21 @@ export async function refusal(url) {
   return null;
 }
 
+// What moderation hides is given only where a condition asks for it.
+let seesHidden = false;
+export const sees = (conditions) => {
+  seesHidden = conditions.some((condition) => /^\s*hidden\s*=/i.test(condition));
+};
+
+// The address of something of a hit's: its picture, its file.
+export function addressOf(url, parameters = {}) {
+  const query = new URLSearchParams({ ...parameters, ...(seesHidden ? { hidden: true } : {}) }).toString();
+  const [path, part] = url.split("#");
+  return `${path}${query && (path.includes("?") ? "&" : "?")}${query}${part ? `#${part}` : ""}`;
+}
+
+export const answer = (parameters, signal) => ask("/ask", parameters, { signal });
+
 export const searchText = (text, parameters, signal) =>
   ask("/search", [["q", text], ...parameters], { signal });
 
@@ -60,7 +75,7 @@ export const searchSimilar = (chunk, parameters, signal) =>
   ask(`/similar/${chunk}`, parameters, { signal });
 
 export const describe = (chunk, queryId, around) =>
-  ask(`/chunk/${chunk}`, { around, ...(queryId ? { query_id: queryId } : {}) });
+  ask(addressOf(`/chunk/${chunk}`, { around, ...(queryId ? { query_id: queryId } : {}) }), {});
 
 export const judge = (judgement) =>
   ask("/judgements", {}, {

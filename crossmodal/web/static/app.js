@@ -1,6 +1,6 @@
 // Tie the page together: the address says what is shown, and everything follows from it.
 
-import { searchPicture, searchSimilar, searchText, status } from "./api.js";
+import { addressOf, searchPicture, searchSimilar, searchText, sees, status } from "./api.js";
 import { card, skeletons } from "./cards.js";
 import { hideDetails, showDetails } from "./details.js";
 import { $, bytes, count, h, icon } from "./dom.js";
@@ -29,6 +29,7 @@ const search = (changes) => {
 async function refresh() {
   asking.abort();
   asking = new AbortController();
+  sees(state.where.split(";"));
   showQuery();
   fill(state);
   if (!state.q && !state.like && !picture) return showStart();
@@ -156,7 +157,7 @@ function showQuery() {
   $("search").classList.toggle("has-picture", !box.hidden);
   if (box.hidden) return;
   const name = picture ? picture.file.name || "pasted picture" : likeName || `item ${state.like}`;
-  const face = h("img", { src: picture ? picture.url : `/api/v1/thumbnail/${state.like}?side=160`, alt: "" });
+  const face = h("img", { src: picture ? picture.url : addressOf(`/api/v1/thumbnail/${state.like}`, { side: 160 }), alt: "" });
   face.addEventListener("error", () => face.remove(), { once: true });
   box.replaceChildren(
     face,
@@ -176,7 +177,7 @@ function showParts() {
 // A number names an item: it is shown by its picture.
 function chip(mark, part, remove) {
   const isItem = /^\d{1,18}$/.test(part);
-  const face = isItem ? [h("img", { src: `/api/v1/thumbnail/${part}?side=160`, alt: "" })] : [];
+  const face = isItem ? [h("img", { src: addressOf(`/api/v1/thumbnail/${part}`, { side: 160 }), alt: "" })] : [];
   for (const shown of face) shown.addEventListener("error", () => shown.remove(), { once: true });
   const name = isItem ? `item ${part}` : part;
   const button = h("button", { type: "button", class: "plain", "aria-label": `Remove ${name}`, onclick: remove }, icon("close"));

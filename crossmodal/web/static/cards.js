@@ -1,9 +1,10 @@
 // Draw one hit as what it is: a picture, a moment of a film, a stretch of sound, a passage.
 
+import { addressOf } from "./api.js";
 import { clock, h, icon } from "./dom.js";
 import { shortly, standIn } from "./standin.js";
 
-const TEXTS = new Set(["passage", "cue", "rows", "table"]);
+const TEXTS = new Set(["passage", "cue", "rows", "table", "ocr", "speech"]);
 export const isText = (hit) => TEXTS.has(hit.kind) || hit.modality === "text";
 
 export const KINDS = {
@@ -17,6 +18,8 @@ export const KINDS = {
   rows: "Table rows",
   table: "Table",
   cell_image: "Picture in a table",
+  ocr: "Text in a picture",
+  speech: "Speech",
 };
 
 // A wave is drawn on nothing and may be stretched; all else is a picture.
@@ -42,7 +45,7 @@ export function card(hit, open, verdict = null) {
 function media(hit) {
   const box = h("div", { class: "media" });
   if (hit.thumbnail) {
-    const picture = h("img", { src: `${hit.thumbnail}?side=320`, alt: "", class: look(hit), loading: "lazy", decoding: "async" });
+    const picture = h("img", { src: addressOf(hit.thumbnail, { side: 320 }), alt: "", class: look(hit), loading: "lazy", decoding: "async" });
     box.append(standIn(picture, picture.src, shortly(kindOf(hit))));
   } else {
     box.append(h("div", { class: "blank" }, shortly(kindOf(hit))(null)));
@@ -70,7 +73,7 @@ const NUM_SEEN = 220;
 // What is nearest to the question is marked, and the text begins there where it would be out of
 // sight. A passage begins with its headings, which stand above it already. Places count code points,
 // as Python does.
-function excerpt(hit) {
+export function excerpt(hit) {
   const text = [...hit.text];
   const spans = hit.spans ?? [];
   const first = afterHeadings(hit);

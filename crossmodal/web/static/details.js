@@ -1,6 +1,6 @@
 // Show one chunk whole: what it is, why it matched, what stands around it, and what is like it.
 
-import { describe, searchSimilar } from "./api.js";
+import { describe, searchSimilar, addressOf } from "./api.js";
 import { isText, kindOf, look } from "./cards.js";
 import { $, bytes, clock, day, h, icon } from "./dom.js";
 import { shortly, standIn } from "./standin.js";
@@ -62,7 +62,7 @@ function medium(chunk) {
   const player = chunk.medium?.player;
   if (player === "video" || player === "audio") return playing(chunk, player);
   if (!chunk.thumbnail || (isText(chunk) && player !== "pdf")) return null;
-  const picture = h("img", { src: `${chunk.thumbnail}?side=1024`, alt: chunk.text.slice(0, 200) || chunk.name });
+  const picture = h("img", { src: addressOf(chunk.thumbnail, { side: 1024 }), alt: chunk.text.slice(0, 200) || chunk.name });
   standIn(picture, picture.src, told(`This ${kindOf(chunk).toLowerCase()} cannot be shown.`));
   return h("div", { class: isText(chunk) ? "stage page" : "stage" }, picture);
 }
@@ -72,8 +72,8 @@ const told = (otherwise) => (problem) => (problem ? problem.message : otherwise)
 
 function playing(chunk, tag) {
   const start = chunk.medium.start_s ?? 0;
-  const poster = tag === "video" && chunk.thumbnail ? `${chunk.thumbnail}?side=640` : null;
-  const element = h(tag, { src: chunk.medium.url, controls: true, preload: "metadata", poster, playsinline: true });
+  const poster = tag === "video" && chunk.thumbnail ? addressOf(chunk.thumbnail, { side: 640 }) : null;
+  const element = h(tag, { src: addressOf(chunk.medium.url), controls: true, preload: "metadata", poster, playsinline: true });
   element.addEventListener(
     "loadedmetadata",
     () => {
@@ -85,12 +85,12 @@ function playing(chunk, tag) {
   );
   const box = h("div", { class: `stage of-${tag}` });
   if (tag === "audio" && chunk.thumbnail) {
-    const wave = h("img", { class: "wave", src: `${chunk.thumbnail}?side=640`, alt: "" });
+    const wave = h("img", { class: "wave", src: addressOf(chunk.thumbnail, { side: 640 }), alt: "" });
     wave.addEventListener("error", () => wave.remove(), { once: true }); // the player says why
     box.append(wave);
   }
   const otherwise = "This browser cannot play the file here. Open the original instead.";
-  box.append(standIn(element, chunk.medium.url, told(otherwise)));
+  box.append(standIn(element, element.src, told(otherwise)));
   const until = chunk.medium.end_s ? ` to ${clock(chunk.medium.end_s)}` : "";
   box.append(h("p", { class: "quiet" }, `Matched from ${clock(start)}${until}`));
   return box;
@@ -155,7 +155,7 @@ function links(chunk, actions) {
           h("button", { type: "button", onclick: () => actions.mix(chunk, "minus") }, "Less of this"),
         ]
       : []),
-    h("a", { class: "button", href: page, target: "_blank", rel: "noopener" }, "Open file"),
+    h("a", { class: "button", href: addressOf(page), target: "_blank", rel: "noopener" }, "Open file"),
     copy,
   );
 }
@@ -209,7 +209,7 @@ function likes(chunk, actions, turn) {
 }
 
 function small(hit) {
-  const picture = h("img", { src: `${hit.thumbnail}?side=160`, alt: "", class: look(hit), loading: "lazy" });
+  const picture = h("img", { src: addressOf(hit.thumbnail, { side: 160 }), alt: "", class: look(hit), loading: "lazy" });
   return standIn(picture, picture.src, shortly(kindOf(hit)), "span", "mini");
 }
 

@@ -81,10 +81,12 @@ const act = (event, more = {}) =>
     const words = { reason: $("reason").value, note: $("note").value };
     const done = await ask(`/${item.finding_id}`, { event, actor: actor(), ...words, ...more });
     if (event !== "skip") decided.unshift(done);
-    say(event === "skip" ? "Skipped; it comes again after the others." : `Finding ${done.finding_id}: ${done.state}.`);
+    say(event === "skip" ? "Skipped; it comes again after the others." : `Finding ${done.finding_id}: ${standing(done)}.`);
     drawDecided();
     await takeNext();
   });
+
+const standing = (finding) => finding.state + (finding.is_hidden ? ", hidden from searches" : "");
 
 const undo = (finding) =>
   once(async () => {
@@ -113,7 +115,7 @@ function draw() {
 
 function seen() {
   const { evidence } = item;
-  const picture = h("img", { src: `${item.thumbnail}?side=1024`, alt: "What was found; blurred until it is shown", decoding: "async" });
+  const picture = h("img", { src: `${item.thumbnail}&side=1024`, alt: "What was found; blurred until it is shown", decoding: "async" });
   const stage = h("div", { class: "stage" }, picture);
   picture.addEventListener("error", () => stage.remove(), { once: true });
   return h(
@@ -134,6 +136,7 @@ function judge() {
     h("p", {}, item.is_first ? h("span", { class: "urgent" }, "Urgent. ") : null, `Severity ${item.severity}. ${why()}`),
     h("div", { class: "actions" },
       h("button", { type: "button", id: "violates", class: "main", onclick: () => act("decide", { decision: "violates" }) }, "Violates"),
+      h("button", { type: "button", id: "hide", onclick: hide }, "Violates, hide"),
       h("button", { type: "button", id: "allowed", onclick: () => act("decide", { decision: "allowed" }) }, "Allowed"),
       h("button", { type: "button", id: "skip", onclick: () => act("skip") }, "Skip"),
     ),
@@ -164,6 +167,9 @@ function facts() {
   ].filter(([, value]) => value);
 }
 
+// Whatever the policy says: searches leave it out until the decision is taken back.
+const hide = () => act("decide", { decision: "violates", hide: true });
+
 function reveal() {
   shown = !shown;
   blur();
@@ -179,7 +185,7 @@ function drawDecided() {
   $("decided").replaceChildren(
     ...decided.slice(0, 20).map((finding) =>
       h("li", {},
-        h("span", {}, `${finding.finding_id}: ${finding.state}, ${finding.evidence.uri}`),
+        h("span", {}, `${finding.finding_id}: ${standing(finding)}, ${finding.evidence.uri}`),
         h("button", { type: "button", class: "link", "aria-label": `Undo the decision on finding ${finding.finding_id}`, onclick: () => undo(finding) }, "Undo"),
       ),
     ),
@@ -189,6 +195,7 @@ function drawDecided() {
 const KEYS = {
   v: () => act("decide", { decision: "violates" }),
   a: () => act("decide", { decision: "allowed" }),
+  h: () => hide(),
   s: () => act("skip"),
   b: () => item && reveal(),
   n: () => next(),

@@ -1,0 +1,1 @@
+"""Ask many collections, here and served elsewhere, as if they were one."""
