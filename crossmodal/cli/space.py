@@ -34,6 +34,9 @@ def add(
     everything: Annotated[
         bool, typer.Option("--everything", help="propagation: passages move too.")
     ] = False,
+    centred: Annotated[
+        bool, typer.Option(help="propagation: take the mean of each modality off before.")
+    ] = True,
     collection: CollectionOption = DEFAULT_COLLECTION,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,6 +53,7 @@ def add(
         steps=steps,
         near=near,
         everything=everything,
+        centred=centred,
     )
     made = add_space(collection, spec)
     if as_json:

@@ -1,9 +1,10 @@
 """Fill a space in which a vector depends on those of its neighbours, and only where these changed.
 
 The edges by which each vector was computed are kept beside it: what came, went or has other edges,
-and all that takes from it within the steps of the spreading, is computed anew, and nothing else.
-Invariant: edges and vectors are written in one transaction, so killed at any point the next call
-sees what is left to do. All of what is computed anew is held in memory at once.
+and all that takes from it within the steps of the spreading, is computed anew, and nothing else. A
+fused picture depends on its own passages alone. Invariant: edges and vectors are written in one
+transaction, so killed at any point the next call sees what is left to do. All of what is computed
+anew is held in memory at once.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from crossmodal.ledger.collection import Collection
@@ -21,9 +23,10 @@ from crossmodal.ledger.write import calibrations
 from crossmodal.ledger.write.model_versions import table_of, vector_lists
 from crossmodal.ledger.write.shard_writer import collect_orphans
 from crossmodal.ledger.write.undo_log import noted
-from crossmodal.records import ModelVersion, VectorList
+from crossmodal.records import Derivation, ModelVersion, VectorList
 from crossmodal.spaces.edges import known_edges, near_edges, put_edges, stored_edges
-from crossmodal.spaces.graph import Edges, Ints, Spread, reached, sources_of, spread
+from crossmodal.spaces.fusing import FUSION, Fusion
+from crossmodal.spaces.graph import PROPAGATION, Edges, Ints, Spread, reached, sources_of, spread
 from crossmodal.vectors.affine import Floats, unpack
 from crossmodal.vectors.calibration.merit import hub_terms
 from crossmodal.vectors.calibration.probe_bank import REVISION
@@ -34,6 +37,9 @@ WHERE chunk_id IN (SELECT chunk_id FROM {parent})
 ON CONFLICT (chunk_id) DO UPDATE SET
     v = excluded.v, hub = excluded.hub, run_id = excluded.run_id, seq = nextval('vector_seq')
 """
+KINDS = (PROPAGATION, FUSION)
+_OWN_TEXT = 1.0
+"""The weight of the edge between a picture and the passage that it belongs to."""
 _GONE = "chunk_id NOT IN (SELECT chunk_id FROM {parent})"
 
 
@@ -61,7 +67,7 @@ class _Work:
 def fill_graph(collection: Collection, version: ModelVersion, run_id: str) -> dict[str, Changed]:
     """Bring a registered space in step with its parent; return by modality what changed."""
     assert version.derived is not None
-    how = Spread.unpacked(unpack(version.derived.maps))
+    how = _how(version.derived)
     with collection.read() as con:
         work = _planned(con, version, how)
         probes = calibrations.probes_of(con, version, REVISION)
@@ -82,6 +88,8 @@ def _planned(con: duckdb.DuckDBPyConnection, version: ModelVersion, how: Spread)
     assert version.derived is not None
     parent = version.derived.parent
     known = known_edges(con, parent)
+    if how.fusion:
+        known = known.kept((known.weights >= _OWN_TEXT) & _to_text(con, parent, known))
     known_before = stored_edges(con, version, near=False)
     near_before = stored_edges(con, version, near=True)
     now = {held.modality: chunk_ids_of(con, held) for held in vector_lists(parent)}
@@ -121,6 +129,10 @@ def _computed(
     order = np.argsort(ids)
     centred = np.concatenate([each.matrix - _mean(how, m) for m, each in read.items()])
     spreaded = spread(ids[order], centred[order], edges, how)
+    if how.fusion:
+        taking = np.isin(ids[order], edges.nodes)
+        texts = _of_length_1(spreaded[taking])
+        spreaded[taking] = how.fusion(centred[order][taking], texts)
     made = {}
     for modality, each in read.items():
         wanted = np.isin(each.chunk_ids, anew)
@@ -130,6 +142,22 @@ def _computed(
         moved[still] = each.matrix[wanted][still]
         made[modality] = (own, _of_length_1(moved))
     return made
+
+
+def _how(derived: Derivation) -> Spread:
+    """Return how vectors spread; for a fusion a picture takes the mean of its texts whole."""
+    maps = unpack(derived.maps)
+    if derived.kind == PROPAGATION:
+        return Spread.unpacked(maps)
+    return Spread(keep=0, steps=1, near=0, everything=False, fusion=Fusion.unpacked(maps))
+
+
+def _to_text(
+    con: duckdb.DuckDBPyConnection, parent: ModelVersion, edges: Edges
+) -> npt.NDArray[np.bool_]:
+    """Return (e,) which edges lead from a picture to a text."""
+    texts, pictures = (chunk_ids_of(con, VectorList(parent, m)) for m in ("text", "image"))
+    return np.isin(edges.nodes, pictures) & np.isin(edges.neighbours, texts)
 
 
 def _unit(

@@ -43,6 +43,8 @@ class SpaceSpec:
     """Nearest neighbours that join the edges of the ledger."""
     everything: bool = False
     """Whether passages move too, or pictures only."""
+    centred: bool = True
+    """Whether the mean of each modality is taken off before vectors spread."""
 
 
 def fit_maps(spec: SpaceSpec, samples: Mapping[str, Floats]) -> Maps:
@@ -69,7 +71,7 @@ def _spread(spec: SpaceSpec, samples: Mapping[str, Floats]) -> Spread:
         steps=spec.steps,
         near=spec.near,
         everything=spec.everything,
-        means={m: vectors.mean(axis=0) for m, vectors in samples.items() if len(vectors)},
+        means={m: v.mean(axis=0) for m, v in samples.items() if len(v) and spec.centred},
     )
 
 

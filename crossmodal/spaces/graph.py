@@ -9,12 +9,13 @@ the arithmetic and which nodes a change reaches; knows no tables. A node without
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from crossmodal.spaces.fusing import Fusion
 from crossmodal.vectors.affine import AffineMap, Floats, Maps
 
 Ints = npt.NDArray[np.int64]
@@ -84,8 +85,10 @@ class Spread:
     """How many nearest neighbours join the ledger's edges."""
     everything: bool
     """Whether all modalities move, or pictures only."""
-    means: Mapping[str, Floats]
-    """By modality (dim,)."""
+    means: Mapping[str, Floats] = field(default_factory=dict)
+    """By modality (dim,); empty where nothing is taken off."""
+    fusion: Fusion | None = None
+    """How a picture and what it takes become one vector, where that was learned."""
 
     def packed(self) -> Maps:
         """Return it as maps that no modality is called by, so that a query stays as it is."""

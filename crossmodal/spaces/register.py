@@ -73,7 +73,7 @@ def fitted_space(collection: Collection, spec: SpaceSpec) -> Space:
     }
     if spec.kind == PROPAGATION:
         how |= {"keep": spec.keep, "steps": spec.steps, "near": spec.near}
-        how |= {"everything": spec.everything}
+        how |= {"everything": spec.everything, "centred": spec.centred}
     name = spec.name or f"{_short(parent)}-{spec.kind}{spec.dim or ''}"
     return Space(name=name, parent=parent, kind=spec.kind, maps=maps, how=how)
 
@@ -96,7 +96,14 @@ def register_space(con: duckdb.DuckDBPyConnection, space: Space) -> ModelVersion
 def _version(space: Space) -> ModelVersion:
     packed = pack(space.maps)
     digest = hashlib.sha256(space.parent.fingerprint.encode() + b"\0" + packed)
-    matrix = next((m.matrix for m in space.maps.values() if m.matrix is not None), None)
+    matrix = next(
+        (
+            each.matrix
+            for modality, each in space.maps.items()
+            if modality in space.parent.encoders and each.matrix is not None
+        ),
+        None,
+    )
     return ModelVersion(
         name=space.name,
         revision="space",
