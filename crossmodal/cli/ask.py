@@ -57,6 +57,10 @@ def search(
         float,
         typer.Option(min=0.1, max=3600, help="Of several collections, how long to wait for any."),
     ] = 30.0,
+    here: Annotated[
+        bool,
+        typer.Option("--here", help="Load the models here, even where `crossmodal ui` has them."),
+    ] = False,
     only_paths: Annotated[
         bool, typer.Option("--files", "-f", help="Print the paths of the hits and no more.")
     ] = False,
@@ -69,6 +73,9 @@ def search(
     # The form is of one query, the command of many: that one is there is seen to below.
     form = {"text": "any", "collection": asked_of[0], **given}
     options = checked(SearchParams, form).query_options()
+    is_plain = not (here or image or plus or minus or queries or contact_sheet)
+    if is_plain and _answered_by_running(asked_of, options, texts or [], as_json, only_paths):
+        return
     service = _service_of(asked_of, options, deadline_s)
     if queries:
         _answer_file(queries, service, options)
@@ -93,6 +100,33 @@ def search(
     else:
         _show(answers, contact_sheet)
     _end_partly(answers)
+
+
+def _answered_by_running(
+    collections: list[str],
+    options: QueryOptions,
+    texts: list[str],
+    as_json: bool,
+    only_paths: bool,
+) -> bool:
+    """Print what a page of this user that serves the collection answers; False: there is none."""
+    from crossmodal.search.federation.addresses import is_many
+    from crossmodal.search.running import ask_running
+    from crossmodal.views.text_table import TextTable
+
+    found = None if is_many(collections) else ask_running(options, texts)
+    if found is None:
+        return False
+    answers = [each["answer"] for each in found]
+    if as_json:
+        print_json(answers)
+    elif only_paths:
+        typer.echo("\n".join(dict.fromkeys(hit["uri"] for a in answers for hit in a["hits"])))
+    else:
+        print_tables([TextTable(**each["table"]) for each in found])
+        for notice in dict.fromkeys(notice for a in answers for notice in a["notices"]):
+            typer.echo(f"note: {notice}", err=True)
+    return True
 
 
 def _service_of(
@@ -211,7 +245,10 @@ def backfills(
 def status(
     collection: CollectionOption = DEFAULT_COLLECTION,
     health: Annotated[
-        bool, typer.Option("--health", help="How sound the latest vectors are, instead.")
+        bool,
+        typer.Option(
+            "--health", help="How sound the latest vectors and the pictures are, instead."
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -238,15 +275,18 @@ def _show_health(path: str, *, as_json: bool) -> None:
     from crossmodal.ledger.collection import Collection
     from crossmodal.ledger.write.health import latest_health
     from crossmodal.ledger.write.model_versions import all_versions
-    from crossmodal.views.health import findings_table, health_table
+    from crossmodal.pictures.checked import check_pictures
+    from crossmodal.views.health import findings_table, health_table, pictures_table
 
     with Collection(path).read() as con:
         rows = latest_health(con, num_runs=12)
         labels = {version.id or 0: version.label for version in all_versions(con)}
+        pictures = check_pictures(con)
     if as_json:
-        print_json(rows)
+        print_json({"lists": rows, "pictures": pictures})
         return
-    print_tables([health_table(rows, labels), findings_table(rows, labels)])
+    tables = [health_table(rows, labels), findings_table(rows, labels), pictures_table(pictures)]
+    print_tables(tables)
 
 
 def quarantine(

@@ -1,7 +1,8 @@
-"""Offer the life of model versions: ``models``, ``compare``, ``rollback``, ``gc``, and names."""
+"""Offer models to take, and the life of their versions: list, compare, roll back, drop, name."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,8 +15,58 @@ if TYPE_CHECKING:
     from crossmodal.models.promotion import Promotion
 
 
-def models(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOption = False) -> None:
+class Use(StrEnum):
+    """What models are wanted for; the names of ``crossmodal.models.recommended``."""
+
+    PHOTOS = "photos"
+    DOCUMENTS = "documents"
+    SOUND = "sound"
+    FILMS = "films"
+    LANGUAGES = "languages"
+    SMALL = "small"
+
+
+models = typer.Typer(
+    name="models",
+    help="List every model version: origin, licence, size, figures, and what it serves.",
+    invoke_without_command=True,
+)
+
+
+@models.command()
+def recommend(
+    use: Annotated[
+        Use | None, typer.Option("--for", help="What for; default: all that is known.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which models to take for a use, why, and what was published of them."""
+    from crossmodal.models.recommended import for_use
+    from crossmodal.views.text_table import TextTable
+
+    found = for_use(use or "")
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (r.label, f"{r.option} {r.id}", str(r.dims), r.licence, r.why, f"{r.figure} ({r.url})")
+        for r in found
+    ]
+    header = ("for", "model", "dims", "licence", "why", "published")
+    print_tables([TextTable("models to take", header, rows, num_words=len(header))])
+    typer.echo("Figures are as published, none was measured here: try one beside the live model,")
+    typer.echo("crossmodal backfill PATH... --model ID, then crossmodal evaluate and promote.")
+
+
+@models.callback()
+def list_models(
+    context: typer.Context,
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    as_json: JsonOption = False,
+) -> None:
     """List every model version: origin, licence, size, figures, and what it serves."""
+    if context.invoked_subcommand is not None:
+        return
     from crossmodal.evaluation.model_tables import model_tables
     from crossmodal.ledger.collection import Collection
     from crossmodal.models.catalogue import catalogue
@@ -142,6 +193,42 @@ def alias(
         return
     for each in found:
         typer.echo(f"{each.name}: {each.version}" + (f" ({each.why})" if each.why else ""))
+
+
+def ab(
+    version: Annotated[str, typer.Argument(help="Name, number or label; empty: tell.")] = "",
+    share: Annotated[float, typer.Option(help="Of the queries, above 0 and below 1.")] = 0.2,
+    why: Annotated[str, typer.Option(help="For the log.")] = "",
+    off: Annotated[bool, typer.Option("--off", help="End the trial.")] = False,
+    allow_partial: Annotated[
+        bool, typer.Option("--allow-partial", help="Even if it holds less than the live one.")
+    ] = False,
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    as_json: JsonOption = False,
+) -> None:
+    """Let VERSION answer a share of the searches, and tell by people's judgements who is better."""
+    from crossmodal.evaluation.trial_result import result_in, result_table
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.models import trial
+
+    if off and version:
+        raise typer.BadParameter(f"name either {version} to begin a trial, or --off to end it")
+    opened = Collection(collection)
+    if version:
+        trial.begin(opened, version, share, why, allow_partial=allow_partial)
+    with opened.read() as con:
+        on, found = result_in(con)
+    if off:
+        on = trial.end(opened, why)
+    if as_json:
+        print_json({"trial": on, "is_on": on is not None and not off, "result": found})
+        return
+    if on is None or found is None:
+        typer.echo("no trial is on: begin one with `crossmodal ab VERSION --share 0.2`")
+        return
+    typer.echo(f"ended: {on.sentence()}" if off else on.sentence())
+    print_tables([result_table(found)])
+    typer.echo(found.verdict)
 
 
 def show_change(change: Promotion, *, as_json: bool) -> None:
