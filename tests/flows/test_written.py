@@ -89,7 +89,7 @@ def test_missing_engine_is_told_before_anything_is_read(
 
 
 def test_text_seen_in_a_film_is_found_with_its_second(
-    desk: Path, tiny_clip: Path, tmp_path: Path
+    desk: Path, tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = [lettered("ARRIVALS").resize((640, 140)), lettered("GATE SEVEN").resize((640, 140))]
     pictures = [np.asarray(picture) for picture in shown for _ in range(20)]
@@ -100,3 +100,5 @@ def test_text_seen_in_a_film_is_found_with_its_second(
     assert hit["uri"].endswith("station.mp4")
     assert hit["kind"] == "ocr"
     assert 2 <= hit["meta"]["start_s"] < 4
+    monkeypatch.setattr(ocr.TextReader, "read", lambda *_: pytest.fail("a picture was read again"))
+    assert run_index(tmp_path, desk, tiny_clip)["num_embedded"] == 0
