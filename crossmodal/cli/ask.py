@@ -211,7 +211,10 @@ def backfills(
 def status(
     collection: CollectionOption = DEFAULT_COLLECTION,
     health: Annotated[
-        bool, typer.Option("--health", help="How sound the latest vectors are, instead.")
+        bool,
+        typer.Option(
+            "--health", help="How sound the latest vectors and the pictures are, instead."
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -238,15 +241,18 @@ def _show_health(path: str, *, as_json: bool) -> None:
     from crossmodal.ledger.collection import Collection
     from crossmodal.ledger.write.health import latest_health
     from crossmodal.ledger.write.model_versions import all_versions
-    from crossmodal.views.health import findings_table, health_table
+    from crossmodal.pictures.checked import check_pictures
+    from crossmodal.views.health import findings_table, health_table, pictures_table
 
     with Collection(path).read() as con:
         rows = latest_health(con, num_runs=12)
         labels = {version.id or 0: version.label for version in all_versions(con)}
+        pictures = check_pictures(con)
     if as_json:
-        print_json(rows)
+        print_json({"lists": rows, "pictures": pictures})
         return
-    print_tables([health_table(rows, labels), findings_table(rows, labels)])
+    tables = [health_table(rows, labels), findings_table(rows, labels), pictures_table(pictures)]
+    print_tables(tables)
 
 
 def quarantine(

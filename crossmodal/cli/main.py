@@ -57,6 +57,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     models.gc,
     models.pin,
     models.alias,
+    models.ab,
     evaluate,
     moderate.moderate,
     ask.profile,

@@ -144,6 +144,42 @@ def alias(
         typer.echo(f"{each.name}: {each.version}" + (f" ({each.why})" if each.why else ""))
 
 
+def ab(
+    version: Annotated[str, typer.Argument(help="Name, number or label; empty: tell.")] = "",
+    share: Annotated[float, typer.Option(help="Of the queries, above 0 and below 1.")] = 0.2,
+    why: Annotated[str, typer.Option(help="For the log.")] = "",
+    off: Annotated[bool, typer.Option("--off", help="End the trial.")] = False,
+    allow_partial: Annotated[
+        bool, typer.Option("--allow-partial", help="Even if it holds less than the live one.")
+    ] = False,
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    as_json: JsonOption = False,
+) -> None:
+    """Let VERSION answer a share of the searches, and tell by people's judgements who is better."""
+    from crossmodal.evaluation.trial_result import result_in, result_table
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.models import trial
+
+    if off and version:
+        raise typer.BadParameter(f"name either {version} to begin a trial, or --off to end it")
+    opened = Collection(collection)
+    if version:
+        trial.begin(opened, version, share, why, allow_partial=allow_partial)
+    with opened.read() as con:
+        on, found = result_in(con)
+    if off:
+        on = trial.end(opened, why)
+    if as_json:
+        print_json({"trial": on, "is_on": on is not None and not off, "result": found})
+        return
+    if on is None or found is None:
+        typer.echo("no trial is on: begin one with `crossmodal ab VERSION --share 0.2`")
+        return
+    typer.echo(f"ended: {on.sentence()}" if off else on.sentence())
+    print_tables([result_table(found)])
+    typer.echo(found.verdict)
+
+
 def show_change(change: Promotion, *, as_json: bool) -> None:
     """Print which version serves which modality from now on."""
     if as_json:

@@ -58,6 +58,21 @@ def difference(
     return interval(changes, clusters, seed) if np.ptp(changes) else _constant(changes)
 
 
+def apart(after: Floats, before: Floats, seed: int = 0) -> Interval:
+    """Return the difference of the means of (n,) and (m,) values of other queries, each drawn anew.
+
+    Widened as ``interval`` is; where neither varies there is no spread and no interval.
+    """
+    value = float(after.mean() - before.mean())
+    sides = [
+        (_drawn_means(part, np.ones(len(part)), seed + place) - part.mean())
+        * np.sqrt(len(part) / max(len(part) - 1, 1))
+        for place, part in enumerate((after, before))
+    ]
+    low, high = np.quantile(sides[0] - sides[1], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(value, value + float(low), value + float(high))
+
+
 def _constant(changes: Floats) -> Interval:
     value = float(changes[0])
     return Interval(value, value, value)

@@ -315,6 +315,7 @@ def query_options(
         k=k,
         where=_listed(where),
         modalities=tuple(_listed(modalities)),
+        trial=True,
     )
 
 

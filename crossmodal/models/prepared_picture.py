@@ -7,8 +7,8 @@ times as large and would cost as much again as decoding it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from crossmodal.chunking.rules import ChunkRules
 from crossmodal.sandbox.pool import run_in_child
@@ -31,6 +31,8 @@ class PreparedPicture:
     """When the camera took it; empty where unknown."""
     phash: str = ""
     """Its perceptual hash, 16 hexadecimal digits; empty where it is of one colour throughout."""
+    quality: dict[str, Any] = field(default_factory=dict)
+    """How it was taken, as ``crossmodal.pictures.quality.Quality`` tells it."""
 
 
 def prepare_walled(
@@ -59,6 +61,7 @@ def prepare(
     """Yield an encoded picture as a model takes it; runs in the child."""
     from crossmodal.pictures.decode import ImageLimits, decode
     from crossmodal.pictures.perceptual_hash import hash_of
+    from crossmodal.pictures.quality import quality_of
 
     decoded = decode(data, ImageLimits(max_megapixels, preprocess.min_side))
     pixels = preprocess.apply(decoded.image).tobytes()
@@ -70,4 +73,5 @@ def prepare(
         decoded.format,
         decoded.taken,
         phash="" if bits is None else f"{bits:016x}",
+        quality=quality_of(decoded.image).to_dict(),
     )

@@ -15,6 +15,7 @@ from crossmodal.errors import CollectionEmpty, ModelMismatch
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.stored_vectors import num_vectors
 from crossmodal.ledger.write import model_versions
+from crossmodal.ledger.write.trials import put_trial, trial_of
 from crossmodal.modalities import OTHERS
 from crossmodal.models import promotion_log
 from crossmodal.models.options import for_passages
@@ -53,9 +54,10 @@ def promote(
         CollectionEmpty: there is no live line-up yet.
         ModelMismatch: a version is unknown, cannot serve its modality, or holds too little.
     """
-    live, lineup, counts = _proposed(con, named, allow_partial=allow_partial)
+    live, lineup, counts = proposed(con, named, allow_partial=allow_partial)
     if lineup != live:
         model_versions.set_live(con, lineup)
+        _end_trial(con, live)
         promotion_log.log(con, promotion_log.PROMOTE, (live, lineup), why)
     return Promotion(_labels(live), _labels(lineup), counts)
 
@@ -65,7 +67,7 @@ def proposed_in(
 ) -> Promotion:
     """Say what a promotion would change, and change nothing; raises as ``promote`` does."""
     with collection.read() as con:
-        live, lineup, counts = _proposed(con, named, allow_partial=allow_partial)
+        live, lineup, counts = proposed(con, named, allow_partial=allow_partial)
         before = {vectors.modality: num_vectors(con, vectors) for vectors in live.lists}
     return Promotion(_labels(live), _labels(lineup), counts, before)
 
@@ -105,6 +107,7 @@ def rollback(con: duckdb.DuckDBPyConnection, why: str = "") -> Promotion:
     then = {m: model_versions.by_id(con, number) for m, number in undone.before.items()}
     lineup = Lineup(serving={**since, **then})
     model_versions.set_live(con, lineup)
+    _end_trial(con, live)
     promotion_log.log(con, promotion_log.ROLLBACK, (live, lineup), why, undone.id)
     counts = {vectors.modality: num_vectors(con, vectors) for vectors in lineup.lists}
     return Promotion(_labels(live), _labels(lineup), counts)
@@ -118,10 +121,22 @@ def rollback_in(collection: Collection, why: str = "") -> Promotion:
         return rollback(con, why)
 
 
-def _proposed(
+def _end_trial(con: duckdb.DuckDBPyConnection, live: Lineup) -> None:
+    """End the A/B trial beside a line-up that is no longer live."""
+    if trial_of(con) is None:
+        return
+    put_trial(con, None)
+    why = "another line-up is live"
+    promotion_log.log(con, promotion_log.TRIAL_END, (live, live), why)
+
+
+def proposed(
     con: duckdb.DuckDBPyConnection, named: dict[str, str], *, allow_partial: bool
 ) -> tuple[Lineup, Lineup, dict[str, int]]:
-    """Return the live line-up, the one that is wanted, and its vectors by modality."""
+    """Return the live line-up, the one that is wanted, and its vectors by modality.
+
+    Raises as ``promote`` does.
+    """
     live = model_versions.live(con)
     if live is None:
         raise CollectionEmpty("there is nothing to replace yet: run `crossmodal index PATH...`")

@@ -15,7 +15,7 @@ import duckdb
 from crossmodal.ledger.sql import first_row
 from crossmodal.records import Lineup
 
-PROMOTE, ROLLBACK = "promote", "rollback"
+PROMOTE, ROLLBACK, TRIAL, TRIAL_END = "promote", "rollback", "trial", "trial ended"
 
 _STANDING = """
 SELECT id, before, after FROM promotion_log p

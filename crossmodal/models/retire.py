@@ -1,8 +1,9 @@
 """Collect model versions that nobody needs any more, and free what their vectors take.
 
-Owns which versions are kept: those that are live, pinned, that have an alias, that a rollback would
-go back to, that a run works with, that a kept space is derived from, and the newest few. Refuses to
-guess: what would go is told first, with its bytes, and nothing goes unless it is asked for.
+Owns which versions are kept: those that are live, pinned, in an A/B trial, that have an alias, that
+a rollback would go back to, that a run works with, that a kept space is derived from, and the
+newest few. Refuses to guess: what would go is told first, with its bytes, and nothing goes unless
+it is asked for.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from crossmodal.ledger.read.stored_vectors import num_vectors
 from crossmodal.ledger.sql import first_row
 from crossmodal.ledger.write import model_versions, undo_log
 from crossmodal.ledger.write.model_versions import table_of, vector_lists
+from crossmodal.ledger.write.trials import trial_of
 from crossmodal.models import promotion_log
 from crossmodal.models.lineage import lineage_of
 from crossmodal.records import ModelVersion
@@ -164,6 +166,8 @@ def _needed(
         _numbers(con, "SELECT model_version_id FROM model_alias"), "has an alias"
     )
     reasons |= dict.fromkeys(_numbers(con, "SELECT model_version_id FROM pinned_version"), "pinned")
+    trial = trial_of(con)
+    reasons |= {trial.version_id: "in an A/B trial"} if trial else {}
     reasons |= dict.fromkeys(before.before.values() if before else (), "live before")
     reasons |= dict.fromkeys((v.id or 0 for v in live.versions) if live else (), "live")
     for number in list(reasons):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from crossmodal.errors import BlindModels, CollectionEmpty, ModelMismatch
 from crossmodal.ledger.read.stored_vectors import num_vectors
 from crossmodal.ledger.write import model_versions
+from crossmodal.models.trial import challenger_of
 from crossmodal.records import VectorList
 from crossmodal.search.options import QueryOptions
 
@@ -41,7 +42,7 @@ def choose_lists(
         CollectionEmpty: there is no vector to compare a query with.
         ModelMismatch: the collection has no vectors of that model.
     """
-    lists = _lists(con, path, options.model)
+    lists = _lists(con, path, options)
     filled = [found for found in lists if num_vectors(con, found)]
     wanted = [v for v in filled if not options.modalities or v.modality in options.modalities]
     if wanted:
@@ -138,12 +139,13 @@ def _seen(
     return {held: vectors[held.version] for held in found}
 
 
-def _lists(con: duckdb.DuckDBPyConnection, path: Path, spec: str | None) -> list[VectorList]:
-    live = model_versions.live(con)
+def _lists(con: duckdb.DuckDBPyConnection, path: Path, options: QueryOptions) -> list[VectorList]:
+    live, spec = model_versions.live(con), options.model
     if live is None:
         raise CollectionEmpty(f"{path} holds no vector yet: run `crossmodal index PATH...` first")
     if spec is None:
-        return list(live.all_lists)
+        challenger = challenger_of(con) if options.challenger else None
+        return list((challenger or live).all_lists)
     found = model_versions.find(con, spec)
     if not found:
         known = ", ".join(version.label for version in model_versions.all_versions(con))

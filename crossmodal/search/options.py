@@ -33,5 +33,9 @@ class QueryOptions:
     """A reranker that takes longer changes nothing; 0: it may take as long as it likes."""
     window: int = 0
     """How many of a list's nearest are ordered by merit among themselves; 0: what suits k."""
+    trial: bool = False
+    """Whether the A/B trial of the collection, if one is on, may choose who answers."""
+    challenger: bool = False
+    """Ask the line-up of the trial in place of the live one; the search sets it."""
     neighbours: float = 0.0
     """How much of a passage's merit its pictures get, 0 to 1; 0: pictures stand by themselves."""

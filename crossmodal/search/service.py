@@ -20,6 +20,7 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.chunks import find_chunk, played_by
 from crossmodal.ledger.read.filters import Where, parse_where, where_in
 from crossmodal.ledger.read.surroundings import surroundings
+from crossmodal.ledger.write.trials import Trial, trial_of
 from crossmodal.records import Hit, VectorList
 from crossmodal.search.answer import Answer
 from crossmodal.search.calibrating import calibrate_for_search
@@ -71,6 +72,13 @@ class Query:
         return self.text or (self.picture if isinstance(self.picture, str) else "a picture")
 
     @property
+    def trial_name(self) -> str:
+        """Return what an A/B trial tells queries apart by."""
+        if isinstance(self.picture, bytes):
+            return hashlib.sha256(self.picture).hexdigest()
+        return self.title
+
+    @property
     def key(self) -> bytes:
         """Return what it is remembered by; empty for a path, whose content may change."""
         if self.chunk_id is not None:
@@ -116,10 +124,24 @@ class SearchService:
             PathError, Refused: the picture cannot be used.
             ModelUnavailable, ModelUnsupported: what is named is no reranker.
         """
+        trial = self._trial(options)
+        if trial:
+            found = self._first(query, _told(options, trial.takes(query.trial_name)))
+            return _noted(found, trial)
+        return self._first(query, options)
+
+    def _first(self, query: Query, options: QueryOptions) -> Answer:
         if query.chunk_id is not None:  # rerankers read texts and pictures
             return self._ask(query, options)
         stage = second_stage(self.collection, options)
         return stage.finish(self._ask(query, stage.first), _asker(query))
+
+    def _trial(self, options: QueryOptions) -> Trial | None:
+        """Return the A/B trial that chooses who answers; words have no model to choose."""
+        if not options.trial or options.model is not None or options.mode == "words":
+            return None
+        with self.collection.read() as con:
+            return trial_of(con)
 
     def _ask(self, query: Query, options: QueryOptions) -> Answer:
         """Search within one read where the query is remembered; encode it outside of any."""
@@ -145,6 +167,21 @@ class SearchService:
 
         Raises as ``ask`` does, before the first answer where it can.
         """
+        trial = self._trial(options)
+        if trial is None:
+            yield from self._each(queries, options)
+            return
+        taken = [trial.takes(query.trial_name) for query in queries]
+        sides = {
+            side: self._each(
+                [query for query, by in zip(queries, taken, strict=True) if by == side],
+                _told(options, side),
+            )
+            for side in (False, True)
+        }
+        yield from (_noted(next(sides[side]), trial) for side in taken)
+
+    def _each(self, queries: Sequence[Query], options: QueryOptions) -> Iterator[Answer]:
         stage = second_stage(self.collection, options)
         for query, found in zip(queries, self._ask_many(queries, stage.first), strict=True):
             yield found if query.chunk_id is not None else stage.finish(found, _asker(query))
@@ -176,6 +213,10 @@ class SearchService:
         Raises as ``ask`` does; also PathError where a part is neither known nor a file.
         """
         refuse_wordless(options)
+        trial = self._trial(options)
+        if trial:
+            told = _told(options, trial.takes(title_of(parts)))
+            return _noted(self.ask_parts(parts, told), trial)
         with self.collection.read() as con:
             every = choose_lists(con, self.collection.path, replace(options, modalities=()))
             wordless = versions_without_texts(con, every)
@@ -358,6 +399,15 @@ def answer_sum(
     parse_where(options.where)
     parts = parts_of([text for text in texts if text.strip()], plus, minus)
     return SearchService(Collection(options.collection)).ask_parts(parts, options)
+
+
+def _told(options: QueryOptions, is_challenger: bool) -> QueryOptions:
+    return replace(options, trial=False, challenger=is_challenger)
+
+
+def _noted(found: Answer, trial: Trial) -> Answer:
+    note = f"answered by {found.model} (an A/B trial: {trial.sentence()})"
+    return replace(found, notices=[*found.notices, note])
 
 
 @lru_cache(maxsize=64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
+from crossmodal.ledger.read.picture_quality import PictureCheck
 from crossmodal.ledger.write.health import HealthRow
 from crossmodal.views.text_table import TextTable
 
@@ -31,6 +32,19 @@ def findings_table(rows: Sequence[HealthRow], labels: Mapping[int, str]) -> Text
     ]
     header = ("list", "run", "measured (UTC)", "what")
     return TextTable(f"{len(lines):,} findings", header, lines, num_words=4)
+
+
+def pictures_table(found: PictureCheck) -> TextTable:
+    """Return a line for each thing that may be wrong with a picture, and what was not measured."""
+    lines = [
+        (name, f"{issue.count:,}", issue.which, ", ".join(issue.examples))
+        for name, issue in found.issues.items()
+    ]
+    if found.num_not_measured:
+        told = "indexed before pictures were measured"
+        lines.append(("not measured", f"{found.num_not_measured:,}", told, ""))
+    title = f"{found.num_measured:,} pictures measured"
+    return TextTable(title, ("pictures", "", "which", "such as"), lines, num_words=4)
 
 
 def bars(values: Sequence[float]) -> str:

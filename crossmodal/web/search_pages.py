@@ -138,6 +138,7 @@ class Searcher:
             group=ask.group,
             min_strength=ask.min_strength,
             mode=ask.mode,
+            trial=True,
             rerank=self._settings.rerank if ask.rerank else OFF,
             rerank_deadline_ms=self._settings.rerank_deadline_ms,
         )

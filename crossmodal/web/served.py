@@ -98,6 +98,7 @@ class ServedCollection:
             ],
             quarantine=found.quarantine,
             disk_bytes=found.disk_bytes,
+            trial=found.trial.sentence() if found.trial else "",
             last_run=newest.state if newest else None,
             last_run_at=(newest.finished_at or newest.started_at) if newest else None,
             encoder_ready=self.encoder_ready,

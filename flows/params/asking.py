@@ -136,6 +136,7 @@ class SearchParams(FlowParams):
             rerank=self.rerank,
             rerank_deadline_ms=self.rerank_deadline_ms,
             neighbours=self.neighbours,
+            trial=True,
         )
 
 
@@ -188,6 +189,7 @@ class AskParams(FlowParams):
             modalities=tuple(self.modalities),
             min_strength=self.min_strength,
             rerank=self.rerank,
+            trial=True,
         )
 
 

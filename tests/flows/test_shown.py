@@ -66,6 +66,7 @@ def test_run_shows_plan_progress_stages_quarantine_and_report(
     }
     assert "to embed: 13 files" in shown["index-plan-my-photos"]["data"]
     assert shown["index-progress-my-photos"]["data"] == 100
+    assert "12 pictures measured" in shown["index-health-my-photos"]["data"]
     size = human_bytes(sum(path.stat().st_size for path in pictures.iterdir()))
     assert f"embedding: {size} of {size}" in shown["index-progress-my-photos"]["description"]
     assert "data:image/png;base64," in shown["index-stages-my-photos"]["data"]

@@ -14,6 +14,7 @@ from crossmodal.ledger.write.batch_sizes import BatchSize, all_batch_sizes
 from crossmodal.ledger.write.model_versions import all_versions, live, vector_lists
 from crossmodal.ledger.write.quarantine import QuarantineRow, count_by_reason, quarantine_rows
 from crossmodal.ledger.write.runs import RunRecord, list_runs
+from crossmodal.ledger.write.trials import Trial, trial_of
 from crossmodal.records import ModelVersion, VectorList
 
 __all__ = ["ModelStatus", "QuarantineRow", "Status", "quarantine_rows", "status"]
@@ -62,6 +63,8 @@ class Status:
     """Sources that no search can find, and why."""
     disk_bytes: int
     """The database with its write-ahead log."""
+    trial: Trial | None = None
+    """The A/B trial that is on."""
 
 
 def status(con: duckdb.DuckDBPyConnection, collection: Collection) -> Status:
@@ -87,6 +90,7 @@ def status(con: duckdb.DuckDBPyConnection, collection: Collection) -> Status:
         quarantine=count_by_reason(con),
         unfindable=unfindable(con, [""], current.id if (current := live(con)) else None),
         disk_bytes=collection.size_bytes,
+        trial=trial_of(con),
     )
 
 

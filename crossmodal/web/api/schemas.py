@@ -180,6 +180,7 @@ class CollectionStatus(_Described):
     disk_bytes: int
     last_run: str | None = Field(description="State of the newest run.")
     last_run_at: datetime | None
+    trial: str = Field(description="The A/B trial that is on, in words; or empty.")
     encoder_ready: bool
 
 
