@@ -3,9 +3,13 @@
     python -m benchmarks.figures make ../shared/data/text_ir/cranfield figure-files 240
     crossmodal index figure-files -c figures.duckdb
     python -m benchmarks.figures measure figures.duckdb figure-files
+    crossmodal index figure-files -c joint.duckdb --model MODEL
+    python -m benchmarks.figures spread joint.duckdb figure-files
 
 Each question is asked with and without ``neighbours``, for pictures alone and over everything; what
 is right is a figure in the part of a relevant abstract, or a passage of it. Paired, by question.
+``spread`` asks the same of spaces by propagation, and so needs a collection in which one model
+serves pictures and passages.
 """
 
 from __future__ import annotations
@@ -23,9 +27,19 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.records import Hit
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import Query, SearchService
+from crossmodal.spaces.add import add_space
+from crossmodal.spaces.fit import SpaceSpec
 
 K = 10
 WEIGHTS = (1.0, 0.5, 0.25)
+SPREADS: tuple[dict[str, Any], ...] = (
+    {"keep": 0.75, "steps": 1},
+    {"keep": 0.5, "steps": 1},
+    {"keep": 0.5, "steps": 2},
+    {"keep": 0.25, "steps": 2},
+    {"keep": 0.5, "steps": 2, "everything": True},
+    {"keep": 0.5, "steps": 2, "near": 8},
+)
 
 
 def make(text_ir: str, folder: str, num_parts: str) -> None:
@@ -51,11 +65,37 @@ def measure(collection: str, folder: str) -> None:
             _say("pictures" if modality else "everything", weight, found, base)
 
 
+def spread(collection: str, folder: str) -> None:
+    """Ask every question of spaces by propagation, beside the base and ``neighbours``."""
+    asked = json.loads(_questions(folder).read_text())
+    names = {}
+    for how in SPREADS:
+        name = "spread " + " ".join(f"{key} {value}" for key, value in how.items())
+        names[name] = add_space(collection, SpaceSpec(kind="propagation", name=name, **how)).name
+    for modality in (("image",), ()):
+        what = "pictures" if modality else "everything"
+        base = _asked(collection, asked, modality, 0.0)
+        _say(what, 0.0, base, base)
+        _say(what, 0.25, _asked(collection, asked, modality, 0.25), base)
+        for name in names.values():
+            print(name)
+            _say(what, 0.0, _asked(collection, asked, modality, 0.0, name), base)
+
+
 def _asked(
-    collection: str, asked: list[dict[str, Any]], modality: tuple[str, ...], weight: float
+    collection: str,
+    asked: list[dict[str, Any]],
+    modality: tuple[str, ...],
+    weight: float,
+    model: str | None = None,
 ) -> dict[str, np.ndarray]:
     options = QueryOptions(
-        collection=collection, k=K, modalities=modality, group=False, neighbours=weight
+        collection=collection,
+        model=model,
+        k=K,
+        modalities=modality,
+        group=False,
+        neighbours=weight,
     )
     queries = [Query(text=each["query"]) for each in asked]
     answers = SearchService(Collection(collection)).ask_many(queries, options)
@@ -93,4 +133,4 @@ def _say(
 
 
 if __name__ == "__main__":
-    {"make": make, "measure": measure}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "measure": measure, "spread": spread}[sys.argv[1]](*sys.argv[2:])

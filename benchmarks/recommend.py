@@ -1,10 +1,11 @@
 """Measure whether recommendations keep to likes, away from dislikes, and vary when asked to.
 
 Clothing: a kind is liked (three pictures) and the kind that most often comes wrongly is disliked
-(three pictures). Cars: red sports cars are liked, and of sports cars that are not red, red cars
-that are no sports cars, and others, the most frequent wrong kind is disliked. Compared are the best
-of the three likes alone, chosen in hindsight, three likes, and three likes with three dislikes;
-then the same with a diversity of 0.5. Intervals: 95 %, from a paired bootstrap over the trials.
+(three pictures); every other kind is never liked, since the strategy spread was tuned by them.
+Cars: red sports cars are liked, and of sports cars that are not red, red cars that are no sports
+cars, and others, the most frequent wrong kind is disliked. Compared are the best of the three likes
+alone, chosen in hindsight, three likes, and three likes with three dislikes; then the same with a
+diversity of 0.5. Intervals: 95 %, from a paired bootstrap over the trials.
 
     crossmodal index ../shared/data/cars ../shared/data/classify/clothing -c recommend.duckdb
     python -m benchmarks.recommend recommend.duckdb ../shared/data benchmarks/results/today-taste
@@ -58,7 +59,7 @@ class World:
     where: Where
     labels: dict[str, str]
     """Kind by uri; what has none is not judged."""
-    strategy: Strategy = "best"
+    strategy: Strategy = "spread"
     known: dict[str, Example] = field(default_factory=dict)
 
     def example(self, uri: str) -> Example:
@@ -220,11 +221,11 @@ def main(
         parts = {"clothing": (clothing(data), "*/clothing/*"), "cars": (cars(data), "*/cars/*")}
         for name, (labels, glob) in parts.items():
             where = parse_where([f"path={glob}"])
-            kinds = ["red sports car"] if name == "cars" else sorted(set(labels.values()))
+            kinds = ["red sports car"] if name == "cars" else sorted(set(labels.values()))[1::2]
             for strategy in strategies:
                 rng = np.random.default_rng(7)
                 world = World(con, lists, centring_of(con, lists), where, labels, strategy)
-                num = NUM_TRIALS if strategy == "best" else NUM_OTHER_TRIALS
+                num = NUM_TRIALS if strategy in ("spread", "best") else NUM_OTHER_TRIALS
                 rows = [trial(world, kinds[i % len(kinds)], rng) for i in range(num)]
                 results[f"{name}, {strategy}"] = summed(rows)
                 print(

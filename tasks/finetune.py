@@ -13,6 +13,7 @@ from crossmodal.runs.run import Run
 from crossmodal.training import finetune
 from crossmodal.training import tune_towers as towers
 from crossmodal.training.curves import draw_curves
+from crossmodal.training.fusion import tune_fusion
 from crossmodal.training.head import Epoch
 from crossmodal.training.prepare import prepare
 from crossmodal.training.report import told
@@ -47,6 +48,8 @@ def _tuned(run: Run, prepared: Prepared, spec: FinetuneSpec) -> Tuned:
 
     if spec.depth == "head":
         return finetune.tune(prepared, spec, tick)
+    if spec.depth == "fusion":
+        return tune_fusion(prepared, spec, tick)
     return towers.tune_towers(run.collection, prepared, spec, tick)
 
 
@@ -56,7 +59,7 @@ def register_learned(
 ) -> ModelVersion:
     """Enter what was learned as a model version, in one transaction; a model is written first."""
     with run.recorder.span("register"):
-        if spec.depth == "head":
+        if spec.on_vectors:
             with run.collection.write() as con:
                 return finetune.register_tuned(con, prepared, tuned, spec, run.id)
         written = towers.write_tuned(run.collection, prepared, tuned, spec)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOption
+from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, DeviceOption, JsonOption
 from crossmodal.cli.printing import print_json, print_tables
 
 if TYPE_CHECKING:
@@ -58,6 +58,38 @@ def export(
     )
     if done.num_lost:
         typer.echo(f"left out: {done.num_lost:,} queries by items that are gone")
+
+
+@judgements.command()
+def thresholds(
+    strong: Annotated[float, typer.Option(help="Share of strong hits that has to fit.")] = 0.9,
+    likely: Annotated[float, typer.Option(help="Of hits that are likely or strong.")] = 0.5,
+    off: Annotated[bool, typer.Option("--off", help="Forget them: by chance alone again.")] = False,
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Fit from which merit on hits are strong and likely to what people said of hits."""
+    from crossmodal.evaluation.fit_limits import fit_limits
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.ledger.write.strength_limits import drop_limits
+
+    opened = Collection(collection)
+    with opened.read():
+        pass  # entering it refuses a missing file, which writing would make
+    if off:
+        with opened.write() as con:
+            num_dropped = drop_limits(con)
+        if as_json:
+            print_json({"dropped": num_dropped})
+        else:
+            typer.echo("dropped" if num_dropped else "there were none")
+        return
+    found = fit_limits(opened, {"strong": strong, "likely": likely}, device)
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(found.sentence())
 
 
 def _share(each: SaidOfModel) -> str:

@@ -20,10 +20,23 @@ def _group() -> None:
 
 @space.command()
 def add(
-    kind: Annotated[str, typer.Argument(help="centring, pca or whitening.")],
+    kind: Annotated[str, typer.Argument(help="centring, pca, whitening or propagation.")],
     dim: Annotated[int, typer.Option(min=0, help="Of the new vectors; 0: as before.")] = 0,
     of: Annotated[str, typer.Option(help="Derive from this version; default: live.")] = "",
     name: Annotated[str, typer.Option(help="Empty: the parent's with the kind.")] = "",
+    keep: Annotated[
+        float, typer.Option(help="propagation: share of its own vector that a chunk keeps.")
+    ] = 0.5,
+    steps: Annotated[int, typer.Option(help="propagation: how many edges far.")] = 2,
+    near: Annotated[
+        int, typer.Option(help="propagation: nearest neighbours beside the edges of documents.")
+    ] = 0,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="propagation: passages move too.")
+    ] = False,
+    centred: Annotated[
+        bool, typer.Option(help="propagation: take the mean of each modality off before.")
+    ] = True,
     collection: CollectionOption = DEFAULT_COLLECTION,
     as_json: JsonOption = False,
 ) -> None:
@@ -31,7 +44,17 @@ def add(
     from crossmodal.spaces.add import add_space
     from crossmodal.spaces.fit import SpaceSpec
 
-    spec = SpaceSpec(kind=kind, dim=dim, name=name, parent=of)
+    spec = SpaceSpec(
+        kind=kind,
+        dim=dim,
+        name=name,
+        parent=of,
+        keep=keep,
+        steps=steps,
+        near=near,
+        everything=everything,
+        centred=centred,
+    )
     made = add_space(collection, spec)
     if as_json:
         print_json(made)

@@ -40,7 +40,7 @@ def interval(values: Floats, clusters: npt.NDArray[np.int64], seed: int = 0) -> 
     sums, counts = _by_cluster(values, clusters)
     mean, num_clusters = float(values.mean()), len(sums)
     if np.ptp(values) == 0:
-        return _wilson(mean, num_clusters) if mean in (0.0, 1.0) else Interval(mean, mean, mean)
+        return wilson(mean, num_clusters) if mean in (0.0, 1.0) else Interval(mean, mean, mean)
     drawn = _drawn_means(sums, counts, seed)
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     wider = np.sqrt(num_clusters / max(num_clusters - 1, 1))
@@ -94,7 +94,7 @@ def _drawn_means(sums: Floats, counts: Floats, seed: int) -> Floats:
     return np.concatenate(means)
 
 
-def _wilson(share: float, num: int) -> Interval:
+def wilson(share: float, num: int) -> Interval:
     """Return Wilson's score interval (1927) of a share among ``num`` trials."""
     middle = (share + _Z**2 / (2 * num)) / (1 + _Z**2 / num)
     half = _Z / (1 + _Z**2 / num) * np.sqrt(share * (1 - share) / num + _Z**2 / (4 * num**2))

@@ -402,6 +402,14 @@ def m029_word_index(con: duckdb.DuckDBPyConnection) -> None:
             built_at TIMESTAMPTZ NOT NULL)""")
 
 
+def m030_space_edges(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for the edges by which the vectors of a space were computed."""
+    con.execute("""
+        CREATE TABLE space_edge (
+            model_version_id INTEGER NOT NULL, chunk_id BIGINT NOT NULL,
+            neighbour_id BIGINT NOT NULL, weight FLOAT NOT NULL, kind VARCHAR NOT NULL)""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -432,6 +440,7 @@ STEPS: tuple[Step, ...] = (
     m027_own_columns,
     m028_saved_searches,
     m029_word_index,
+    m030_space_edges,
 )
 LATEST = len(STEPS)
 

@@ -37,6 +37,7 @@ _OF_VERSION = (
     "batch_size",
     "lineage",
     "space",
+    "space_edge",
     "training_item",
     "pinned_version",
     "model_alias",

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from crossmodal.ledger.read.many_vectors import vectors_of_chunks
 from crossmodal.recommendation.scoring import Strategy, average_weights, score, stacked
+from crossmodal.recommendation.spreading import spread
 from crossmodal.records import VectorList
 from crossmodal.search.centring import Centring, normalised, space_of
 from crossmodal.search.examples import Example
@@ -113,7 +114,7 @@ def _queries(
         pull, push = weights, np.full(len(pushing), -1.0, np.float32)
     mean = stacked(pulling, dim).T @ pull + stacked(pushing, dim).T @ push
     queries = [normalised(mean)] if mean.any() else []
-    if strategy == "best" and len(pulling) + len(pushing) > 1:
+    if strategy in ("spread", "best") and len(pulling) + len(pushing) > 1:
         queries += [normalised(seen) for seen in pulling]
     return queries or [normalised(seen) for seen in pulling]
 
@@ -130,7 +131,11 @@ def _scored(
     centred = taste.centring.centred(vectors.matrix, space_of(held))
     likes = centred @ stacked(pulling, held.version.dim).T
     dislikes = centred @ stacked(pushing, held.version.dim).T
-    scores = score(likes, dislikes, taste.weights[asking], taste.strategy)
+    weights, strategy = taste.weights[asking], taste.strategy
+    scores = score(likes, dislikes, weights, "best" if strategy == "spread" else strategy)
+    if strategy == "spread" and len(pulling) + len(pushing) > 1 and len(centred):
+        reached = _reached(taste, held, centred, (pulling, pushing))
+        scores = _in_order_of(score(*reached, weights, strategy), scores)
     order = np.lexsort((vectors.chunk_ids, -scores))
     nearest = np.array(asking)[likes.argmax(axis=1)] if asking else np.full(len(scores), -1)
     return Candidates(
@@ -140,6 +145,28 @@ def _scored(
         vectors.matrix[order],
         np.asarray(nearest[order], np.int64),
     )
+
+
+def _reached(
+    taste: Taste,
+    held: VectorList,
+    centred: Floats,
+    examples: tuple[Sequence[Floats], Sequence[Floats]],
+) -> tuple[Floats, Floats]:
+    """Return (n, p) and (n, m): how far likes and dislikes spread to each candidate."""
+    pulling, pushing = examples
+    directions = taste.centring.directions(space_of(held))
+    if directions is None:
+        directions = np.eye(held.version.dim, dtype=np.float32)
+    reached = spread(centred, normalised(np.stack([*pulling, *pushing])), directions)
+    return reached[:, : len(pulling)], reached[:, len(pulling) :]
+
+
+def _in_order_of(better: Floats, scores: Floats) -> Floats:
+    """Return the same scores, which compare across lists, in the order of better ones."""
+    moved = np.empty_like(scores)
+    moved[np.argsort(-better, kind="stable")] = -np.sort(-scores)
+    return moved
 
 
 def unlike_each_other(stored: Floats, known: Floats) -> list[int]:

@@ -20,7 +20,7 @@ class RecommendOptions:
     likes: Sequence[Given] = ()
     """Chunk ids, paths, URLs, texts, or (dim,) vectors of one of the collection's spaces."""
     dislikes: Sequence[Given] = ()
-    strategy: Strategy = "best"
+    strategy: Strategy = "spread"
     diversity: float = 0.0
     """From 0, only what fits best, to 1, only what differs."""
     session: bool = False

@@ -15,12 +15,13 @@ import numpy.typing as npt
 
 from crossmodal.errors import FilterError
 
-Strategy = Literal["best", "sum", "average"]
+Strategy = Literal["spread", "best", "sum", "average"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
 Floats = npt.NDArray[np.float32]
 
 _HALF = 0.5
+_THREE_QUARTERS = 0.75
 # More than any two scores differ: similarities in units of their spread stay below 1 / 0.001.
 _LAST = 1000.0
 
@@ -42,11 +43,12 @@ def score(likes: Floats, dislikes: Floats, weights: Floats, strategy: Strategy) 
 
     ``likes`` is (n, p) and ``dislikes`` (n, m): similarities of each candidate with each example,
     in units of how much unrelated ones differ; ``weights`` is (p,), above 0 to 1: how much each
-    like counts. ``best`` is the nearest like less half the nearest dislike, each softened so that
-    the second nearest helps, and what is nearer to a dislike comes last: Qdrant's best score with
-    both sides in it, as its issue 4235 asks. ``sum`` adds and subtracts all. ``average`` is the
-    similarity with the vector ``2 mean(likes) - mean(dislikes)``, but for its length, as Qdrant's
-    average vector.
+    like counts. ``spread`` is the mean like less three quarters of the mean dislike, and is meant
+    for similarities along neighbours (``spreading``). ``best`` is the nearest like less half the
+    nearest dislike, each softened so that the second nearest helps, and what is nearer to a dislike
+    comes last: Qdrant's best score with both sides in it, as its issue 4235 asks. ``sum`` adds and
+    subtracts all. ``average`` is the similarity with the vector ``2 mean(likes) - mean(dislikes)``,
+    but for its length, as Qdrant's average vector.
 
     Raises:
         FilterError: there is no such strategy.
@@ -54,6 +56,10 @@ def score(likes: Floats, dislikes: Floats, weights: Floats, strategy: Strategy) 
     strategy_named(strategy)
     if strategy == "best":
         return _best(likes, dislikes, weights)
+    if strategy == "spread":
+        pull = weights / weights.sum() if len(weights) else weights
+        push = np.full(dislikes.shape[1], _THREE_QUARTERS / max(dislikes.shape[1], 1), np.float32)
+        return np.asarray(likes @ pull - dislikes @ push, np.float32)
     if strategy == "sum":
         return np.asarray(likes @ weights - dislikes.sum(axis=1), np.float32)
     pull, push = average_weights(weights, dislikes.shape[1])

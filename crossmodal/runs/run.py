@@ -24,7 +24,7 @@ from crossmodal.ledger.explain import explain_os
 from crossmodal.ledger.private import as_private_as
 from crossmodal.ledger.write import runs, shard_writer, undo_log
 from crossmodal.records import Lineup
-from crossmodal.runs import otel
+from crossmodal.runs import openlineage, otel
 from crossmodal.runs.code_version import code_version
 from crossmodal.runs.options import RunOptions
 from crossmodal.runs.progress import Progress, make_progress
@@ -46,6 +46,8 @@ class Run:
         self.progress: Progress = make_progress(sys.stderr, quiet=options.quiet)
         self.lineup: Lineup | None = None
         """What this run embeds with, once it is in the ledger: every version has its id."""
+        self.params: dict[str, Any] = {}
+        """What it was started with."""
         self.counts: dict[str, Any] = {}
         """What the ledger keeps of the run's report."""
         self.extras: dict[str, Any] = {}
@@ -122,6 +124,8 @@ def _start(run: Run, params: dict[str, Any]) -> None:
             undo_log.set_keep_undo(con, run.options.keep_undo)
     for run_id in interrupted:
         _remove_folder(run.workdir.with_name(run_id))
+    run.params = params
+    _tell_lineage(run, "START", "")
 
 
 def _finish(run: Run, state: str, message: str) -> None:
@@ -133,8 +137,27 @@ def _finish(run: Run, state: str, message: str) -> None:
         # What a report says stands; a run without one, such as a stopped one, says it here.
         waited_s = {"wall_s": round(time.time() - run.began_s, 3)}
         runs.finish_run(con, run.id, state, waited_s | run.counts, message)
+    _tell_lineage(run, openlineage.STATES[state], message)
     if otel.endpoint():
         _send(run)
+
+
+def _tell_lineage(run: Run, state: openlineage.EventState, message: str) -> None:
+    """Tell OpenLineage how a run stands, where anybody asked for it; never a failure of the run."""
+    if not openlineage.is_asked_for():
+        return
+    event = openlineage.LineageEvent(
+        state=state,
+        run_id=run.id,
+        flow=run.flow,
+        collection=run.collection.path,
+        params=run.params,
+        message=message,
+        num_embedded=run.counts.get("num_embedded"),
+    )
+    problem = openlineage.send(event)
+    if problem:
+        _LOG.warning("%s", problem)
 
 
 def _send(run: Run) -> None:

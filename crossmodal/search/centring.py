@@ -27,6 +27,7 @@ Floats = npt.NDArray[np.float32]
 
 NUM_SAMPLED = 2048
 """Vectors of a list that its mean and spread are taken from."""
+NUM_DIRECTIONS = 96
 _FEWEST = 16
 _PROBES = """
 a photo of a person; a street in a city; a meal on a table; an animal in a field;
@@ -54,6 +55,8 @@ class Centring:
     """(n, dim) float32, centred, of length 1."""
     spreads: dict[tuple[Space, Space], float] = field(default_factory=dict)
     """Root mean squares that were asked for before."""
+    turns: dict[Space, Floats] = field(default_factory=dict)
+    """Main directions that were asked for before."""
 
     def centred(self, vectors: Floats, space: Space) -> Floats:
         """Return (.., dim) vectors without the mean of their modality, of length 1 again.
@@ -73,6 +76,16 @@ class Centring:
             self.spreads[key] = self._spread(one, other)
         return self.spreads[key]
 
+    def directions(self, space: Space) -> Floats | None:
+        """Return (dim, m) what turns centred vectors into the modality's main directions.
+
+        Half whitened: what sets items apart counts for more than what many share. None where there
+        are too few vectors to tell.
+        """
+        if space in self.samples and space not in self.turns:
+            self.turns[space] = main_directions(self.samples[space])
+        return self.turns.get(space)
+
     def _spread(self, one: Space, other: Space) -> float:
         if one not in self.samples or other not in self.samples:
             return 1.0
@@ -80,6 +93,17 @@ class Centring:
         if one == other:
             cosines = cosines[~np.eye(len(cosines), dtype=bool)]
         return float(max(np.sqrt(np.mean(cosines**2)), 1e-3))
+
+
+def main_directions(sample: Floats) -> Floats:
+    """Return (dim, m) float32, from an (n, dim) centred sample.
+
+    Few vectors have few directions that can be told from chance.
+    """
+    num = min(NUM_DIRECTIONS, len(sample) // 3, sample.shape[1])
+    values, vectors = np.linalg.eigh(sample.T @ sample)
+    lengths = np.sqrt(np.maximum(values[-num:], 1e-9))
+    return np.asarray(vectors[:, -num:] / np.sqrt(lengths), np.float32)
 
 
 def space_of(held: VectorList) -> Space:

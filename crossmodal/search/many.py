@@ -32,6 +32,7 @@ from crossmodal.search.merge import (
     with_words,
 )
 from crossmodal.search.options import QueryOptions
+from crossmodal.search.strength import limits_of
 from crossmodal.search.words import Words
 from crossmodal.vectors.ann.cache import CodesFolder
 from crossmodal.vectors.calibration.merit import Floats
@@ -65,7 +66,7 @@ def merged_many(
         asked = zip(queries, told, strict=True)
         return [merged(con, vectors, options, where, codes, beside) for vectors, beside in asked]
     lists = list(dict.fromkeys(held for vectors in queries for held in vectors))
-    measures = measures_of(con, lists)
+    measures, limits = measures_of(con, lists), limits_of(con, lists)
     window = window_of(options)
     nearest = {held: _nearest(con, held, queries, measures, window, codes) for held in lists}
     known = _known(con, nearest)
@@ -81,7 +82,7 @@ def merged_many(
             )
             for held, vector in vectors.items()
         ]
-        page, is_enough = page_of(found, options, window)
+        page, is_enough = page_of(found, options, window, Beside(limits=limits))
         if is_enough or all(len(part.hits) < window for part in found):
             own = {held: measures[held] for held in vectors}
             notices = (*uncalibrated(own), *beside.words.notices)

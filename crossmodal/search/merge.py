@@ -28,7 +28,7 @@ from crossmodal.search.folding import fold
 from crossmodal.search.lists import QueryVectors
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.prose import DEMOTION, is_prose
-from crossmodal.search.strength import LIKELY, least_merit, strength_of
+from crossmodal.search.strength import BY_CHANCE, Limits, least_merit, limits_of, strength_of
 from crossmodal.search.words import (
     EXACT_MERIT,
     WORD_WEIGHT,
@@ -87,6 +87,8 @@ class Beside:
     words: Words = field(default_factory=Words)
     grown: Grown | None = None
     """Lets neighbours of the best join them."""
+    limits: Limits = BY_CHANCE
+    """From which merits on hits are likely and strong."""
 
 
 class Ranked(NamedTuple):
@@ -116,7 +118,8 @@ def merged(
 
     The lists are read deeper until there are enough hits or no more chunks.
     """
-    measures, beside = measures_of(con, list(vectors)), beside or Beside()
+    measures = measures_of(con, list(vectors))
+    beside = replace(beside or Beside(), limits=limits_of(con, vectors))
     window = window_of(options)
     depth = window
     while depth < options.offset + options.k + 1:
@@ -220,16 +223,17 @@ def page_of(
     if beside.grown:
         ranking = beside.grown(ranking, calibrated=calibrated)
     is_wanted = beside.is_wanted
-    least = least_merit(options.min_strength) if calibrated else float("-inf")
+    least = least_merit(options.min_strength, beside.limits) if calibrated else float("-inf")
     shown = [r for r in ranking if r.standing >= least and (not is_wanted or is_wanted(r.hit))]
     end = options.offset + options.k
     if options.group:
         shown = _folded(best_of_each_source(shown), end + 1)
     hits = [
-        _told(r, rank, calibrated=calibrated)
+        _told(r, rank, beside.limits if calibrated else None)
         for rank, r in enumerate(shown[options.offset : end], options.offset + 1)
     ]
-    stands_out = bool(ranking and ranking[0].standing >= LIKELY) if calibrated else None
+    best = ranking[0].standing if ranking else float("-inf")
+    stands_out = best >= beside.limits.likely if calibrated else None
     deepest = ranking[-1].window if ranking else 0
     ran_out = all(r.standing < least for r in ranking if r.window == deepest)
     return Page(hits, len(shown) > end, stands_out), len(shown) > end or ran_out
@@ -341,11 +345,11 @@ def _standings(found: ListHits, window: int, *, calibrated: bool) -> list[float]
     return standings
 
 
-def _told(found: Ranked, rank: int, *, calibrated: bool) -> Hit:
+def _told(found: Ranked, rank: int, limits: Limits | None) -> Hit:
     hit = replace(found.hit, rank=rank, score=found.cosine)
-    if not calibrated:
+    if limits is None:
         return hit
-    return replace(hit, merit=found.standing, strength=strength_of(found.standing))
+    return replace(hit, merit=found.standing, strength=strength_of(found.standing, limits))
 
 
 def uncalibrated(measures: Measures) -> list[str]:

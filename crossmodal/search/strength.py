@@ -2,12 +2,23 @@
 
 The limits are on merit (see ``vectors.calibration.merit``). They were fixed before anything was
 measured, by what merit means: how many chunks of a list would look as good to a generic question.
-What they let through is in docs/quality.md.
+What they let through is in docs/quality.md. Where people judged enough hits of a collection, limits
+that were fitted to that stand in their place.
 """
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from crossmodal.ledger.write.strength_limits import limits_for
+from crossmodal.vectors.calibration.probe_bank import REVISION
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from crossmodal.records import VectorList
 
 Strength = Literal["strong", "likely", "weak"]
 STRENGTHS: tuple[Strength, ...] = get_args(Strength)
@@ -23,13 +34,35 @@ NOTHING = (
 )
 
 
-def strength_of(merit: float) -> Strength:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Hold the merits from which on hits are likely and strong."""
+
+    likely: float = LIKELY
+    strong: float = STRONG
+
+
+BY_CHANCE = Limits()
+
+
+def limits_of(con: duckdb.DuckDBPyConnection, lists: Iterable[VectorList]) -> Limits:
+    """Return the limits for hits of these lists: fitted to judgements where they were."""
+    versions = {held.version.id or 0 for held in lists}
+    kept = limits_for(con, versions, REVISION) if versions else None
+    if kept is None:
+        return BY_CHANCE
+    likely = LIKELY if kept.likely is None else kept.likely
+    return Limits(likely, max(likely, STRONG if kept.strong is None else kept.strong))
+
+
+def strength_of(merit: float, limits: Limits = BY_CHANCE) -> Strength:
     """Return the word for a merit."""
-    if merit >= STRONG:
+    if merit >= limits.strong:
         return "strong"
-    return "likely" if merit >= LIKELY else "weak"
+    return "likely" if merit >= limits.likely else "weak"
 
 
-def least_merit(strength: str | None) -> float:
+def least_merit(strength: str | None, limits: Limits = BY_CHANCE) -> float:
     """Return the merit that a hit of at least this strength has; minus infinity for any."""
-    return {"strong": STRONG, "likely": LIKELY}.get(strength or "", float("-inf"))
+    known = {"strong": limits.strong, "likely": limits.likely}
+    return known.get(strength or "", float("-inf"))

@@ -8,7 +8,7 @@ Invariant: one transaction a block; killed at any point, the next call does the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import duckdb
 import numpy as np
@@ -22,6 +22,8 @@ from crossmodal.ledger.write.model_versions import table_of, vector_lists
 from crossmodal.ledger.write.shard_writer import collect_orphans
 from crossmodal.ledger.write.undo_log import noted
 from crossmodal.records import ModelVersion, VectorList
+from crossmodal.spaces.fill_graph import KINDS as GRAPH_KINDS
+from crossmodal.spaces.fill_graph import fill_graph
 from crossmodal.vectors.affine import Floats, apply, unpack
 from crossmodal.vectors.ann.reading import vector_blocks
 from crossmodal.vectors.calibration.merit import hub_terms
@@ -80,7 +82,12 @@ def fill(
     space are exact.
     """
     ensure_derived_probes(collection, version)
-    done = [_fill_list(collection, held, run_id, tick) for held in vector_lists(version)]
+    if version.derived and version.derived.kind in GRAPH_KINDS:
+        changed_by = fill_graph(collection, version, run_id)
+        done = [Filled(*astuple(changed_by[held.modality])) for held in vector_lists(version)]
+        tick(sum(each.num_added for each in done))
+    else:
+        done = [_fill_list(collection, held, run_id, tick) for held in vector_lists(version)]
     for held, changed in zip(vector_lists(version), done, strict=True):
         if changed != Filled():
             calibrate(collection, held)

@@ -13,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from crossmodal.errors import ParametersError
+from crossmodal.spaces.graph import PROPAGATION, Spread
 from crossmodal.vectors.affine import AffineMap, Floats, Maps
 
-KINDS = ("centring", "pca", "whitening")
+KINDS = ("centring", "pca", "whitening", PROPAGATION)
 FEWEST = 16
 """Vectors of a modality without which it has no mean that could be trusted."""
+MAX_STEPS = 10
 _SHRINKAGE = 0.1
 """Of the mean eigenvalue, added to each before whitening: small ones are noise."""
 
@@ -34,6 +36,15 @@ class SpaceSpec:
     """Empty: the parent's with the kind and the dimension behind it."""
     parent: str = ""
     """Name, number or label; empty: the live joint version."""
+    keep: float = 0.5
+    """Of propagation: the share of its own vector that a chunk keeps in each step."""
+    steps: int = 2
+    near: int = 0
+    """Nearest neighbours that join the edges of the ledger."""
+    everything: bool = False
+    """Whether passages move too, or pictures only."""
+    centred: bool = True
+    """Whether the mean of each modality is taken off before vectors spread."""
 
 
 def fit_maps(spec: SpaceSpec, samples: Mapping[str, Floats]) -> Maps:
@@ -46,10 +57,22 @@ def fit_maps(spec: SpaceSpec, samples: Mapping[str, Floats]) -> Maps:
     _refuse(spec, usable)
     if spec.kind == "centring":
         return {modality: AffineMap(vectors.mean(axis=0)) for modality, vectors in usable.items()}
+    if spec.kind == PROPAGATION:
+        return _spread(spec, samples).packed()
     means = _means(spec, usable)
     matrix = _matrix(spec, [vectors - means[m] for m, vectors in usable.items()])
     # A modality without a sample has to come into the new space all the same.
     return {m: AffineMap(means.get(m), matrix) for m in samples}
+
+
+def _spread(spec: SpaceSpec, samples: Mapping[str, Floats]) -> Spread:
+    return Spread(
+        keep=spec.keep,
+        steps=spec.steps,
+        near=spec.near,
+        everything=spec.everything,
+        means={m: v.mean(axis=0) for m, v in samples.items() if len(v) and spec.centred},
+    )
 
 
 def _means(spec: SpaceSpec, usable: Mapping[str, Floats]) -> dict[str, Floats]:
@@ -89,7 +112,13 @@ def _refuse(spec: SpaceSpec, usable: Mapping[str, Floats]) -> None:
             "space from: index more first"
         )
     dim = next(iter(usable.values())).shape[1]
-    if spec.dim and (spec.kind == "centring" or not 1 <= spec.dim <= dim):
+    if spec.dim and (spec.kind in ("centring", PROPAGATION) or not 1 <= spec.dim <= dim):
         raise ParametersError(
-            f"--dim {spec.dim}: centring keeps the dimension, pca and whitening take 1 to {dim}"
+            f"--dim {spec.dim}: centring keeps the dimension, as propagation does; pca and "
+            f"whitening take 1 to {dim}"
+        )
+    if not 0 <= spec.keep <= 1 or not 1 <= spec.steps <= MAX_STEPS or not 0 <= spec.near <= 1000:
+        raise ParametersError(
+            f"--keep {spec.keep:g} has to be 0 to 1, --steps {spec.steps} 1 to {MAX_STEPS} and "
+            f"--near {spec.near} 0 to 1000"
         )

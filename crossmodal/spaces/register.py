@@ -21,6 +21,7 @@ from crossmodal.models.lineage import register_parent
 from crossmodal.models.retire import one_version
 from crossmodal.records import Derivation, ModelVersion
 from crossmodal.spaces.fit import FEWEST, SpaceSpec, fit_maps
+from crossmodal.spaces.graph import PROPAGATION
 from crossmodal.vectors.affine import Floats, Maps, pack
 from crossmodal.vectors.calibration.probe_bank import REVISION
 
@@ -66,7 +67,13 @@ def fitted_space(collection: Collection, spec: SpaceSpec) -> Space:
         parent = parent_of(con, spec.parent)
         samples = _samples(con, parent)
     maps = fit_maps(spec, samples)
-    how = {"dim": spec.dim or parent.dim, "num_sampled": {m: len(v) for m, v in samples.items()}}
+    how: dict[str, Any] = {
+        "dim": spec.dim or parent.dim,
+        "num_sampled": {m: len(v) for m, v in samples.items()},
+    }
+    if spec.kind == PROPAGATION:
+        how |= {"keep": spec.keep, "steps": spec.steps, "near": spec.near}
+        how |= {"everything": spec.everything, "centred": spec.centred}
     name = spec.name or f"{_short(parent)}-{spec.kind}{spec.dim or ''}"
     return Space(name=name, parent=parent, kind=spec.kind, maps=maps, how=how)
 
@@ -89,7 +96,14 @@ def register_space(con: duckdb.DuckDBPyConnection, space: Space) -> ModelVersion
 def _version(space: Space) -> ModelVersion:
     packed = pack(space.maps)
     digest = hashlib.sha256(space.parent.fingerprint.encode() + b"\0" + packed)
-    matrix = next((m.matrix for m in space.maps.values() if m.matrix is not None), None)
+    matrix = next(
+        (
+            each.matrix
+            for modality, each in space.maps.items()
+            if modality in space.parent.encoders and each.matrix is not None
+        ),
+        None,
+    )
     return ModelVersion(
         name=space.name,
         revision="space",

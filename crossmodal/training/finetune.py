@@ -18,6 +18,7 @@ from crossmodal.ledger.read.many_vectors import sampled_vectors
 from crossmodal.ledger.write import calibrations
 from crossmodal.models.training_items import record_training_items
 from crossmodal.records import ModelVersion, VectorList
+from crossmodal.spaces.fusing import FUSION
 from crossmodal.spaces.register import Space, register_space
 from crossmodal.training.head import Epoch, Learned, learn_head
 from crossmodal.training.learn_towers import LearnedTowers
@@ -84,10 +85,11 @@ def register_tuned(
 ) -> ModelVersion:
     """Register what was learned, with lineage and training items, in one transaction."""
     short = prepared.parent.name.rstrip("/").rsplit("/", 1)[-1]
+    kind = FUSION if spec.depth == FUSION else "adapter"
     space = Space(
-        name=spec.name or f"{short}-adapter-{tuned.weights_hash[:6]}",
+        name=spec.name or f"{short}-{kind}-{tuned.weights_hash[:6]}",
         parent=prepared.parent,
-        kind="adapter",
+        kind=kind,
         maps=tuned.maps,
         how={"training": training_of(prepared, tuned, spec, run_id)},
     )

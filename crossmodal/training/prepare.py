@@ -72,7 +72,7 @@ def prepare(collection: Collection, spec: FinetuneSpec) -> Prepared:
 def _refuse_parent(parent: ModelVersion, spec: FinetuneSpec) -> None:
     if not {"image", "text"} <= set(parent.encoders):
         raise ModelMismatch(f"{parent.label} is no image-text model: pairs teach it nothing")
-    if parent.derived and spec.depth != "head":
+    if parent.derived and not spec.on_vectors:
         raise ModelMismatch(
             f"{parent.label} is a space and has no towers to train at --depth {spec.depth}: name "
             f"the model that it begins with, --model {parent.root.name}, or take --depth head"
@@ -98,7 +98,7 @@ def material(pairs: Pairs, parent: ModelVersion, spec: FinetuneSpec) -> Material
 
 def _encoded(pairs: Pairs, parent: ModelVersion, spec: FinetuneSpec) -> Floats:
     """Return the vectors of captions; empty ones where a tower will read them anew each epoch."""
-    if spec.depth != "head":
+    if not spec.on_vectors:
         return np.zeros((len(pairs.captions), parent.dim), np.float32)
     from crossmodal.encoders.cache import load_version
 

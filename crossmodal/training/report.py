@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from crossmodal.records import ModelVersion
+from crossmodal.spaces.fusing import FUSION
 from crossmodal.training.spec import Prepared, Tuned
 from crossmodal.training.sweep import Swept
 
@@ -53,7 +54,9 @@ def _lines(
 
 
 def _what(version: ModelVersion) -> str:
-    return "an adapter on" if version.derived else "a model trained from"
+    if version.derived:
+        return "a fusion on" if version.derived.kind == FUSION else "an adapter on"
+    return "a model trained from"
 
 
 def _next(version: ModelVersion) -> list[str]:

@@ -51,7 +51,7 @@ class FinetuneSpec:
     """Hard negatives of each text that the base's own search is asked for."""
     device: str = "auto"
     depth: str = "head"
-    """head, text, lora or full."""
+    """head, fusion, text, lora or full."""
     out: str = ""
     """Where the model's folder is written; empty for beside the collection. Not for ``head``."""
     consent: bool = False
@@ -62,12 +62,17 @@ class FinetuneSpec:
     @property
     def seed(self) -> int:
         """Return the seed of the split and of the draw."""
-        return self.head.seed if self.depth == "head" else self.tower.seed
+        return self.head.seed if self.on_vectors else self.tower.seed
 
     @property
     def num_epochs(self) -> int:
         """Return how many epochs there are at most."""
-        return self.head.epochs if self.depth == "head" else self.tower.epochs
+        return self.head.epochs if self.on_vectors else self.tower.epochs
+
+    @property
+    def on_vectors(self) -> bool:
+        """Say whether stored vectors are learned from, and a space comes of it."""
+        return self.depth in ("head", "fusion")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

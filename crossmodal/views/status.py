@@ -38,6 +38,8 @@ def _sums(found: Status) -> TextTable:
         ("chunks", f"{found.num_chunks:,}{_kinds(found)}"),
         ("size on disk", human_bytes(found.disk_bytes)),
     ]
+    fitted = "; ".join(limits.sentence() for limits in found.strengths)
+    rows.append(("strength", fitted or "by chance alone: no judgements are fitted"))
     if found.trial:
         rows.append(("A/B trial", found.trial.sentence()))
     return TextTable(found.path, ("", ""), rows, num_words=2)

@@ -19,6 +19,7 @@ from crossmodal.web.api import (
     chunks,
     errors,
     judgements,
+    lineage,
     overview,
     pages,
     recommend,
@@ -77,6 +78,7 @@ def make_app(settings: UiSettings) -> ASGIApp:
     app.include_router(review.page)
     app.include_router(overview.router)
     app.include_router(overview.page)
+    app.include_router(lineage.router)
     app.include_router(pages.router)
     bounded = UploadMemory(app, settings.max_uploads_bytes)
     limited = RateLimit(Access(bounded, settings), settings.rate_per_s, settings.burst)

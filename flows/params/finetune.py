@@ -13,7 +13,7 @@ from crossmodal.training.spec import FinetuneSpec, TowerSpec
 from flows.params.base import FlowParams
 from flows.params.forms import OnCommandLine, Text
 
-_RATES = {"head": 0.0, "text": 5e-5, "lora": 2e-4, "full": 5e-6}
+_RATES = {"head": 0.0, "fusion": 5e-4, "text": 5e-5, "lora": 2e-4, "full": 5e-6}
 """Of towers, where nobody names one."""
 
 
@@ -27,10 +27,11 @@ class FinetuneParams(FlowParams):
         "beside its pictures. The collection has to hold the pictures.",
         min_length=1,
     )
-    depth: Literal["head", "text", "lora", "full"] = Field(
+    depth: Literal["head", "fusion", "text", "lora", "full"] = Field(
         default="head",
         title="Depth",
-        description="What is learned. head: a linear map on stored vectors, in seconds. text: the "
+        description="What is learned. head: a linear map on stored vectors, in seconds. fusion: a "
+        "network that joins a picture with its passage, in a minute. text: the "
         "text tower, against stored vectors of pictures, in minutes. lora: small matrices beside "
         "the attention of both towers (needs crossmodal[finetune]). full: every weight; says what "
         "it would take before it begins.",
@@ -105,8 +106,8 @@ class FinetuneParams(FlowParams):
     learning_rate: float = Field(
         default=0.0,
         title="Learning rate",
-        description="At its highest. 0: what suits the depth: head 0.001, text 0.00005, "
-        "lora 0.0002, full 0.000005.",
+        description="At its highest. 0: what suits the depth: head 0.001, fusion 0.0005, "
+        "text 0.00005, lora 0.0002, full 0.000005.",
         ge=0.0,
         le=10.0,
     )
@@ -134,6 +135,8 @@ class FinetuneParams(FlowParams):
             "learning_rate": self.learning_rate,
         }
         named: dict[str, Any] = {name: value for name, value in given.items() if value}
+        if self.depth == "fusion":
+            named = {"learning_rate": _RATES["fusion"], "epochs": 40} | named
         sides = ("text", "image") if self.sides == "both" else (self.sides,)
         towers = {"learning_rate": _RATES[self.depth]} | named
         loss = "clip" if self.loss == "auto" else self.loss

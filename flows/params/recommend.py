@@ -48,10 +48,11 @@ class RecommendParams(FlowParams):
         title="Modalities",
         description="Only pictures, only words or only sounds. Empty: all.",
     )
-    strategy: Literal["best", "sum", "average"] = Field(
-        default="best",
+    strategy: Literal["spread", "best", "sum", "average"] = Field(
+        default="spread",
         title="Strategy",
-        description="best: near to any like. sum: near to all. average: near to their middle.",
+        description="spread: near to what lies around the likes. best: near to any like. sum: near "
+        "to all. average: near to their middle.",
     )
     diversity: float = Field(
         default=0.0,

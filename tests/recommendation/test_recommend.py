@@ -133,7 +133,7 @@ def test_what_a_profile_likes_and_is_gone_costs_a_notice_only(kinds: Path, tmp_p
         ({"likes": [np.zeros(16, np.float32)]}, ModelMismatch, "no direction"),
         ({"profile": "Bob"}, FilterError, "no profile 'Bob'.*none yet"),
         ({"save": " \n"}, FilterError, "cannot be called"),
-        ({"strategy": "magic"}, FilterError, "best, sum, average"),
+        ({"strategy": "magic"}, FilterError, "spread, best, sum, average"),
         ({"diversity": 1.5}, FilterError, "between 0 and 1"),
         ({"k": 0}, FilterError, "at least 1"),
         ({"where": ["colour=red"]}, FilterError, "no field or column 'colour'"),

@@ -77,5 +77,5 @@ def test_weights_of_a_session_halve_a_step() -> None:
 
 
 def test_an_unknown_strategy_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(FilterError, match=r"'magic'.*best, sum, average"):
+    with pytest.raises(FilterError, match=r"'magic'.*spread, best, sum, average"):
         score(no_examples(), no_examples(), NONE, "magic")  # type: ignore[arg-type]

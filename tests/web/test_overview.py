@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.write import model_versions
 from crossmodal.ledger.write.maps import MapPoints, write_map
+from crossmodal.models.lineage import register_parent
 from crossmodal.web.api import overview
 from crossmodal.web.app import make_app
+from tests.ledger import build
 from tests.web.conftest import HOME, Site
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -31,6 +35,20 @@ def draw_map(collection: Path) -> list[int]:
         points = MapPoints(ids, places.astype(np.float32), clusters, np.ones(len(ids), bool))
         write_map(con, version, points, {0: "boats, harbour", 1: HOSTILE})
     return [int(each) for each in ids]
+
+
+def add_versions(collection: Path) -> None:
+    """Register what was trained from the live version, and a space derived from that."""
+    with Collection(collection).write() as con:
+        live = model_versions.live(con)
+        assert live is not None
+        root = live.joint.id or 0
+        trained = model_versions.register(con, build.version(HOSTILE))
+        spaced = model_versions.register(con, build.version("a space"))
+        how = {"kind": "training", "run": "abcdef123", "depth": "head", "data_digest": "d" * 64}
+        secret = {"metrics": {"base": 1}, "path": "s3://key:secret@bucket/x"}
+        register_parent(con, trained.id or 0, root, how | secret)
+        register_parent(con, spaced.id or 0, trained.id or 0, {"kind": "space", "space": "pca"})
 
 
 @pytest.fixture
@@ -87,3 +105,24 @@ def test_runs_come_newest_first_and_as_many_as_asked_for(client: TestClient) -> 
     assert run["num_embedded"] > 30
     assert run["wall_s"] > 0
     assert client.get("/api/v1/runs", params={"k": 101}).status_code == 422
+
+
+def test_lineage_tells_what_made_what_and_who_serves(own_site: Site) -> None:
+    add_versions(own_site.collection)
+    with TestClient(make_app(own_site.settings), base_url=HOME) as client:
+        answer = client.get("/api/v1/lineage")
+    found = answer.json()
+    root, trained, spaced = found["nodes"]
+    assert [(n["level"], n["place"], n["kind"]) for n in found["nodes"]] == [
+        (0, 0, "model"),
+        (1, 0, "training"),
+        (2, 0, "space"),
+    ]
+    assert set(root["serves"]) == {"image", "text"}
+    assert trained["serves"] == spaced["serves"] == []
+    assert [(e["parent"], e["child"], e["kind"], e["run"]) for e in found["edges"]] == [
+        (root["id"], trained["id"], "training", "abcdef123"),
+        (trained["id"], spaced["id"], "space", ""),
+    ]
+    assert found["edges"][0]["how"] == {"depth": "head", "data_digest": "d" * 12}
+    assert "secret" not in answer.text

@@ -9,7 +9,7 @@ import pytest
 
 from tests.web.browser import Open, opener, served, until
 from tests.web.conftest import Site
-from tests.web.test_overview import HOSTILE, draw_map
+from tests.web.test_overview import HOSTILE, add_versions, draw_map
 
 pytestmark = pytest.mark.browser
 READY = "document.body?.dataset.ready === 'yes'"
@@ -81,3 +81,18 @@ def test_search_page_leads_there(open_page: Open) -> None:
     page.wait_for_url("**/collection")
     until(page, READY)
     assert page.title() == "Collection · crossmodal"
+
+
+def test_lineage_is_drawn_and_told(open_page: Open, own_site: Site) -> None:
+    add_versions(own_site.collection)
+    page = open_page("/collection")
+    until(page, READY)
+    assert page.locator("#lineage svg g.box, #lineage svg g.live").count() == 3
+    assert page.locator("#lineage svg path").count() == 2
+    assert "2 of them made from another" in page.inner_text("#lineage-said")
+    told = page.locator("#made li").all_inner_texts()
+    assert len(told) == 2
+    assert HOSTILE in told[0]
+    assert "training, depth head" in told[0]
+    assert page.locator("img[src=x]").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

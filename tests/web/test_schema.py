@@ -26,6 +26,7 @@ NUM_EXAMPLES = {
     "GET /api/v1/status": 2,
     "GET /api/v1/map": 2,
     "GET /api/v1/models": 2,
+    "GET /api/v1/lineage": 2,
     "GET /api/v1/runs": 4,
     "POST /api/v1/recommend": 8,
     "POST /api/v1/judgements": 6,

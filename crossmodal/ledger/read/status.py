@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import duckdb
 
@@ -14,6 +14,7 @@ from crossmodal.ledger.write.batch_sizes import BatchSize, all_batch_sizes
 from crossmodal.ledger.write.model_versions import all_versions, live, vector_lists
 from crossmodal.ledger.write.quarantine import QuarantineRow, count_by_reason, quarantine_rows
 from crossmodal.ledger.write.runs import RunRecord, list_runs
+from crossmodal.ledger.write.strength_limits import StoredLimits, all_limits
 from crossmodal.ledger.write.trials import Trial, trial_of
 from crossmodal.records import ModelVersion, VectorList
 
@@ -63,6 +64,8 @@ class Status:
     """Sources that no search can find, and why."""
     disk_bytes: int
     """The database with its write-ahead log."""
+    strengths: list[StoredLimits] = field(default_factory=list)
+    """From which merit on hits are strong and likely, where judgements were fitted."""
     trial: Trial | None = None
     """The A/B trial that is on."""
 
@@ -90,6 +93,7 @@ def status(con: duckdb.DuckDBPyConnection, collection: Collection) -> Status:
         quarantine=count_by_reason(con),
         unfindable=unfindable(con, [""], current.id if (current := live(con)) else None),
         disk_bytes=collection.size_bytes,
+        strengths=all_limits(con),
         trial=trial_of(con),
     )
 

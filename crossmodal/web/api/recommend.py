@@ -46,8 +46,9 @@ class Taste(_Described):
     likes: Examples = Field([], description="Chunk ids, or texts. None at all: a varied sample.")
     dislikes: Examples = Field([], description="Chunk ids, or texts, to keep away from.")
     k: int = Field(24, description="How many.", ge=1, le=bounds.MAX_K)
-    strategy: Literal["best", "sum", "average"] = Field(
-        "best", description="Near to any like, to all, or to their middle."
+    strategy: Literal["spread", "best", "sum", "average"] = Field(
+        "spread",
+        description="Near to what lies around the likes, to any like, to all, or to their middle.",
     )
     diversity: float = Field(0.0, description="From what fits, 0, to what differs, 1.", ge=0, le=1)
     session: bool = Field(False, description="Each like counts half of the one after it.")

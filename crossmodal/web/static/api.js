@@ -88,4 +88,5 @@ export const status = () => ask("/status", {});
 
 export const map = () => ask("/map", {});
 export const models = () => ask("/models", {});
+export const lineage = () => ask("/lineage", {});
 export const latestRuns = () => ask("/runs", {});

@@ -2,6 +2,7 @@
 
 import { describe, latestRuns, map, models, status } from "./api.js";
 import { $, bytes, count, day, h } from "./dom.js";
+import { showLineage } from "./lineage.js";
 
 const NUM_PICKED = 8;
 const HUES = 16;
@@ -175,7 +176,7 @@ async function showSums() {
   $("sums").textContent = `${count(found.num_sources, "file", "files")}, ${count(found.num_chunks, "chunk", "chunks")}, ${bytes(found.disk_bytes)}`;
 }
 
-const parts = [showSums, showMap, showModels, showRuns];
+const parts = [showSums, showMap, showModels, showLineage, showRuns];
 Promise.all(parts.map((part) => part().catch((problem) => say(problem.message, true)))).then(() => {
   document.body.dataset.ready = "yes";
 });

@@ -1,0 +1,47 @@
+"""Let likes and dislikes spread over candidates that are near to each other.
+
+What is liked is seldom one spot: somebody who likes three dresses likes what lies near to many
+dresses, also where it lies near to none of the three. A random walk with restarts from an example
+over the graph of nearest candidates says so (manifold ranking; Zhou and others, NIPS 2003). The
+graph is drawn in the collection's main directions, half whitened, where what sets items apart
+counts for more than what many share. Pure arithmetic; knows no collection.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+NUM_NEAR = 30
+GOES_ON = 0.8
+"""Probability of a further step."""
+SHARPNESS = 2
+"""Power of the cosines that edges weigh: the nearest count for more."""
+# Chosen, with the number of directions, on every other kind of clothing; measured elsewhere.
+
+
+def spread(candidates: Floats, examples: Floats, directions: Floats) -> Floats:
+    """Return (n, p) float32: how much of a walk from each example comes by each candidate.
+
+    ``candidates`` is (n, dim) and ``examples`` (p, dim), both centred; ``directions`` (dim, m).
+    """
+    turned = np.concatenate([candidates, examples]) @ directions
+    turned /= np.maximum(np.linalg.norm(turned, axis=1, keepdims=True), 1e-9)
+    walk = _walk(turned)
+    starts = np.eye(len(turned), dtype=np.float32)[:, len(candidates) :]
+    reached = np.linalg.solve(np.eye(len(walk), dtype=np.float32) - GOES_ON * walk, starts)
+    return np.asarray(reached[: len(candidates)], np.float32)
+
+
+def _walk(turned: Floats) -> Floats:
+    """Return (n, n) float32: the symmetric step between nearest neighbours of (n, m) vectors."""
+    cosines = turned @ turned.T
+    np.fill_diagonal(cosines, 0)
+    num = min(NUM_NEAR, len(cosines) - 1)
+    least = -np.partition(-cosines, num - 1, axis=1)[:, num - 1 : num]
+    edges = np.where(cosines >= least, np.maximum(cosines, 0), 0) ** SHARPNESS
+    edges = np.maximum(edges, edges.T)
+    degrees = edges.sum(axis=1) + 1e-9
+    return np.asarray(edges / np.sqrt(np.outer(degrees, degrees)), np.float32)

@@ -1,0 +1,161 @@
+"""Spread vectors over a graph: each node keeps a share of its own and takes the rest of neighbours.
+
+Personalised PageRank on vectors (APPNP: Gasteiger and others, ICLR 2019): h <- keep * v + (1 -
+keep) * mean of the neighbours' h, ``steps`` times. What is spread has its modality's mean taken
+off, and gets it back at the end, so that nothing is drawn over the gap between the modalities. Owns
+the arithmetic and which nodes a change reaches; knows no tables. A node without neighbours stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from crossmodal.spaces.fusing import Fusion
+from crossmodal.vectors.affine import AffineMap, Floats, Maps
+
+Ints = npt.NDArray[np.int64]
+PROPAGATION = "propagation"
+_PARAMETERS = "graph"
+_MEAN = "mean of "
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Hold directed edges by chunk id, each once: a node takes from its neighbours."""
+
+    nodes: Ints
+    """(e,), ascending."""
+    neighbours: Ints
+    """(e,), ascending within a node."""
+    weights: Floats
+    """(e,), above zero."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.nodes)
+
+    @classmethod
+    def of(cls, nodes: Ints, neighbours: Ints, weights: Floats) -> Self:
+        """Return edges in order; of equal ones the heaviest."""
+        order = np.lexsort((-weights, neighbours, nodes))
+        nodes, neighbours, weights = nodes[order], neighbours[order], weights[order]
+        first = np.ones(len(nodes), bool)
+        first[1:] = (nodes[1:] != nodes[:-1]) | (neighbours[1:] != neighbours[:-1])
+        return cls(nodes[first], neighbours[first], weights[first])
+
+    def joined(self, other: Edges) -> Edges:
+        """Return both."""
+        return Edges.of(
+            np.concatenate([self.nodes, other.nodes]),
+            np.concatenate([self.neighbours, other.neighbours]),
+            np.concatenate([self.weights, other.weights]),
+        )
+
+    def kept(self, which: npt.NDArray[np.bool_]) -> Edges:
+        """Return those that a mask (e,) names."""
+        return Edges(self.nodes[which], self.neighbours[which], self.weights[which])
+
+    def changed_since(self, other: Edges) -> Ints:
+        """Return the nodes whose edges are others."""
+        rows = np.concatenate([self._rows, other._rows])
+        each, counts = np.unique(rows, return_counts=True)
+        return np.unique(each["node"][counts == 1])
+
+    @property
+    def _rows(self) -> npt.NDArray[np.void]:
+        kinds = [("node", np.int64), ("neighbour", np.int64), ("weight", np.float32)]
+        rows = np.empty(len(self), kinds)
+        rows["node"], rows["neighbour"], rows["weight"] = self.nodes, self.neighbours, self.weights
+        return rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """Say how vectors spread, and what they are measured from."""
+
+    keep: float
+    steps: int
+    near: int
+    """How many nearest neighbours join the ledger's edges."""
+    everything: bool
+    """Whether all modalities move, or pictures only."""
+    means: Mapping[str, Floats] = field(default_factory=dict)
+    """By modality (dim,); empty where nothing is taken off."""
+    fusion: Fusion | None = None
+    """How a picture and what it takes become one vector, where that was learned."""
+
+    def packed(self) -> Maps:
+        """Return it as maps that no modality is called by, so that a query stays as it is."""
+        numbers = np.array([self.keep, self.steps, self.near, self.everything], np.float32)
+        means = {f"{_MEAN}{m}": AffineMap(mean) for m, mean in self.means.items()}
+        return {_PARAMETERS: AffineMap(numbers), **means}
+
+    @classmethod
+    def unpacked(cls, maps: Maps) -> Self:
+        """Return what was packed."""
+        numbers = maps[_PARAMETERS].mean
+        assert numbers is not None
+        means = {
+            name.removeprefix(_MEAN): each.mean
+            for name, each in maps.items()
+            if name.startswith(_MEAN) and each.mean is not None
+        }
+        keep, steps, near, everything = numbers.tolist()
+        return cls(
+            keep=keep,
+            steps=int(steps),
+            near=int(near),
+            everything=bool(everything),
+            means=means,
+        )
+
+
+def reached(edges: Edges, seeds: Ints, steps: int) -> Ints:
+    """Return the seeds and the nodes that take from them within so many steps, ascending."""
+    found = np.unique(seeds)
+    for _ in range(steps):
+        taking = edges.nodes[np.isin(edges.neighbours, found)]
+        found = np.union1d(found, taking)
+    return found
+
+
+def sources_of(edges: Edges, nodes: Ints, steps: int) -> Ints:
+    """Return the nodes and those that they take from within so many steps, ascending."""
+    found = np.unique(nodes)
+    for _ in range(steps):
+        given = edges.neighbours[np.isin(edges.nodes, found)]
+        found = np.union1d(found, given)
+    return found
+
+
+def spread(ids: Ints, centred: Floats, edges: Edges, how: Spread) -> Floats:
+    """Return (n, dim) what the vectors of nodes ``ids``, ascending, come to; lengths are not 1.
+
+    Edges that lead out of ``ids`` are left out: only nodes all of whose sources within ``steps``
+    are there come out as they would in the whole graph.
+    """
+    inside = edges.kept(np.isin(edges.nodes, ids) & np.isin(edges.neighbours, ids))
+    rows, columns = np.searchsorted(ids, inside.nodes), np.searchsorted(ids, inside.neighbours)
+    starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    total = np.add.reduceat(inside.weights, starts) if len(rows) else np.zeros(0, np.float32)
+    taking = rows[starts]
+    share = inside.weights / np.repeat(total, np.diff(np.append(starts, len(rows))))
+    now = centred
+    for _ in range(how.steps):
+        after = centred.copy()
+        for first in range(0, len(starts), _BLOCK):
+            last = min(first + _BLOCK, len(starts))
+            end = starts[last] if last < len(starts) else len(rows)
+            low = starts[first]
+            part = share[low:end, None] * now[columns[low:end]]
+            mean = np.add.reduceat(part, starts[first:last] - low)
+            at = taking[first:last]
+            after[at] = how.keep * centred[at] + (1 - how.keep) * mean
+        now = after
+    return now
