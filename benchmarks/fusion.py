@@ -1,11 +1,11 @@
 """Measure what fusing a picture with its caption gains: learned, a weighted mean, or neither.
 
 Each of 400 Flickr8k photos gets a passage in its own source: one of its captions, with its vector.
-The other four ask for the photo, through the product's search of pictures. The network learns from
-other photos (DATA/train); it saw nothing that is measured.
+The others, or so many of them, ask for the photo, through the product's search of pictures. The
+network learns from other photos (DATA/train); it saw nothing that is measured.
 
     crossmodal index DATA/captions/flickr8k DATA/train -c photos.duckdb --model MODEL
-    python -m benchmarks.fusion photos.duckdb DATA
+    python -m benchmarks.fusion photos.duckdb DATA [QUESTIONS]
 
 MODEL serves texts too. The collection is copied first.
 """
@@ -51,14 +51,15 @@ FROM chunk WHERE chunk_id = ? RETURNING chunk_id
 """
 
 
-def main(given: str, data: str) -> None:
+def main(given: str, data: str, each: str = "4") -> None:
     """Measure on a copy of the collection."""
     folder = Path(tempfile.mkdtemp())
     collection = str(shutil.copy(given, folder / "fusion.duckdb"))
-    measure(collection, Path(data).absolute(), _told(collection, Path(data).absolute()))
+    root = Path(data).absolute()
+    measure(collection, root, _told(collection, root, int(each)))
 
 
-def _told(collection: str, data: Path) -> list[tuple[str, str]]:
+def _told(collection: str, data: Path, each: int) -> list[tuple[str, str]]:
     """Put one caption of each photo beside it; return the others, each with its photo."""
     captions: dict[str, list[str]] = defaultdict(list)
     for row in csv.DictReader((data / "captions" / "captions.csv").open(encoding="utf-8")):
@@ -81,7 +82,7 @@ def _told(collection: str, data: Path) -> list[tuple[str, str]]:
                 [passage, vector.tolist()],
             )
             con.execute("UPDATE chunk SET parent = ordinal + 1 WHERE chunk_id = ?", [chunks[photo]])
-    return [(text, photo) for photo, texts in captions.items() for text in texts]
+    return [(text, photo) for photo, texts in captions.items() for text in texts[:each]]
 
 
 def measure(collection: str, data: Path, asked: list[tuple[str, str]]) -> None:

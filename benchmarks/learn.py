@@ -4,42 +4,54 @@ The cars are divided into folds by caption: each fold is measured once, by a mod
 the others and saw neither its photos nor its captions. Which depth is taken, and how much of the
 way, is decided in each fold by cars that were held out of its training; what is measured decides
 nothing. The base and what was learned answer the same questions through the product's own
-``evaluate``, paired. Forgetting is measured on photos and captions that nothing was learned from.
+``evaluate``, paired. Forgetting is measured on photos and captions that nothing was learned from:
+through ``evaluate`` among all pictures of the collection, and among these photos alone by exact
+cosines.
 
     crossmodal index DATA/cars DATA/captions/flickr8k DATA/train -c l.duckdb --model MODEL
-    python -m benchmarks.learn l.duckdb DATA OUT [DEPTHS [FOLDS [KEEP [MINE]]]]
+    python -m benchmarks.learn l.duckdb DATA OUT [DEPTHS [FOLDS [KEEP [MINE [SIDES]]]]]
 
 DEPTHS such as head,text, of which the better on what is held out is taken; or spaces, and every
-fitted space is measured. KEEP photos of DATA/train, two captions each, are to be found as before.
-MINE hard negatives a caption are asked of the base's own search.
+fitted space is measured. KEEP photos of DATA/train, with all captions, are to be found as before.
+MINE hard negatives a caption are asked of the base's own search. A head moves SIDES: text, image or
+both.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cachetools import cached
 
 from benchmarks.learn_data import Fold, Row, write_folds, write_keep
+from crossmodal.encoders.cache import load_version
 from crossmodal.errors import TrainingFailed
 from crossmodal.evaluation.evaluate import EvaluateSpec
 from crossmodal.evaluation.intervals import difference
 from crossmodal.evaluation.judge import JudgeSpec, judge
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.evaluation_records import MEASURES, EvaluationRecord, QueryResult
+from crossmodal.ledger.write import model_versions
+from crossmodal.ledger.write.model_versions import vector_table
+from crossmodal.models.retire import one_version
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import Query, SearchService
 from crossmodal.spaces.add import add_space
 from crossmodal.spaces.fill import fill_spaces
 from crossmodal.spaces.fit import SpaceSpec
+from crossmodal.training import prepare as preparing
 from crossmodal.training.finetune import register_tuned, tune
+from crossmodal.training.head import HeadSpec
 from crossmodal.training.prepare import prepare
 from crossmodal.training.spec import FinetuneSpec, Prepared, Tuned
 from crossmodal.training.tune_towers import (
@@ -53,7 +65,13 @@ SPACES = (("centring", 0), ("pca", 256), ("pca", 128), ("pca", 64), ("whitening"
 PAIR = "text->image"
 SHOWN = ("hit@1", "hit@5", "hit@10", "nDCG@10")
 SPORTS = "a red sports car"
+_VECTORS = """
+SELECT s.uri, v.v FROM source s JOIN chunk c USING (content_hash) JOIN {table} v USING (chunk_id)
+WHERE s.uri LIKE '%/captions/flickr8k/%'
+"""
 DEEP = 1000
+EACH = 5
+ASKED = 2
 
 
 @dataclass
@@ -64,8 +82,11 @@ class Bench:
     data: Path
     folder: Path
     photos: Path
+    every_photo: Path
+    """The same with all captions."""
     keep: Path | None
     mine: int
+    sides: tuple[str, ...]
 
 
 def main(
@@ -76,17 +97,22 @@ def main(
     folds: str = "5",
     keep: str = "800",
     mine: str = "0",
+    sides: str = "both",
 ) -> None:
     """Measure on a copy of the collection, and write the figures as JSON."""
     folder = Path(tempfile.mkdtemp())
     root = Path(data).absolute()
+    # What is kept is the same in every fold: it is looked at, and its captions are encoded, once.
+    preparing._kept = cached(cache={}, key=lambda *given: ())(preparing._kept)
     bench = Bench(
         collection=str(shutil.copy(given, folder / "learn.duckdb")),
         data=root,
         folder=folder,
-        photos=_flickr(root, folder),
-        keep=write_keep(root / "train", folder, int(keep), 2) if int(keep) else None,
+        photos=_flickr(root, folder, ASKED),
+        every_photo=_flickr(root, folder, EACH),
+        keep=write_keep(root / "train", folder, int(keep), EACH) if int(keep) else None,
         mine=int(mine),
+        sides=("text", "image") if sides == "both" else (sides,),
     )
     if depths == "spaces":
         found: Any = [_space(bench, kind, dim) for kind, dim in SPACES]
@@ -95,11 +121,17 @@ def main(
     Path(f"{out}.json").write_text(json.dumps(found, indent=2, default=str))
 
 
-def _flickr(data: Path, folder: Path) -> Path:
-    """Write the captions of the photos that are measured only."""
+def _flickr(data: Path, folder: Path, each: int) -> Path:
+    """Write so many captions of each of the photos that are measured only."""
     rows = (data / "captions" / "captions.csv").read_text().splitlines()
-    kept = [row for row in rows[1:] if row.startswith("captions/flickr8k/")]
-    path = folder / "flickr8k.csv"
+    of_photo = Counter[str]()
+    kept = []
+    for row in rows[1:]:
+        photo = row.partition(",")[0]
+        of_photo[photo] += 1
+        if photo.startswith("captions/flickr8k/") and of_photo[photo] <= each:
+            kept.append(row)
+    path = folder / f"flickr8k-{each}.csv"
     path.write_text("\n".join([rows[0], *(f"{data}/{row}" for row in kept)]))
     return path
 
@@ -109,13 +141,15 @@ def _crossed(bench: Bench, depths: list[str], num: int, out: Path) -> dict[str, 
     folds = write_folds(bench.data / "cars" / "labels.csv", bench.folder, num)
     before, _ = _asked(bench, bench.photos, None)
     cars: list[tuple[QueryResult, QueryResult]] = []
-    photos, told = [], []
+    photos, alone, told = [], [], []
+    alone_before = _alone(bench, None)
     for number, fold in enumerate(folds):
         taken, model = _best(bench, fold, number, depths)
         base, after = _both(bench, fold.measure, model)
         cars += _pairs(base, after)
         of_photos, _ = _asked(bench, bench.photos, model)
         photos.append([later for _, later in _pairs(before, of_photos)])
+        alone.append(_alone(bench, model))
         sports = {
             name: _sports(bench, fold.cars, m) for name, m in (("base", None), ("tuned", model))
         }
@@ -126,6 +160,7 @@ def _crossed(bench: Bench, depths: list[str], num: int, out: Path) -> dict[str, 
             "folds": told,
             "cars": _changes(cars),
             "photos": _forgotten([one for one, _ in _pairs(before, before)], photos),
+            "photos alone": _alone_changes(alone_before, alone),
             "sports": _sports_of([each["sports"] for each in told]),
         }
         Path(f"{out}.json").write_text(json.dumps(found, indent=2, default=str))
@@ -142,6 +177,7 @@ def _best(bench: Bench, fold: Fold, number: int, depths: list[str]) -> tuple[dic
             depth=depth,
             name=f"cars-{number}-{depth}",
             mine=bench.mine,
+            head=HeadSpec(sides=bench.sides),
         )
         started_s = time.monotonic()
         prepared = prepare(Collection(bench.collection), spec)
@@ -224,6 +260,46 @@ def _forgotten(before: list[QueryResult], folds: list[list[QueryResult]]) -> dic
     return _measured(_scores(before), after, photos) | {"hit@1 by fold": each}
 
 
+def _alone(bench: Bench, model: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each caption of the photos hit@1 and hit@10 among them, and which photo it is of.
+
+    By exact cosines of the vectors that are stored.
+    """
+    with bench.every_photo.open(encoding="utf-8") as table:
+        rows = [(row["path"], row["caption"]) for row in csv.DictReader(table)]
+    opened = Collection(bench.collection)
+    with opened.read() as con:
+        live = model_versions.live(con)
+        assert live is not None
+        version = one_version(con, model) if model else live.joint
+        stored = con.execute(_VECTORS.format(table=vector_table(version.id or 0, "image")))
+        of_photo = {uri: np.array(vector, np.float32) for uri, vector in stored.fetchall()}
+    photos = sorted({path for path, _ in rows})
+    place = {path: number for number, path in enumerate(photos)}
+    texts = load_version(version, "auto").encode_queries([text for _, text in rows])
+    right = np.array([place[path] for path, _ in rows])
+    scores = texts @ np.array([of_photo[path] for path in photos]).T
+    ranks = (scores > scores[np.arange(len(rows)), right][:, None]).sum(axis=1)
+    return np.stack([ranks < 1, ranks < 10], axis=1).astype(np.float64), right
+
+
+def _alone_changes(
+    before: tuple[np.ndarray, np.ndarray], folds: list[tuple[np.ndarray, np.ndarray]]
+) -> dict[str, Any]:
+    base, photos = before
+    after = np.mean([found for found, _ in folds], axis=0)
+    return {
+        name: {
+            "before": float(base[:, column].mean()),
+            "after": float(after[:, column].mean()),
+            "change": [
+                round(v, 4) for v in astuple(difference(after[:, column], base[:, column], photos))
+            ],
+        }
+        for column, name in enumerate(("hit@1", "hit@10"))
+    }
+
+
 def _measured(before: np.ndarray, after: np.ndarray, clusters: np.ndarray) -> dict[str, Any]:
     told = {}
     for column, name in enumerate(SHOWN):
@@ -258,6 +334,7 @@ def _sports(bench: Bench, cars: list[Row], model: str | None) -> dict[str, Any]:
 
 def _sports_of(folds: list[dict[str, Any]]) -> dict[str, Any]:
     """Return R-precision and mean average precision of all folds."""
+    folds = [each for each in folds if each["base"]["num"]]
     num = sum(each["base"]["num"] for each in folds)
     return {
         side: {

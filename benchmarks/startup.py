@@ -1,8 +1,9 @@
-"""Say where the seconds of a run with nothing to do go: imports, Prefect's server, the flow, exit.
+"""Say where the seconds of a run with nothing to do go, and of a search by a command.
 
 Indexes a few pictures once, then runs the same command again and again in fresh processes, with
 marks at the seams; as often, in turn, without them and with Prefect starting its temporary server
-itself; also ``crossmodal --help``. No server may be named (PREFECT_API_URL).
+itself; then searches that load the model and searches that ask a running ``crossmodal ui``, in turn
+with ``crossmodal --help``. No server may be named (PREFECT_API_URL).
 
     python -m benchmarks.startup MODEL --out benchmarks/results/today-startup
 """
@@ -25,6 +26,7 @@ from typing import Any
 from PIL import Image
 
 _SUMS = ("all", "processor time")
+_PORT = "8976"
 
 # Runs in the child: the command line as it is, with a clock at the seams.
 _MARKED = """
@@ -32,8 +34,8 @@ import json, os, sys, time
 marks = {}
 def mark(name):
     marks.setdefault(name, time.time())
-from crossmodal.cli.serve import main
-from flows import cli_write
+from crossmodal.cli.main import main
+from crossmodal.cli import run as cli_write
 from crossmodal.cli.temporary_server import EarlyServer
 begin = EarlyServer.__init__
 def begun(self):
@@ -52,10 +54,10 @@ load = cli_write._index_flow
 def loaded():
     index = load()
     body = index.fn
-    def timed(params):
+    def timed(*given, **named):
         mark('flow begins')
         try:
-            return body(params)
+            return body(*given, **named)
         finally:
             mark('flow ends')
     index.fn = timed
@@ -101,6 +103,25 @@ def median(runs: list[dict[str, float]]) -> dict[str, float]:
     return {name: round(statistics.median(run[name] for run in runs), 2) for name in runs[0]}
 
 
+def searches(command: list[str], collection: list[str], num: int) -> dict[str, dict[str, float]]:
+    """Return what a search takes by itself, by a page that runs, and ``--help`` beside them."""
+    words = [*command, "search", "a boat", *collection, "--json"]
+    page = subprocess.Popen([*command, "ui", "--no-token", "--port", _PORT, *collection])
+    try:
+        subprocess.run(words, check=True, capture_output=True)  # once its model is loaded
+        kinds = {"by itself": [*words, "--here"], "asking a page": words}
+        kinds["--help"] = [*command, "--help"]
+        runs: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
+        for _ in range(num):
+            for kind, arguments in kinds.items():
+                took = run(arguments, dict(os.environ))
+                runs[kind].append(dict(zip(_SUMS, took, strict=True)))
+    finally:
+        page.terminate()
+        page.wait()
+    return {kind: median(each) for kind, each in runs.items()}
+
+
 def main(options: argparse.Namespace) -> None:
     """Measure, and write the results."""
     with tempfile.TemporaryDirectory() as folder:
@@ -126,10 +147,7 @@ def main(options: argparse.Namespace) -> None:
             by_prefect.append(
                 dict(zip(_SUMS, run([*command, *index], left_to_prefect), strict=True))
             )
-        helped = [
-            dict(zip(_SUMS, run([*command, "--help"], environment), strict=True))
-            for _ in range(options.runs)
-        ]
+        searched = searches(command, collection, options.runs)
     report: dict[str, Any] = {
         "date": time.strftime("%Y-%m-%d"),
         "load": [round(value, 1) for value in os.getloadavg()],
@@ -137,7 +155,7 @@ def main(options: argparse.Namespace) -> None:
         "index, nothing to do (median, s)": median(plain),
         "the same, the server left to Prefect (median, s)": median(by_prefect),
         "where the seconds go (median, s)": median(noop),
-        "--help (median, s)": median(helped),
+        "a search (median, s)": searched,
     }
     print(json.dumps(report, indent=1))
     options.out.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")

@@ -8,6 +8,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from crossmodal.errors import RunError
 from crossmodal.ledger.collection import Collection
+from crossmodal.moderation import judge as judging
 from crossmodal.moderation import moderate
 from crossmodal.moderation.folder import PolicyFolder
 from crossmodal.moderation.folder import read_policies as read_folder
@@ -18,14 +19,17 @@ from tasks.stage import artifact_key, showing, stage
 
 
 @stage("read policies")
-def read_policies(folder: str, collection: str) -> PolicyFolder:
+def read_policies(folder: str, collection: str, judge: str = "") -> PolicyFolder:
     """Return the policies of a folder.
 
     Raises:
         CollectionMissing, CollectionEmpty, PathError: there is nothing to moderate, or nothing by
             which; no run is entered then, and no collection made.
+        ModelUnavailable, ModelUnsupported: what is named is no judge.
     """
     found = read_folder(folder)
+    if judge:
+        judging.judge_files(judge)
     moderate.plan(Collection(collection), PolicyFolder((), ()))
     return found
 
@@ -54,6 +58,18 @@ def score(run: Run, encoded: moderate.Encoded) -> moderate.Tally:
     with run.recorder.span("score") as span:
         tally = moderate.score(run.collection, encoded, run.id)
         span.num_items = tally.num_scored
+    return tally
+
+
+@stage("judge")
+def second(run: Run, tally: moderate.Tally, judge: str, device: str) -> moderate.Tally:
+    """Let a judge give its view of the pictures that were found; one that saw all is not loaded."""
+    if not judge:
+        return tally
+    with run.recorder.span("judge") as span:
+        judged = judging.second(run.collection, judging.judge_files(judge), device)
+        span.num_items = tally.num_judged = judged.num
+        tally.problems += judged.problems
     return tally
 
 

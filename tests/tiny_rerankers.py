@@ -304,6 +304,44 @@ def build_judge(dest: Path) -> Path:
     return dest
 
 
+def build_shield(dest: Path) -> Path:
+    """Write a ShieldGemma 2 of two layers that judges pictures by policies."""
+    from transformers import (
+        Gemma3ImageProcessor,
+        ShieldGemma2Config,
+        ShieldGemma2ForImageClassification,
+        ShieldGemma2Processor,
+    )
+
+    names = ("<boi>", "<eoi>", "<image_soft_token>", "Yes", "No")
+    tokenizer = _tokenizer(list(names))
+    begin, end, patch, yes, no = (tokenizer.convert_tokens_to_ids(name) for name in names)
+    for kind, token in zip(("boi", "eoi", "image"), names, strict=False):
+        tokenizer._set_model_specific_special_tokens({f"{kind}_token": token})
+    text = {**_decoder(tokenizer), "num_key_value_heads": 2, "head_dim": 16}
+    config = ShieldGemma2Config(
+        text_config={**text, "model_type": "gemma3_text"},
+        vision_config={**_VISION, "model_type": "siglip_vision_model"},
+        mm_tokens_per_image=4,
+        boi_token_index=begin,
+        eoi_token_index=end,
+        image_token_index=patch,
+    )
+    config.yes_token_index, config.no_token_index = yes, no
+    _save(ShieldGemma2ForImageClassification, config, dest, 7)
+    template = (
+        "{% for m in messages %}{% for c in m['content'] %}"
+        "{{ '<boi>' if c['type'] == 'image' else c['text'] }}{% endfor %}{% endfor %}"
+    )
+    ShieldGemma2Processor(
+        image_processor=Gemma3ImageProcessor(size={"height": SIDE, "width": SIDE}),
+        tokenizer=tokenizer,
+        chat_template=template,
+        image_seq_length=4,
+    ).save_pretrained(dest)
+    return dest
+
+
 def _tokenizer(special: list[str]) -> Any:
     """Return a tokenizer that reads letter by letter and has these tokens beside."""
     import tempfile

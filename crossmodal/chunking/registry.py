@@ -32,6 +32,7 @@ OCR_REVISION = "PP-OCRv6-small/2"
 SPEECH_REVISION = 1
 """Raised when the same recogniser would write the same sound down differently."""
 
+_SOUND_RULES = ("audio_window_s", "audio_overlap_s")
 _TEXT_RULES = ("text_chunker", "chunk_tokens", "overlap_tokens")
 
 
@@ -52,6 +53,8 @@ class Chunker:
     """Whether text in its pictures is read where that is asked for."""
     has_sound: bool = False
     """Whether speech in it is written down where that is asked for."""
+    embeds_sound: bool = False
+    """Whether its sound, beside its pictures, is embedded where a model for sound serves."""
 
     def load(self) -> ModuleType:
         """Return its module; what is heavy in there waits for the first cut."""
@@ -81,6 +84,8 @@ class Chunker:
             followed["speech"] = [SPEECH_REVISION, rules.speech_identity]
         if (self.has_passages or reads or hears) and serves_texts:
             followed["measure"] = lineup.serving["text"].preprocessing
+        if self.embeds_sound and "audio" in lineup.serving:
+            followed |= {name: asdict(rules)[name] for name in _SOUND_RULES}
         if not followed:
             return version
         settings = json.dumps(followed, sort_keys=True).encode()
@@ -95,13 +100,15 @@ _CHUNKERS = (
         "image",
         "video.cut",
         ("frames", "frame_interval_s", *_TEXT_RULES),
+        has_pictures=True,
         has_sound=True,
+        embeds_sound=True,
     ),
     Chunker(
         "audio",
         "audio",
         "audio.cut",
-        ("audio_window_s", "audio_overlap_s"),
+        _SOUND_RULES,
         has_passages=False,
         has_sound=True,
     ),

@@ -57,6 +57,10 @@ def search(
         float,
         typer.Option(min=0.1, max=3600, help="Of several collections, how long to wait for any."),
     ] = 30.0,
+    here: Annotated[
+        bool,
+        typer.Option("--here", help="Load the models here, even where `crossmodal ui` has them."),
+    ] = False,
     only_paths: Annotated[
         bool, typer.Option("--files", "-f", help="Print the paths of the hits and no more.")
     ] = False,
@@ -69,6 +73,9 @@ def search(
     # The form is of one query, the command of many: that one is there is seen to below.
     form = {"text": "any", "collection": asked_of[0], **given}
     options = checked(SearchParams, form).query_options()
+    is_plain = not (here or image or plus or minus or queries or contact_sheet)
+    if is_plain and _answered_by_running(asked_of, options, texts or [], as_json, only_paths):
+        return
     service = _service_of(asked_of, options, deadline_s)
     if queries:
         _answer_file(queries, service, options)
@@ -93,6 +100,33 @@ def search(
     else:
         _show(answers, contact_sheet)
     _end_partly(answers)
+
+
+def _answered_by_running(
+    collections: list[str],
+    options: QueryOptions,
+    texts: list[str],
+    as_json: bool,
+    only_paths: bool,
+) -> bool:
+    """Print what a page of this user that serves the collection answers; False: there is none."""
+    from crossmodal.search.federation.addresses import is_many
+    from crossmodal.search.running import ask_running
+    from crossmodal.views.text_table import TextTable
+
+    found = None if is_many(collections) else ask_running(options, texts)
+    if found is None:
+        return False
+    answers = [each["answer"] for each in found]
+    if as_json:
+        print_json(answers)
+    elif only_paths:
+        typer.echo("\n".join(dict.fromkeys(hit["uri"] for a in answers for hit in a["hits"])))
+    else:
+        print_tables([TextTable(**each["table"]) for each in found])
+        for notice in dict.fromkeys(notice for a in answers for notice in a["notices"]):
+            typer.echo(f"note: {notice}", err=True)
+    return True
 
 
 def _service_of(

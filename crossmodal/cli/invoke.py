@@ -14,7 +14,6 @@ import typer
 from crossmodal.cli.drawn import option_name
 from crossmodal.cli.printing import print_json
 from crossmodal.cli.stopping import stopped_promptly
-from crossmodal.cli.temporary_server import early_server
 from crossmodal.runs.asked import note_asked
 
 if TYPE_CHECKING:
@@ -50,6 +49,8 @@ def run_flow(load: Callable[[], Any], params: BaseModel, *, as_json: bool) -> No
 @contextmanager
 def ready_flow(load: Callable[[], Any]) -> Iterator[Any]:
     """Yield the flow that ``load`` imports, with a server to run on, for as many runs as wanted."""
+    from crossmodal.cli.temporary_server import early_server
+
     with early_server() as server, stopped_promptly(server.kill if server else _nothing):
         flow = load()
         with server.used() if server else nullcontext():

@@ -52,7 +52,6 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     run.finetune,
     run.promote,
     models.rollback,
-    models.models,
     models.compare,
     models.gc,
     models.pin,
@@ -100,6 +99,7 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
     app.callback(help=_HELP)(_with_version)
     for command in _COMMANDS:
         app.command()(drawn(command, arguments))
+    app.add_typer(models.models)
     app.add_typer(moderate.review)
     app.add_typer(judgements)
     app.add_typer(saved)

@@ -1,7 +1,8 @@
-"""Offer the life of model versions: ``models``, ``compare``, ``rollback``, ``gc``, and names."""
+"""Offer models to take, and the life of their versions: list, compare, roll back, drop, name."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,8 +15,58 @@ if TYPE_CHECKING:
     from crossmodal.models.promotion import Promotion
 
 
-def models(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOption = False) -> None:
+class Use(StrEnum):
+    """What models are wanted for; the names of ``crossmodal.models.recommended``."""
+
+    PHOTOS = "photos"
+    DOCUMENTS = "documents"
+    SOUND = "sound"
+    FILMS = "films"
+    LANGUAGES = "languages"
+    SMALL = "small"
+
+
+models = typer.Typer(
+    name="models",
+    help="List every model version: origin, licence, size, figures, and what it serves.",
+    invoke_without_command=True,
+)
+
+
+@models.command()
+def recommend(
+    use: Annotated[
+        Use | None, typer.Option("--for", help="What for; default: all that is known.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which models to take for a use, why, and what was published of them."""
+    from crossmodal.models.recommended import for_use
+    from crossmodal.views.text_table import TextTable
+
+    found = for_use(use or "")
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (r.label, f"{r.option} {r.id}", str(r.dims), r.licence, r.why, f"{r.figure} ({r.url})")
+        for r in found
+    ]
+    header = ("for", "model", "dims", "licence", "why", "published")
+    print_tables([TextTable("models to take", header, rows, num_words=len(header))])
+    typer.echo("Figures are as published, none was measured here: try one beside the live model,")
+    typer.echo("crossmodal backfill PATH... --model ID, then crossmodal evaluate and promote.")
+
+
+@models.callback()
+def list_models(
+    context: typer.Context,
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    as_json: JsonOption = False,
+) -> None:
     """List every model version: origin, licence, size, figures, and what it serves."""
+    if context.invoked_subcommand is not None:
+        return
     from crossmodal.evaluation.model_tables import model_tables
     from crossmodal.ledger.collection import Collection
     from crossmodal.models.catalogue import catalogue

@@ -31,13 +31,20 @@ def moderate(
     policies: Annotated[str, typer.Argument(help="Folder with a folder for each policy.")],
     collection: CollectionOption = DEFAULT_COLLECTION,
     device: DeviceOption = "auto",
+    judge: Annotated[
+        str,
+        typer.Option(
+            help="Directory or hub id of a ShieldGemma 2 that also looks at the pictures found."
+        ),
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Find what violates POLICIES in what is new; people decide with `crossmodal review`."""
     from flows.params.moderate import ModerateParams
 
     given = {"policies": str(Path(policies).expanduser().absolute())}
-    params = checked(ModerateParams, {**given, "collection": collection, "device": device})
+    given |= {"collection": collection, "device": device, "judge": judge}
+    params = checked(ModerateParams, given)
     run_flow(_moderate_flow, params, as_json=as_json)
 
 

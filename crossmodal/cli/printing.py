@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from crossmodal.views.plain import plain
 
 if TYPE_CHECKING:
     from crossmodal.views.text_table import TextTable
@@ -17,7 +18,7 @@ _PIPE_WIDTH = 160
 
 def print_json(value: Any) -> None:
     """Print one JSON document; dates in ISO 8601, dataclasses as objects."""
-    typer.echo(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
+    typer.echo(json.dumps(value, indent=2, default=plain, ensure_ascii=False))
 
 
 def print_tables(tables: list[TextTable]) -> None:
@@ -28,14 +29,3 @@ def print_tables(tables: list[TextTable]) -> None:
     console = Console(width=width, highlight=False)
     for table in tables:
         console.print(table.to_table())
-
-
-def _plain(value: Any) -> Any:
-    """Return a JSON-ready form of what the json module does not know."""
-    from dataclasses import asdict, is_dataclass
-
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    return str(value)

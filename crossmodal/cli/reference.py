@@ -29,7 +29,7 @@ def reference() -> str:
 
 def _sections(command: Any, name: str) -> Iterator[str]:
     children = getattr(command, "commands", {})
-    if not children:
+    if not children or (command.invoke_without_command and command.params):
         yield f"## `{name}`\n\n{_first_line(command.help)}\n\n{_rows(command)}".rstrip()
     for child, each in children.items():
         yield from _sections(each, f"{name} {child}")

@@ -14,12 +14,13 @@ from typing import Any
 
 from crossmodal.chunking.pieces import CutTools, Flaw, Piece, Source
 from crossmodal.chunking.registry import chunker_of
+from crossmodal.embedding.heard import with_sound
 from crossmodal.embedding.modalities import HANDLING
 from crossmodal.embedding.modalities.row import Preparing
 from crossmodal.embedding.options import EmbedOptions
 from crossmodal.embedding.rows import CutChunk, ReadSource, Refusal, chunk_name
 from crossmodal.embedding.spoken import with_spoken
-from crossmodal.embedding.written import with_written
+from crossmodal.embedding.written import legible, with_written
 from crossmodal.encoders.lineup_encoders import Encoders
 from crossmodal.errors import Refused
 from crossmodal.records import SECTION_SEPARATOR
@@ -60,10 +61,14 @@ class Cutter:
         rules, chunker = self.options.chunk_rules, chunker_of(read.chunker)
         source = Source(read.uri, read.media_type, data)
         ordinal = 0
-        pieces = chunker.cut(source, rules, self._tools)
-        if rules.ocr and "text" in self.encoders.lineup.serving:
+        serving = self.encoders.lineup.serving
+        reads = rules.ocr and "text" in serving
+        pieces = chunker.cut(source, rules, legible(self._tools) if reads else self._tools)
+        if chunker.embeds_sound and "audio" in serving:
+            pieces = with_sound(pieces, source, rules, self._tools)
+        if reads:
             pieces = with_written(pieces, rules, self._tools)
-        if rules.speech_model and chunker.has_sound and "text" in self.encoders.lineup.serving:
+        if rules.speech_model and chunker.has_sound and "text" in serving:
             pieces = with_spoken(pieces, source, rules, self._tools, self.options.device)
         for piece in pieces:
             if isinstance(piece, Flaw):

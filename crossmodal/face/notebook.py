@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from crossmodal.errors import Refused
 from crossmodal.files.read import is_remote, read_source
+from crossmodal.files.tars import split_member
 from crossmodal.previews.preview import Subject, can_show, preview
 from crossmodal.previews.thumbnail import MAX_FILE_BYTES
 from crossmodal.views.human import printable
@@ -70,7 +71,7 @@ def _content(path: str) -> Content:
     """Return a remote source's bytes; of a local file only which it is, as films are long."""
     from crossmodal.previews.content import LocalFile
 
-    if is_remote(path):
+    if is_remote(path) or split_member(path):
         return read_source(path, MAX_FILE_BYTES)
     real = os.path.realpath(path)
     found = os.stat(real)

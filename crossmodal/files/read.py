@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+from io import RawIOBase
 from typing import BinaryIO
 
 from crossmodal.errors import PathError, Refused, is_transient
-from crossmodal.files.local import open_regular
 from crossmodal.files.retry import with_retries
+from crossmodal.files.tars import open_local
 
 _BLOCK_BYTES = 1 << 24
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -57,11 +58,11 @@ def _read_whole(uri: str, num_bytes: int) -> bytes:
 
 
 def _read_local(uri: str, num_bytes: int) -> bytes:
-    with open_regular(uri) as file:
+    with open_local(uri) as file:
         return _read_blocks(file, num_bytes)
 
 
-def _read_blocks(file: BinaryIO, num_bytes: int) -> bytes:
+def _read_blocks(file: BinaryIO | RawIOBase, num_bytes: int) -> bytes:
     """Return up to so many bytes; a server without ranges gives fewer at a time than asked for."""
     blocks = []
     while num_bytes > 0 and (block := file.read(min(num_bytes, _BLOCK_BYTES))):

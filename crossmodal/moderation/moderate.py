@@ -48,6 +48,7 @@ class Tally:
     num_new: int = 0
     num_new_first: int = 0
     num_withdrawn: int = 0
+    num_judged: int = 0
     problems: list[str] = field(default_factory=list)
     new: list[dict[str, Any]] = field(default_factory=list)
     """New findings by policy and list."""
@@ -130,6 +131,7 @@ def summary(collection: Collection, folder: PolicyFolder, tally: Tally) -> dict[
     said = (
         f"{tally.num_new:,} new findings, {tally.num_new_first:,} of them urgent; "
         f"{tally.num_scored:,} scores, {tally.num_withdrawn:,} findings withdrawn"
+        + (f", {tally.num_judged:,} judged" if tally.num_judged else "")
     )
     lines = [said, *(f"problem: {p}" for p in problems), *(f"note: {n}" for n in notices)]
     return {
@@ -138,6 +140,7 @@ def summary(collection: Collection, folder: PolicyFolder, tally: Tally) -> dict[
         "num_new": tally.num_new,
         "num_new_first": tally.num_new_first,
         "num_withdrawn": tally.num_withdrawn,
+        "num_judged": tally.num_judged,
         "new": tally.new,
         "counts": counts,
         "measures": measures,

@@ -43,8 +43,18 @@ def finding_text(finding: Finding) -> str:
         f"score: {finding.score:.2f}, review from {thresholds['review']:.2f}, urgent from "
         f"{thresholds['first']:.2f} (thresholds by {thresholds['by']})",
         f"model: {finding.evidence['model']}, run {finding.run_id}",
+        *judge_lines(finding),
     ]
     return "\n".join(printable(line) for line in lines)
+
+
+def judge_lines(finding: Finding) -> list[str]:
+    """Return what a judge said of it, if any did."""
+    said = finding.evidence.get("judge")
+    if not said:
+        return []
+    view = f"{said['violates']:.0%} that it violates" if said.get("violates") is not None else "-"
+    return [f"judge: {view} ({said['model']})"]
 
 
 def where(finding: Finding) -> str:

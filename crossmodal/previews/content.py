@@ -14,6 +14,7 @@ from typing import BinaryIO
 from crossmodal.errors import Refused
 from crossmodal.files.local import open_regular
 from crossmodal.files.read import is_remote, read_source
+from crossmodal.files.tars import split_member
 
 MAX_FILE_BYTES = 512_000_000
 
@@ -37,7 +38,7 @@ def content_of(uri: str) -> Content:
     Raises:
         Refused: It cannot be read.
     """
-    if is_remote(uri):
+    if is_remote(uri) or split_member(uri):
         return read_source(uri, MAX_FILE_BYTES)
     path = os.path.realpath(uri)
     try:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from crossmodal.encoders.rerankers.reranker import Side
 from crossmodal.errors import Refused
 from crossmodal.files.read import is_remote, read_source
+from crossmodal.files.tars import split_member
 from crossmodal.previews.content import MAX_FILE_BYTES, Content, LocalFile
 from crossmodal.previews.preview import Subject, preview, small_picture
 from crossmodal.previews.thumbnail import thumbnail
@@ -52,7 +53,7 @@ def side_of_hit(hit: Hit, side_px: int) -> Side | None:
 
 
 def _content(uri: str) -> Content:
-    if is_remote(uri):
+    if is_remote(uri) or split_member(uri):
         return read_source(uri, MAX_FILE_BYTES)
     path = os.path.realpath(uri)
     seen = os.stat(path)

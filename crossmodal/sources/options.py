@@ -22,6 +22,8 @@ class ListOptions:
     """
     patterns: tuple[str, ...] = ()
     """What is left out, as in a .gitignore, from each folder that was given."""
+    archives: bool = False
+    """List the members of plain tars in place of the tars."""
     heed_ignore_files: bool = True
     """Leave out what .gitignore and .crossmodalignore files name."""
     batch_rows: int = 65_536

@@ -21,9 +21,9 @@ from crossmodal.training.head import Epoch, one_thread, rate_share
 from crossmodal.training.losses import Batch, loss_of
 from crossmodal.training.material import Ints, Material, by_picture
 from crossmodal.training.pairs import FEWEST_PAIRS
-from crossmodal.training.recall import is_within_an_error, ranks_of, recall_of
+from crossmodal.training.recall import ranks_of, recall_of
 from crossmodal.training.spec import FinetuneSpec, Prepared, Tuned
-from crossmodal.training.sweep import SHARES, Swept
+from crossmodal.training.sweep import SHARES, Swept, chosen
 from crossmodal.vectors.affine import Floats, pack
 
 if TYPE_CHECKING:
@@ -67,12 +67,14 @@ def tune_fusion(prepared: Prepared, spec: FinetuneSpec, tick: Callable[[Epoch], 
         )
     with one_thread():
         best, epochs, number = _learned(prepared.train, dev, spec, tick)
-    steps = [_step(best, share, dev) for share in SHARES]
-    taken = _taken(steps, dev)
+    keep = _told(prepared.keep) if prepared.keep else None
+    steps = [_step(best, share, dev, keep) for share in SHARES]
+    taken = chosen(steps, spec.max_forgotten if keep else math.inf, dev.of)
     if taken.share == 0:
         raise TrainingFailed(
             f"nothing was better than the mean with {MEAN_WEIGHT:.0%} of the caption on the "
-            f"{len(dev.images):,} pictures held out, so nothing was registered: give more pairs"
+            f"{len(dev.images):,} pictures held out, so nothing was registered: give more pairs "
+            "or allow more to be forgotten with --max-forgotten"
         )
     maps = best.towards(taken.share, MEAN_WEIGHT).packed()
     return Tuned(
@@ -105,22 +107,11 @@ def _told(material: Material) -> _Told:
     )
 
 
-def _step(best: Fusion, share: float, dev: _Told) -> Swept:
-    ranks = dev.ranks(best.towards(share, MEAN_WEIGHT))
-    return Swept(share, recall_of(ranks), recall_of(ranks), ranks)
-
-
-def _taken(steps: list[Swept], dev: _Told) -> Swept:
-    best = max(steps, key=lambda step: (step.dev.total, -step.share))
-    shorter = [step for step in steps if 0 < step.share < best.share]
-    near = [s for s in shorter if _is_near(best, s, dev)]
-    return min([*near, best], key=lambda step: step.share)
-
-
-def _is_near(best: Swept, other: Swept, dev: _Told) -> bool:
-    if best.ranks is None or other.ranks is None:
-        return False
-    return is_within_an_error(best.ranks, other.ranks, dev.of)
+def _step(best: Fusion, share: float, dev: _Told, keep: _Told | None) -> Swept:
+    fusion = best.towards(share, MEAN_WEIGHT)
+    ranks = dev.ranks(fusion)
+    kept = ranks if keep is None else keep.ranks(fusion)
+    return Swept(share, recall_of(ranks), recall_of(kept), ranks)
 
 
 def _learned(

@@ -2,7 +2,9 @@
 
 One caption a picture a batch; what fits another picture of the batch is no negative. The factor
 before the loss is the model's own, exp(logit_scale), and is learned. Invariant: one seed gives one
-set of weights on one machine, whether or not the training was killed between two epochs.
+set of weights on one machine, whether or not the training was killed between two epochs. A large
+batch goes through the towers in parts, its gradients cached (GradCache: Gao and others, RepL4NLP
+2021): the loss is that of the whole batch, memory that of a part.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ from crossmodal.training.towers import TextTower, Weights
 if TYPE_CHECKING:
     import torch
 
+Hard = tuple[Ints, Ints]
+"""Rows of a batch, and beside each a hard negative."""
+_Part = tuple[str, Callable[[Ints], "torch.Tensor"], Ints]
 _MAX_SCALE = 100.0
 
 
@@ -57,7 +62,7 @@ def learn_towers(
         PathError: the state after an epoch cannot be kept.
     """
     with one_thread():
-        learner = _Learner(tower, train, spec)
+        learner = Learner(tower, train, spec)
         learned = LearnedTowers({}, tower.encoded(dev).recall())
         if state := checkpoint.load():
             learned = learner.restore(state)
@@ -82,7 +87,7 @@ def _is_over(learned: LearnedTowers, spec: TowerSpec) -> bool:
     return num >= spec.epochs or num - learned.best_epoch >= spec.patience
 
 
-def _tried(learner: _Learner, learned: LearnedTowers, spec: TowerSpec) -> float | None:
+def _tried(learner: Learner, learned: LearnedTowers, spec: TowerSpec) -> float | None:
     """Return the loss of the next epoch; None where it failed and an earlier one was good."""
     number = len(learned.epochs) + 1
     try:
@@ -102,7 +107,7 @@ def _tried(learner: _Learner, learned: LearnedTowers, spec: TowerSpec) -> float 
     raise TrainingFailed(problem)
 
 
-class _Learner:
+class Learner:
     """Take steps; keeps the optimiser and the draw of batches."""
 
     def __init__(self, tower: TextTower, train: Material, spec: TowerSpec) -> None:
@@ -167,38 +172,95 @@ class _Learner:
         return LearnedTowers(best, Recall(*state["best"]), state["best_epoch"], epochs)
 
     def _take(self, pictures: Ints) -> float:
-        import torch
-
         captions = np.array([self._draw.choice(self._captions[p]) for p in pictures])
         share = rate_share(self._step, self._num_steps, self._spec.warm_up)
         for group in self._optimiser.param_groups:
             group["lr"] = self._spec.learning_rate * share
         self._step += 1
-        with torch.autocast(self._tower.device, torch.bfloat16, self._tower.device == "cuda"):
-            loss = self._loss(pictures, captions)
+        hard = drawn_hard(self._hard, captions, self._draw, self._spec.num_hard)
+        parts = self._parts(pictures, captions, hard)
         self._optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        if not 0 < self._spec.at_once < len(pictures):
+            vectors = {side: run(places) for side, run, places in parts}
+            loss = self._loss(vectors, captions, hard)
+            loss.backward()  # type: ignore[no-untyped-call]
+        else:
+            loss = self._cached(parts, captions, hard)
         self._optimiser.step()
         return float(loss.detach())
 
-    def _loss(self, pictures: Ints, captions: Ints) -> torch.Tensor:
+    def _parts(self, pictures: Ints, captions: Ints, hard: Hard | None) -> list[_Part]:
+        """Return what goes through the towers for a batch: by side, through what, and which."""
+        tower, train = self._tower, self._train
+        parts: list[_Part] = [
+            ("images", self._run(lambda places: tower.images(train, places)), pictures),
+            ("texts", self._run(lambda places: tower.texts(_words(train, places))), captions),
+        ]
+        if hard is not None:
+            of_hard = self._run(lambda places: tower.images(train, places, hard=True))
+            parts.append(("hard", of_hard, hard[1]))
+        return parts
+
+    def _run(self, through: Callable[[Ints], torch.Tensor]) -> Callable[[Ints], torch.Tensor]:
         import torch
 
-        tower, train = self._tower, self._train
-        hard = drawn_hard(self._hard, captions, self._draw, self._spec.num_hard)
+        def run(places: Ints) -> torch.Tensor:
+            device = self._tower.device
+            with torch.autocast(device, torch.bfloat16, device == "cuda"):
+                return through(places)
+
+        return run
+
+    def _cached(self, parts: list[_Part], captions: Ints, hard: Hard | None) -> torch.Tensor:
+        """Return the loss, its gradients taken in parts: vectors first, then back through each."""
+        import torch
+
+        size = self._spec.at_once
+        cut = [
+            (side, run, places[start : start + size])
+            for side, run, places in parts
+            for start in range(0, len(places), size)
+        ]
+        with torch.no_grad():
+            made = [run(places) for _, run, places in cut]
+        leaves = {
+            side: torch.cat([v for v, (of, *_) in zip(made, cut, strict=True) if of == side])
+            .detach()
+            .requires_grad_()
+            for side, *_ in parts
+        }
+        loss = self._loss(leaves, captions, hard)
+        loss.backward()  # type: ignore[no-untyped-call]
+        done = dict.fromkeys(leaves, 0)
+        for side, run, places in cut:
+            start, done[side] = done[side], done[side] + len(places)
+            again, gradient = run(places), leaves[side].grad
+            if again.requires_grad and gradient is not None:
+                again.backward(gradient[start : done[side]])  # type: ignore[no-untyped-call]
+        return loss
+
+    def _loss(
+        self, vectors: dict[str, torch.Tensor], captions: Ints, hard: Hard | None
+    ) -> torch.Tensor:
+        import torch
+
+        device = self._tower.device
         against = None
         if hard is not None:
-            rows, places = hard
-            of_hard = tower.images(train, places, hard=True)
-            against = (torch.from_numpy(rows).to(tower.device), of_hard)
+            against = (torch.from_numpy(hard[0]).to(device), vectors["hard"])
         batch = Batch(
-            images=tower.images(train, pictures),
-            texts=tower.texts([train.words[caption] for caption in captions]),
-            keys=torch.from_numpy(train.text_keys[captions]).to(tower.device),
+            images=vectors["images"],
+            texts=vectors["texts"],
+            keys=torch.from_numpy(self._train.text_keys[captions]).to(device),
             hard=against,
         )
         assert self._bias is not None
-        return loss_of(self._kind, batch, tower.scale.exp().clamp(max=_MAX_SCALE), self._bias)
+        scale = self._tower.scale.exp().clamp(max=_MAX_SCALE)
+        return loss_of(self._kind, batch, scale, self._bias)
+
+
+def _words(train: Material, places: Ints) -> list[str]:
+    return [train.words[place] for place in places]
 
 
 def _first_bias(tower: TextTower, train: Material) -> torch.Tensor:

@@ -31,6 +31,10 @@ class TowerSpec:
     """Epochs without a better dev recall."""
     num_hard: int = 8
     """Hard negatives of a text that one step draws."""
+    at_once: int = 0
+    """Pictures that go through the towers together; 0: the whole batch. The loss is the same."""
+    recompute: bool = False
+    """Whether layers are computed again on the way back, which takes less memory, more time."""
     seed: int = 0
 
 

@@ -72,6 +72,26 @@ class TextTower:
         """Return SigLIP's bias; None where the model has none."""
         return getattr(self.model, "logit_bias", None)
 
+    def recompute(self) -> None:
+        """Let layers be computed again on the way back in place of being kept in memory.
+
+        Raises:
+            ModelUnsupported: the model's class cannot do so.
+        """
+        try:
+            # Older releases of transformers have the older name alone.
+            named = getattr(self.model, "activation_checkpointing_enable", None)
+            (named or self.model.gradient_checkpointing_enable)({"use_reentrant": False})
+        except (ValueError, AttributeError) as error:
+            raise ModelUnsupported(
+                f"{type(self.model).__name__} cannot compute its layers again (gradient "
+                f"checkpointing): leave --recompute out ({error})"
+            ) from error
+        for layer in self.model.modules():
+            if getattr(layer, "gradient_checkpointing", False):
+                # transformers looks at the layer's own flag; what lies in it stays without dropout.
+                layer.training = True
+
     def moving(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
         """Yield the weights that are trained, by name."""
         return ((n, p) for n, p in self.model.named_parameters() if p.requires_grad)

@@ -89,6 +89,8 @@ def tune_towers(
     """
     refuse_folder(collection.path, prepared, spec)
     tower = _TOWERS[spec.depth]()(prepared.parent, spec.device, spec.seed)
+    if spec.tower.recompute:
+        tower.recompute()
     if spec.depth == "full" and not spec.consent:
         raise ConsentNeeded(cost_of(tower, prepared, spec.tower))
     kept = checkpoint_of(collection, prepared, spec)

@@ -18,8 +18,10 @@ from contextlib import contextmanager
 import uvicorn
 
 from crossmodal.web.app import make_app
+from crossmodal.web.desk import desk
 from crossmodal.web.guards.connections import GuardedProtocol
 from crossmodal.web.settings import RefusedToServe, UiSettings, check
+from crossmodal.web.shared_read import SharedCollection
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _FINISH_S = 8
@@ -66,7 +68,8 @@ def serve(settings: UiSettings, say: Callable[[str], None]) -> None:
     listening = _listen(settings)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     say(f"searching {settings.collection} at {settings.link}   (Ctrl-C ends it)")
-    with listening:
+    collection = SharedCollection(settings.collection, settings.lock_wait_s)
+    with listening, desk(collection, settings.device):
         _Server(config).run(sockets=[listening])
     _leave()
 

@@ -116,6 +116,12 @@ class EmbedParams(FlowParams, ChunkParams):
         title="Include hidden files",
         description="Index files and folders whose name begins with a dot.",
     )
+    archives: bool = Field(
+        default=False,
+        title="Look into tars",
+        description="Index the files in plain .tar files, such as WebDataset's shards, each as a "
+        "source of its own. Once indexed they stay, also where a later run does not look.",
+    )
     exclude: list[str] = Field(
         default_factory=list,
         title="Exclude",
@@ -191,6 +197,7 @@ class EmbedParams(FlowParams, ChunkParams):
         """Return what discovery looks at."""
         return ListOptions(
             include_hidden=self.include_hidden,
+            archives=self.archives,
             patterns=tuple(self.exclude),
             heed_ignore_files=self.ignore_files,
         )

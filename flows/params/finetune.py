@@ -103,6 +103,19 @@ class FinetuneParams(FlowParams):
         ge=0,
         le=65536,
     )
+    at_once: int = Field(
+        default=0,
+        title="At once",
+        description="Pictures of a batch that go through the towers together. 0: all. Fewer take "
+        "less memory and more time; the loss is that of the whole batch.",
+        ge=0,
+        le=65536,
+    )
+    recompute: bool = Field(
+        default=False,
+        title="Compute layers again",
+        description="Gradient checkpointing of towers: less memory, about a third more time.",
+    )
     learning_rate: float = Field(
         default=0.0,
         title="Learning rate",
@@ -153,5 +166,11 @@ class FinetuneParams(FlowParams):
             out=self.out,
             consent=self.consent,
             head=HeadSpec(sides=sides, loss=loss, seed=self.seed, **named),
-            tower=TowerSpec(loss=self.loss, seed=self.seed, **towers),
+            tower=TowerSpec(
+                loss=self.loss,
+                seed=self.seed,
+                at_once=self.at_once,
+                recompute=self.recompute,
+                **towers,
+            ),
         )

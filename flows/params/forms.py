@@ -31,6 +31,7 @@ _LAST = (
     "exclude",
     "ignore_files",
     "include_hidden",
+    "archives",
     "device",
     "revision",
     "dtype",

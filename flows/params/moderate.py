@@ -9,6 +9,7 @@ from pydantic import Field
 
 from crossmodal.runs.options import RunOptions
 from flows.params.base import CollectionParams
+from flows.params.forms import Text
 
 
 class ModerateParams(CollectionParams):
@@ -26,6 +27,13 @@ class ModerateParams(CollectionParams):
         title="Device",
         description="Where the model runs that reads the policies. auto: CUDA, then Apple's MPS, "
         "then the processor.",
+    )
+
+    judge: Text = Field(
+        default="",
+        title="Judge",
+        description="Directory or hub id of a ShieldGemma 2 that also looks at the pictures found; "
+        "its view stands beside the evidence and decides nothing. Empty: none.",
     )
 
     @property

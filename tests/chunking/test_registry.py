@@ -81,9 +81,17 @@ def test_reading_text_in_pictures_cuts_anew_what_has_pictures_if_anything_serves
     lineup = Lineup.of(version(), SENTENCES)
     before = fingerprints(RULES, lineup)
     reading = replace(RULES, ocr=True)
-    assert changed(before, fingerprints(reading, lineup)) == {"whole_image", "table", "document"}
+    pictured = {"whole_image", "table", "document", "video"}
+    assert changed(before, fingerprints(reading, lineup)) == pictured
     blind = replace(version(), encoders={"image": "vision"})
     assert fingerprints(reading, Lineup.of(blind)) == fingerprints(RULES, Lineup.of(blind))
+
+
+def test_a_model_for_sound_cuts_films_anew_and_nothing_else_that_was_cut() -> None:
+    hearing = fingerprints(RULES, Lineup.of(version(), audio=CLAP))
+    assert changed(fingerprints(RULES, JOINT), hearing) == {"video", "audio"}
+    other = fingerprints(replace(RULES, audio_window_s=5.0), Lineup.of(version(), audio=CLAP))
+    assert changed(hearing, other) == {"video", "audio"}
 
 
 def test_another_encoder_for_passages_cuts_anew_what_has_passages() -> None:
@@ -99,9 +107,10 @@ def test_fingerprints_name_the_chunker_and_its_revision() -> None:
 
 def test_fingerprints_are_those_of_earlier_collections() -> None:
     sentences, clap = (replace(v, preprocessing=f"p-{v.name}") for v in (SENTENCES, CLAP))
-    lineup = Lineup.of(version(), sentences, audio=clap)
-    now = {text.partition("/")[0]: text for text in fingerprints(RULES, lineup).values()}
-    assert now == EARLIER
+    # The sound of films was not embedded then: theirs is the same where nothing hears.
+    lineups = (Lineup.of(version(), sentences, audio=clap), Lineup.of(version(), sentences))
+    found = [text for lineup in lineups for text in fingerprints(RULES, lineup).values()]
+    assert {text.partition("/")[0]: text for text in found} == EARLIER
 
 
 def test_registry_costs_no_library_of_any_modality() -> None:

@@ -21,9 +21,9 @@ def leaves() -> Iterator[tuple[str, Any]]:
     app: Any = typer.main.get_command(make_app(command_names()))
     for name, command in app.commands.items():
         inner = getattr(command, "commands", None)
-        if inner is None:
+        if inner is None or (command.invoke_without_command and command.params):
             yield name, command
-        else:
+        if inner is not None:
             yield from ((f"{name} {each}", found) for each, found in inner.items())
 
 

@@ -9,17 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crossmodal.errors import CollectionEmpty, SetOverlaps, SetUnreadable
+from crossmodal.errors import CollectionEmpty, EvaluationError, SetOverlaps, SetUnreadable
 from crossmodal.evaluation.compare import compare, most_changed
 from crossmodal.evaluation.evaluate import Evaluated, EvaluateSpec, evaluate
 from crossmodal.evaluation.trec import export
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.evaluation_records import MEASURES, EvaluationRecord, PairResult
-from crossmodal.ledger.write import evaluations
+from crossmodal.ledger.write import evaluations, model_versions, shard_writer
 from crossmodal.models.training_items import record_training_items, text_hash
+from crossmodal.records import Lineup
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import answer
 from tests.evaluation.conftest import CAPTIONS_EACH, NUM_PICTURES, Album, embed, load
+from tests.ledger.build import plan, planned, shard, vector_row
 
 pytest.importorskip("ir_measures", reason="crossmodal[evaluate] is not installed")
 
@@ -138,6 +140,47 @@ def test_answers_and_pictures_that_no_list_holds_are_counted_and_not_scored(
     }
     assert {found.num_queries for found in record.pairs} == {4}
     assert pair(record, "text->image").gallery_size == 4
+
+
+@pytest.fixture
+def reader(tmp_path: Path, album: Album, tiny_clip: Path, other_clip: Path) -> Album:
+    """Return four pictures under the first version, and two notes that only the second has."""
+    collection, encoder = Collection(tmp_path / "c.duckdb"), load(other_clip)
+    embed(collection, album.pictures[:4], load(tiny_clip))
+    texts = {str(tmp_path / f"{name}.md"): f"about {name}" for name in ("cats", "dogs")}
+    rows = [planned(path, path, media_type="text/markdown") for path in texts]
+    vectors = encoder.encode_queries(list(texts.values()))
+    chunks = [
+        vector_row(row, vector, kind="passage", modality="text", text=text)
+        for row, vector, text in zip(rows, vectors, texts.values(), strict=True)
+    ]
+    with collection.write() as con:
+        lineup = Lineup.of(model_versions.register(con, encoder.version))
+        shard_writer.commit_shard(con, shard(lineup, plan(*rows), chunks))
+    return Album(album.pictures[:4], collection.path)
+
+
+def test_pairs_that_no_list_of_the_version_can_answer_are_named(
+    reader: Album, tmp_path: Path
+) -> None:
+    named = [*map(str, reader.pictures), str(tmp_path / "cats.md"), str(tmp_path / "dogs.md")]
+    path = tmp_path / "set.csv"
+    path.write_text("\n".join(["path,caption", *(f"{name},about {name}" for name in named)]))
+    record = judge(reader, path, "2").record
+    told = {problem.reason: problem for problem in record.problems}
+    assert told["no_list_for_pair"].count == 2
+    assert set(told["no_list_for_pair"].examples) == {"text->image", "image->text"}
+    assert {found.pair for found in record.pairs} == {"text->passage", "text->anything"}
+    assert pair(record, "text->passage").num_queries == 2
+
+
+def test_a_set_that_no_list_of_the_version_can_answer_is_refused(
+    reader: Album, tmp_path: Path
+) -> None:
+    path = tmp_path / "set.csv"
+    path.write_text("\n".join(["path,caption", *(f"{each},drawing" for each in reader.pictures)]))
+    with pytest.raises(EvaluationError, match="no list for pair"):
+        judge(reader, path, "2", pairs=("text->image", "image->text"))
 
 
 def test_a_picture_alone_under_its_label_is_counted_and_asks_for_none(

@@ -13,6 +13,7 @@ from PIL import Image
 from crossmodal.ledger.collection import Collection
 from flows.index import index
 from flows.search import search
+from tests.chunking.clips import film, film_with_sound, scenes, tone
 from tests.drawn import draw_pictures
 from tests.tiny_model import build_tiny_clap, build_tiny_sentence
 
@@ -179,3 +180,28 @@ def test_collection_remembers_the_rules_of_cutting_until_others_are_named(
     assert index(**where)["num_embedded"] == 0, "a dry run is not remembered"
     assert index(**where, chunk_tokens=24)["num_embedded"] > 0
     assert index(**where)["num_embedded"] == 0
+
+
+def test_sound_of_a_film_is_embedded_with_its_times_where_a_model_hears(
+    collection: Path, tmp_path: Path, models: dict[str, str]
+) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    (films / "loud.mkv").write_bytes(film_with_sound(scenes([6, 6]), tone(12)))
+    (films / "silent.mp4").write_bytes(film(scenes([1, 1])))
+    deaf = {name: value for name, value in models.items() if name != "audio_model"}
+    run_index(collection, films, **deaf)
+    assert kinds(collection).keys() == {"frame"}
+    report = run_index(collection, films, audio_model=models["audio_model"])
+    assert report["quarantined"] == {}
+    with Collection(collection).read() as con:
+        found = con.execute(
+            "SELECT parse_filename(uri), modality, (meta->>'start_s')::DOUBLE, "
+            "(meta->>'end_s')::DOUBLE FROM chunk JOIN source USING (content_hash) "
+            "WHERE kind = 'window' ORDER BY ordinal"
+        ).fetchall()
+    assert [row[:2] for row in found] == [("loud.mkv", "audio")] * 2
+    assert [row[2:] for row in found] == [(0.0, 10.0), (2.0, 12.0)]
+    answer = search(collection=str(collection), text="a tone", modalities=["audio"])
+    assert [hit["uri"] for hit in answer["hits"]] == [str(films / "loud.mkv")]
+    assert run_index(collection, films)["num_embedded"] == 0

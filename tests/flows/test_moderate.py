@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from crossmodal.encoders import cache
-from crossmodal.errors import CollectionMissing, RunError
+from crossmodal.errors import CollectionMissing, ModelUnsupported, RunError
 from crossmodal.ledger.collection import Collection
 from flows.index import index
 from flows.moderate import moderate
 from tests.drawn import draw_picture, draw_pictures
+from tests.tiny_rerankers import build_shield
 
 pytestmark = pytest.mark.usefixtures("prefect")
 
@@ -91,3 +92,20 @@ def test_a_collection_that_is_not_there_is_not_made(tmp_path: Path, policies: Pa
     with pytest.raises(CollectionMissing):
         run(tmp_path / "none.duckdb", policies)
     assert not (tmp_path / "none.duckdb").exists()
+
+
+def test_a_judge_seconds_what_was_found_and_a_model_that_is_none_starts_no_run(
+    tmp_path: Path, pictures: Path, policies: Path, tiny_clip: Path
+) -> None:
+    collection = tmp_path / "collection.duckdb"
+    index(collection=str(collection), paths=[str(pictures)], model=str(tiny_clip))
+    with pytest.raises(ModelUnsupported, match="judges no policy here"):
+        moderate(collection=str(collection), policies=str(policies), judge=str(tiny_clip))
+    judge = build_shield(tmp_path / "shield")
+    asked = {"collection": str(collection), "policies": str(policies), "judge": str(judge)}
+    report = moderate(**asked)
+    assert report["num_judged"] == report["num_new"] == 12
+    assert moderate(**asked)["num_judged"] == 0
+    with Collection(collection).read() as con:
+        flows = con.execute("SELECT count(*) FROM run WHERE flow = 'moderate'").fetchall()
+    assert flows == [(2,)]

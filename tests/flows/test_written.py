@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
@@ -14,6 +15,7 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.recognition import ocr
 from flows.index import index
 from flows.search import search
+from tests.chunking.clips import film
 
 pytest.importorskip("rapidocr", reason="the extra ocr is not installed")
 pytestmark = pytest.mark.usefixtures("prefect")
@@ -84,3 +86,19 @@ def test_missing_engine_is_told_before_anything_is_read(
     monkeypatch.setattr(ocr, "find_spec", lambda _: None)
     with pytest.raises(ExtraMissing, match=r"crossmodal\[ocr\]"):
         run_index(tmp_path, desk, tiny_clip, ocr=True)
+
+
+def test_text_seen_in_a_film_is_found_with_its_second(
+    desk: Path, tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = [lettered("ARRIVALS").resize((640, 140)), lettered("GATE SEVEN").resize((640, 140))]
+    pictures = [np.asarray(picture) for picture in shown for _ in range(20)]
+    (desk / "station.mp4").write_bytes(film(pictures))
+    run_index(tmp_path, desk, tiny_clip, ocr=True)
+    answer = search(collection=str(tmp_path / "desk.duckdb"), text="gate seven", mode="words")
+    hit = answer["hits"][0]
+    assert hit["uri"].endswith("station.mp4")
+    assert hit["kind"] == "ocr"
+    assert 2 <= hit["meta"]["start_s"] < 4
+    monkeypatch.setattr(ocr.TextReader, "read", lambda *_: pytest.fail("a picture was read again"))
+    assert run_index(tmp_path, desk, tiny_clip)["num_embedded"] == 0

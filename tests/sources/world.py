@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crossmodal.chunking.registry import InCharge
+from crossmodal.files.read import read_source
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read import verify
 from crossmodal.ledger.write import model_versions, runs, shard_writer
@@ -83,14 +84,16 @@ class World:
             os.utime(path, (mtime_s, mtime_s))
         return path
 
-    def plan(self, *paths: Any, hidden: bool = False, **rules: Any) -> Planned:
+    def plan(
+        self, *paths: Any, hidden: bool = False, archives: bool = False, **rules: Any
+    ) -> Planned:
         """Plan without carrying it out; the folder unless paths are given."""
         work = self.home / uuid.uuid4().hex
         work.mkdir()
         listing = list_sources(
             [str(path) for path in paths or (self.folder,)],
             work / "manifest",
-            ListOptions(include_hidden=hidden),
+            ListOptions(include_hidden=hidden, archives=archives),
         )
         with self._reading() as con:
             options = self._options(con, listing, rules)
@@ -147,7 +150,7 @@ class World:
     def _embed(self, due: pa.Table) -> list[dict[str, Any]]:
         rows = []
         for row in due.to_pylist():
-            text = Path(row["uri"]).read_bytes()[len(PNG) :]
+            text = read_source(row["uri"], 1_000_000)[len(PNG) :]
             came_of_it: dict[str, Any] = {}
             if text.startswith(b"BAD"):
                 came_of_it = REFUSED | {"stage": "decode", "reason": "truncated"}

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crossmodal.errors import PairsError
+from crossmodal.errors import PairsError, TrainingFailed
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import model_versions
 from crossmodal.spaces.fill import fill_spaces
@@ -76,6 +76,18 @@ def test_network_finds_more_than_the_weighted_mean() -> None:
     tuned = tune_fusion(prepared(), SPEC, nothing)
     assert tuned.best.dev.at_1 > tuned.base.dev.at_1 + 0.1
     assert tuned.share > 0
+
+
+def test_no_step_is_taken_that_forgets_what_is_to_be_kept() -> None:
+    """Of pictures that say what is meant the network spoils what the mean finds."""
+    plain = world(100, 3)
+    turned = np.where(np.arange(DIM) < DIM // 2, -1.0, 1.0).astype(np.float32)
+    kept = replace(plain, images=plain.images * turned)
+    with_keep = replace(prepared(), keep=kept)
+    lax = tune_fusion(with_keep, replace(SPEC, max_forgotten=1.0), nothing)
+    assert lax.best.kept.at_1 < lax.base.kept.at_1 - 0.05
+    with pytest.raises(TrainingFailed, match="--max-forgotten"):
+        tune_fusion(with_keep, replace(SPEC, max_forgotten=0.0), nothing)
 
 
 def test_same_seed_gives_the_same_weights_and_another_others() -> None:

@@ -164,6 +164,24 @@ def test_collection_tells_of_its_figures_frames_and_pictures_in_tables(tmp_path:
     }
 
 
+def test_picture_has_what_was_read_in_it(tmp_path: Path) -> None:
+    row = planned("/d/sign.png", "sign")
+    beside = planned("/d/plain.png", "plain")
+    seen = {"kind": "image", "modality": "image"}
+    read_in = {"kind": "ocr", "modality": "text", "parent": 0, "ordinal": 1, "text": " EXIT  left "}
+    rows = [
+        vector_row(row, unit(1, 2, 3, 4), **seen),
+        vector_row(row, unit(4, 3, 2, 1), **read_in),
+        vector_row(beside, unit(4, 3, 1, 1), **seen),
+    ]
+    collection = Collection(tmp_path / "c.duckdb")
+    with collection.write() as con:
+        model = model_versions.register(con, version())
+        shard_writer.commit_shard(con, shard(model, plan(row, beside), rows))
+        found = parts_inside(con, VectorList(model, "image"))
+    assert [(each.picture.uri, each.captions) for each in found] == [("/d/sign.png", ["EXIT left"])]
+
+
 def test_collection_without_such_parts_is_refused_with_the_number(album: Album) -> None:
     with pytest.raises(PairsError, match="the collection has 0 pictures that can be learned from"):
         read(album.collection, "collection")

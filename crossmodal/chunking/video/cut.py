@@ -1,8 +1,8 @@
 """Cut a film into the frames that stand for it and the words of its subtitle tracks.
 
 Owns the order of a film's chunks: frames first, then passages of each subtitle track, each of
-which belongs to the frame shown when it begins. Refuses to listen: speech is added elsewhere, and
-the sound of a film is not embedded. Animated pictures are images, not films.
+which belongs to the frame shown when it begins. Refuses to listen: speech, and the sound of a
+film, are added elsewhere. Animated pictures are images, not films.
 """
 
 from __future__ import annotations

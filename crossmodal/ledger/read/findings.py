@@ -83,6 +83,17 @@ def findings(
     return [_finding(row) for row in rows]
 
 
+def unjudged(con: duckdb.DuckDBPyConnection, judge: str, limit: int) -> list[Finding]:
+    """Return open findings in pictures, frames and pages that a judge has not seen yet."""
+    rows = con.execute(
+        f"{_SELECT} WHERE f.state = 'open' AND f.modality = 'image' "
+        "AND coalesce(f.evidence ->> '$.judge.identity', '') <> $judge "
+        "ORDER BY f.is_first DESC, f.score DESC, f.finding_id LIMIT $limit",
+        {"judge": judge, "limit": limit},
+    ).fetchall()
+    return [_finding(row) for row in rows]
+
+
 def finding_counts(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     """Return how many findings each policy has of each state, and how many are urgent."""
     rows = con.execute(

@@ -80,6 +80,15 @@ def add_findings(
     return len(rows), sum(row[0] for row in rows)
 
 
+def note_evidence(con: duckdb.DuckDBPyConnection, known: dict[int, dict[str, Any]]) -> None:
+    """Give open findings their evidence anew; what was decided meanwhile stays as it was logged."""
+    for finding_id, evidence in known.items():
+        con.execute(
+            "UPDATE finding SET evidence = ? WHERE finding_id = ? AND state = 'open'",
+            [json.dumps(evidence, sort_keys=True), finding_id],
+        )
+
+
 def withdraw_open(con: duckdb.DuckDBPyConnection, policy_id: str, modality: str) -> int:
     """Take back what nobody has decided, before a list is scored anew; return how many."""
     return _withdraw(

@@ -16,6 +16,7 @@ from crossmodal.records import Rejected
 from crossmodal.sources.listing.local_walk import open_local
 from crossmodal.sources.listing.manifest import ManifestWriter, keep_one_row_a_source
 from crossmodal.sources.listing.roots import Root, Walk
+from crossmodal.sources.listing.tar_walk import TarWalk
 from crossmodal.sources.options import ListOptions
 
 
@@ -96,7 +97,8 @@ def _open_root(path: str, options: ListOptions) -> tuple[Root, Walk]:
     if not path.strip():
         raise PathError("a path is empty: name a folder, file, glob or URL")
     if "://" not in path:
-        return open_local(path, options)
+        root, walk = open_local(path, options)
+        return root, (TarWalk(walk, options) if options.archives else walk)
     from crossmodal.sources.listing.remote_walk import open_remote
 
     return open_remote(path, options)

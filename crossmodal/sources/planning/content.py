@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crossmodal.errors import is_transient
-from crossmodal.files.local import open_regular
 from crossmodal.files.retry import with_retries
+from crossmodal.files.tars import MemberFile, open_local
 from crossmodal.records import Rejected
 from crossmodal.sources.planning.media_type import HEAD_BYTES, sniff
 
@@ -141,7 +141,7 @@ def _refused(row: dict[str, Any], reason: str, detail: str, *, transient: bool) 
 
 
 def _read_local(row: dict[str, Any], handled: Callable[[str], bool]) -> _Inspected:
-    with open_regular(row["uri"]) as file:
+    with open_local(row["uri"]) as file:
         return _read_while_still(file, row["uri"], handled)
 
 
@@ -153,7 +153,8 @@ def _read_while_still(file: RawIOBase, uri: str, handled: Callable[[str], bool])
         media_type, content_hash, _num_bytes = _digest(file, os.path.basename(uri), handled)
         after = os.fstat(file.fileno())
         if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
-            return _Inspected(uri, after.st_size, after.st_mtime_ns, media_type, content_hash)
+            size = file.num_bytes if isinstance(file, MemberFile) else after.st_size
+            return _Inspected(uri, size, after.st_mtime_ns, media_type, content_hash)
     raise _ChangedMeanwhile(uri)
 
 

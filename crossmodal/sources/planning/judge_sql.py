@@ -96,8 +96,11 @@ WITH known AS (
 SELECT k.* FROM known k ANTI JOIN seen USING (uri) ANTI JOIN refused_now USING (uri)
 WHERE NOT EXISTS (
     SELECT 1 FROM unreadable u WHERE k.uri = u.uri OR starts_with(k.uri, u.uri || '/'))
+AND NOT EXISTS (
+    SELECT 1 FROM (SELECT uri FROM seen WHERE uri ILIKE '%.tar') t
+    WHERE starts_with(k.uri, t.uri || '/'))
 """
-"""Known but not seen; nothing that lies where this run could not look."""
+"""Known but not seen; nothing that lies where this run could not look, nor in a tar unopened."""
 
 COVERED = f"""
 CREATE TEMP TABLE covered AS

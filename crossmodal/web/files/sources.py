@@ -16,7 +16,8 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from crossmodal.errors import Refused
 from crossmodal.files.local import open_regular
 from crossmodal.files.read import is_remote
-from crossmodal.previews.content import Content, LocalFile
+from crossmodal.files.tars import MemberFile, open_local, split_member
+from crossmodal.previews.content import MAX_FILE_BYTES, Content, LocalFile
 from crossmodal.sources.listing.patterns import GlobPattern, has_wildcard
 from crossmodal.web.files import remote
 from crossmodal.web.files.breaker import CircuitBreaker
@@ -53,6 +54,8 @@ class Sources:
         """
         if is_remote(row.uri):
             return RemoteSource(row, self._breaker)
+        if split_member(row.uri):
+            return LocalSource(_open_member(row), row.size_bytes)
         return LocalSource(_open_local(row)[0], row.size_bytes)
 
     def look(self, row: SourceRow) -> Callable[[], Content]:
@@ -64,6 +67,10 @@ class Sources:
         if is_remote(row.uri):
             remote.look(row, self._breaker)
             return lambda: remote.fetch(row, self._breaker)
+        if split_member(row.uri):
+            with _open_member(row) as member:
+                data = member.read(MAX_FILE_BYTES)
+            return lambda: data
         file, path = _open_local(row)
         with file:
             found = os.fstat(file.fileno())
@@ -105,6 +112,26 @@ def _open_local(row: SourceRow) -> tuple[IO[bytes] | Any, str]:
         file.close()
         raise
     return file, path
+
+
+def _open_member(row: SourceRow) -> MemberFile:
+    """Return a member of a tar that lies where it was indexed and is as old as it was then."""
+    named = split_member(row.uri)
+    try:
+        file = open_local(row.uri)
+    except OSError as error:
+        raise Refused("missing", "the tar no longer has it") from error
+    found = os.fstat(file.fileno())
+    is_same = isinstance(file, MemberFile) and (file.num_bytes, found.st_mtime_ns) == (
+        row.size_bytes,
+        row.mtime_ns,
+    )
+    if is_same and named and _is_within(os.path.realpath(named[0]), row.root):
+        return file  # type: ignore[return-value]
+    file.close()
+    if not is_same:
+        raise Refused("changed", f"{row.uri} has changed since it was indexed: index again")
+    raise Refused("outside", f"{row.uri} leads out of {row.root} by a link")
 
 
 def _checked(row: SourceRow, descriptor: int) -> str:

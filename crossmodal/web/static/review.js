@@ -161,6 +161,7 @@ function facts() {
     ["Example", told("example_violates")],
     ["Against", told("sentence_allowed")],
     ["Score", `${item.score.toFixed(2)}; review from ${review.toFixed(2)}, urgent from ${first.toFixed(2)} (by ${by})`],
+    ["Judge", evidence.judge && evidence.judge.violates !== null ? `${Math.round(evidence.judge.violates * 100)} % that it violates (${evidence.judge.model})` : null],
     ["Model", evidence.model],
     ["Held until", day(item.leased_until)],
     ...item.log.map((entry) => [entry.event, `${entry.actor}, ${day(entry.at)} ${entry.note}`]),
