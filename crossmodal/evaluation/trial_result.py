@@ -86,11 +86,10 @@ def _shares(
 ) -> dict[Key, tuple[float, int]]:
     """Return by query the share of its judged hits that fits, and how many these are."""
     began = datetime.fromisoformat(trial.since)
-    model = trial.challenger if taken else trial.live
     counted = [
         each
         for each in said
-        if each.model == model
+        if trial.is_by(each.model, challenger=taken)
         and each.judged_at is not None
         and each.judged_at >= began
         and trial.takes(_asked(each)) == taken

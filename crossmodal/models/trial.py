@@ -52,8 +52,8 @@ def begin(
             raise ModelMismatch(f"{version.label} is live: there is nothing to try it against")
         made = Trial(
             version_id=version.id or 0,
-            live=_label(live),
-            challenger=_label(lineup),
+            live=_apart(live, lineup),
+            challenger=_apart(lineup, live),
             share=share,
             salt=secrets.token_hex(8),
             since=datetime.now(UTC).isoformat(timespec="microseconds"),
@@ -94,5 +94,8 @@ def _challenging(
     return live, lineup
 
 
-def _label(lineup: Lineup) -> str:
-    return " + ".join(dict.fromkeys(held.version.label for held in lineup.all_lists))
+def _apart(lineup: Lineup, other: Lineup) -> str:
+    """Return the labels of a line-up that tell it from another one."""
+    shared = {held.version for held in other.all_lists}
+    own = [held.version.label for held in lineup.all_lists if held.version not in shared]
+    return " + ".join(dict.fromkeys(own or [held.version.label for held in lineup.all_lists]))

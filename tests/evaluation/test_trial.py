@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -199,27 +200,34 @@ def test_judgements_tell_which_version_is_better(three: Collection) -> None:
     assert same.verdict.startswith("not told apart")
 
 
+def test_answers_from_a_part_of_the_line_up_count_for_the_version_in_it(three: Collection) -> None:
+    with three.write() as con:
+        reader = replace(build.version("reader"), encoders={"text": "text"})
+        live = model_versions.live(con)
+        assert live is not None
+        register = model_versions.register_lineup
+        register(con, Lineup.of(live.joint, reader))
+        promote(con, {"text": "reader"}, allow_partial=True)
+    on = trial.begin(three, "second", 0.5)
+    assert "reader" not in on.live + on.challenger
+    said = judged(on, 200, {False: 0.4, True: 0.7})
+    both = [replace(each, model=f"{each.model} + reader@1/float32") for each in said]
+    assert trial_result(on, both) == trial_result(on, said)
+    alike = [replace(each, model="reader@1/float32") for each in said]
+    assert trial_result(on, alike).verdict.startswith("too few for a verdict")
+
+
 def test_few_judgements_are_no_verdict_and_others_do_not_count(three: Collection) -> None:
     on = trial.begin(three, "second", 0.5)
     assert trial_result(on, []).verdict.startswith("too few for a verdict")
     few = trial_result(on, judged(on, 40, {False: 0.1, True: 0.9}))
     assert few.verdict.startswith("too few for a verdict")
     said = judged(on, 200, {False: 0.4, True: 0.7})
-    swapped = [
-        Judgement(
-            **{**_values(each), "model": on.live if each.model == on.challenger else on.challenger}
-        )
-        for each in said
-    ]
-    before = [
-        Judgement(**{**_values(e), "judged_at": datetime(2020, 1, 1, tzinfo=UTC)}) for e in said
-    ]
+    other = {on.live: on.challenger, on.challenger: on.live}
+    swapped = [replace(each, model=other[each.model]) for each in said]
+    before = [replace(each, judged_at=datetime(2020, 1, 1, tzinfo=UTC)) for each in said]
     for others in (swapped, before):
         assert trial_result(on, others).challenger.num_judged == 0
-
-
-def _values(said: Judgement) -> dict[str, Any]:
-    return {name: getattr(said, name) for name in Judgement.__dataclass_fields__}
 
 
 def test_the_interval_of_a_difference_covers_it() -> None:

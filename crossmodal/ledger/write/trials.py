@@ -13,7 +13,7 @@ import duckdb
 
 from crossmodal.ledger.write.settings import remember, setting
 
-_KEY = "trial"
+_KEY, _AND = "trial", " + "
 _NUM_DRAWS = 1 << 32
 
 
@@ -23,9 +23,9 @@ class Trial:
 
     version_id: int
     live: str
-    """Label of the line-up that answers the others."""
+    """What answers the others: labels of the live versions that the challenger stands in for."""
     challenger: str
-    """Label of the line-up with the version in it."""
+    """Label of the version that answers the share; a line-up keeps what both have in common."""
     share: float
     salt: str
     """Divides the queries; new in every trial."""
@@ -37,6 +37,11 @@ class Trial:
         text = f"{self.salt}\0{' '.join(query.split())}"
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
         return int.from_bytes(digest[:4], "big") < self.share * _NUM_DRAWS
+
+    def is_by(self, model: str, *, challenger: bool) -> bool:
+        """Say whether an answer is by this side, going by the labels that it names."""
+        own = self.challenger if challenger else self.live
+        return not set(own.split(_AND)).isdisjoint(model.split(_AND))
 
     def sentence(self) -> str:
         """Return what the trial is, in one line."""

@@ -7,7 +7,7 @@ const WIDE = 240;
 const HIGH = 84;
 const GAP_X = 96;
 const GAP_Y = 20;
-const LETTERS = 32;
+const LETTERS = 28;
 
 const cut = (text) => (text.length > LETTERS ? `${text.slice(0, LETTERS - 1)}…` : text);
 const left = (node) => 1 + node.level * (WIDE + GAP_X);
