@@ -164,3 +164,26 @@ def test_saved_search_is_not_told_of_what_is_hidden(near: tuple[World, list[int]
             VectorList(world.model, "image"), leaning(1.0, 1), k=100, where=where
         )
         assert first not in {hit.chunk_id for hit in find(con, request).hits}
+
+
+def test_a_file_that_is_cut_anew_stays_hidden(found: World) -> None:
+    collection = found.collection
+    with collection.write() as con:
+        decided = reviews.decide(con, 1, "violates", ANN, hide=True)
+        assert hidden_chunks(con) == (decided.chunk_id,)
+        # As when a rule changes: the same content under another chunker, with other numbers.
+        con.execute(
+            "INSERT INTO chunk (content_hash, chunker, kind, ordinal, meta, run_id, modality, "
+            "parent, section, text) SELECT content_hash, 'other/2', kind, ordinal, meta, run_id, "
+            "modality, parent, section, text FROM chunk WHERE chunk_id IN (?, 1)",
+            [decided.chunk_id],
+        )
+        con.execute("DELETE FROM chunk WHERE chunk_id = ?", [decided.chunk_id])
+        [(again,)] = con.execute(
+            "SELECT chunk_id FROM chunk JOIN source USING (content_hash) "
+            "WHERE chunker = 'other/2' AND uri = ?",
+            [decided.uri],
+        ).fetchall()
+        assert hidden_chunks(con) == (again,)
+        reviews.undo(con, 1, ANN)
+        assert hidden_chunks(con) == ()

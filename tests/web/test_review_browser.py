@@ -110,6 +110,18 @@ def test_pictures_are_blurred_until_shown_and_keys_decide(open_page: Open) -> No
     assert page.input_value("#actor") == "Ann"
 
 
+def test_what_violates_is_hidden_by_a_key_and_shown_to_who_reviews(open_page: Open) -> None:
+    page = open_page("/review")
+    begin(page, "Ann")
+    first = uri(page)
+    page.keyboard.press("h")
+    until(page, f"document.querySelector('.uri')?.textContent !== {first!r}")
+    assert "hidden from searches" in page.inner_text("#said")
+    assert "hidden from searches" in page.inner_text("#decided")
+    page.keyboard.press("u")
+    until(page, "document.querySelector('#done').hidden")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_queue_keeps_nobody_out(open_page: Open, scheme: str) -> None:
     page = open_page("/review", color_scheme=scheme)
