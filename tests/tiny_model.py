@@ -161,6 +161,45 @@ def build_tiny_clap(dest: Path, seed: int = SEED, *, fused: bool = False) -> Pat
     return _save(ClapModel, config, dest, seed, preprocessing)
 
 
+def build_tiny_metaclip_2(dest: Path, seed: int = SEED) -> Path:
+    """Write a MetaCLIP 2 of two layers a tower and return its directory."""
+    from transformers import MetaClip2Config, MetaClip2Model
+
+    num_tokens = _save_tokenizer(dest)
+    config = MetaClip2Config(
+        text_config={**_TOWER, **_text(num_tokens)}, vision_config=_VISION, projection_dim=DIM
+    )
+    return _save(MetaClip2Model, config, dest, seed, _CLIP_PREPROCESSING)
+
+
+def build_tiny_altclip(dest: Path, seed: int = SEED) -> Path:
+    """Write an AltCLIP of two layers a tower and return its directory."""
+    from transformers import AltCLIPConfig, AltCLIPModel
+
+    num_tokens = _save_letter_tokenizer(dest)
+    text = {**_TOWER, "vocab_size": num_tokens, "pad_token_id": 0, "project_dim": DIM}
+    config = AltCLIPConfig(
+        text_config=text | {"max_position_embeddings": TEXT_LENGTH + 1},
+        vision_config=_VISION,
+        projection_dim=DIM,
+    )
+    return _save(AltCLIPModel, config, dest, seed, _CLIP_PREPROCESSING)
+
+
+def build_tiny_chinese_clip(dest: Path, seed: int = SEED) -> Path:
+    """Write a Chinese-CLIP of two layers a tower and return its directory."""
+    from transformers import ChineseCLIPConfig, ChineseCLIPModel
+
+    num_tokens = _save_letter_tokenizer(dest)
+    text = {**_TOWER, "vocab_size": num_tokens, "pad_token_id": 0}
+    config = ChineseCLIPConfig(
+        text_config=text | {"max_position_embeddings": TEXT_LENGTH},
+        vision_config=_VISION,
+        projection_dim=DIM,
+    )
+    return _save(ChineseCLIPModel, config, dest, seed, _CLIP_PREPROCESSING)
+
+
 def _text(num_tokens: int) -> dict[str, int]:
     return {
         "vocab_size": num_tokens,
