@@ -9,12 +9,12 @@ through ``evaluate`` among all pictures of the collection, and among these photo
 cosines.
 
     crossmodal index DATA/cars DATA/captions/flickr8k DATA/train -c l.duckdb --model MODEL
-    python -m benchmarks.learn l.duckdb DATA OUT [DEPTHS [FOLDS [KEEP [MINE [SIDES]]]]]
+    python -m benchmarks.learn l.duckdb DATA OUT [DEPTHS [FOLDS [KEEP [MINE [SIDES [WORDS]]]]]]
 
 DEPTHS such as head,text, of which the better on what is held out is taken; or spaces, and every
 fitted space is measured. KEEP photos of DATA/train, with all captions, are to be found as before.
 MINE hard negatives a caption are asked of the base's own search. A head moves SIDES: text, image or
-both.
+both. WORDS is sports where captions say of sports cars that they are.
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ class Bench:
     keep: Path | None
     mine: int
     sides: tuple[str, ...]
+    sports: bool
 
 
 def main(
@@ -98,6 +99,7 @@ def main(
     keep: str = "800",
     mine: str = "0",
     sides: str = "both",
+    words: str = "",
 ) -> None:
     """Measure on a copy of the collection, and write the figures as JSON."""
     folder = Path(tempfile.mkdtemp())
@@ -112,6 +114,7 @@ def main(
         every_photo=_flickr(root, folder, EACH),
         keep=write_keep(root / "train", folder, int(keep), EACH) if int(keep) else None,
         mine=int(mine),
+        sports=words == "sports",
         sides=("text", "image") if sides == "both" else (sides,),
     )
     if depths == "spaces":
@@ -138,7 +141,7 @@ def _flickr(data: Path, folder: Path, each: int) -> Path:
 
 def _crossed(bench: Bench, depths: list[str], num: int, out: Path) -> dict[str, Any]:
     """Return the figures of all folds together."""
-    folds = write_folds(bench.data / "cars" / "labels.csv", bench.folder, num)
+    folds = write_folds(bench.data / "cars" / "labels.csv", bench.folder, num, sports=bench.sports)
     before, _ = _asked(bench, bench.photos, None)
     cars: list[tuple[QueryResult, QueryResult]] = []
     photos, alone, told = [], [], []

@@ -30,8 +30,13 @@ class Fold(NamedTuple):
     """That are measured."""
 
 
-def write_folds(labels: Path, folder: Path, num: int, seed: int = 0) -> list[Fold]:
-    """Write ``num`` folds of the cars; their pictures are named in full."""
+def write_folds(
+    labels: Path, folder: Path, num: int, seed: int = 0, *, sports: bool = False
+) -> list[Fold]:
+    """Write ``num`` folds of the cars; their pictures are named in full.
+
+    With ``sports`` a fourth caption of a sports car says that it is one.
+    """
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in csv.DictReader(labels.open(encoding="utf-8")):
         if row["color"] not in _UNSURE:
@@ -44,13 +49,13 @@ def write_folds(labels: Path, folder: Path, num: int, seed: int = 0) -> list[Fol
     for name in names:
         min(folds, key=len).extend(groups[name])
     root = labels.parent.parent
-    return [_fold(folds, number, root, folder) for number in range(num)]
+    return [_fold(folds, number, root, folder, sports=sports) for number in range(num)]
 
 
-def _fold(folds: list[list[Row]], number: int, root: Path, folder: Path) -> Fold:
+def _fold(folds: list[list[Row]], number: int, root: Path, folder: Path, *, sports: bool) -> Fold:
     measured = folds[number]
     learned = [row for other, rows in enumerate(folds) if other != number for row in rows]
-    train = [(row, text) for row in learned for text in captions(row)]
+    train = [(row, text) for row in learned for text in captions(row, sports=sports)]
     test = [(row, short(row)) for row in measured]
     return Fold(
         _written(train, root, folder / f"cars-learn-{number}.csv"),
@@ -74,12 +79,13 @@ def short(row: Row) -> str:
     return f"{'an' if colour[0] in 'aeiou' else 'a'} {colour} {row['make']} {body}"
 
 
-def captions(row: Row) -> list[str]:
-    """Return three ways to call a car."""
+def captions(row: Row, *, sports: bool) -> list[str]:
+    """Return three ways to call a car, and where it is asked for a fourth for a sports car."""
     return [
         short(row),
         f"a photo of {short(row)}",
         f"{row['color']} {row['label']}",
+        *([f"{short(row)}, a sports car"] if sports and row["sports_car"] == "yes" else []),
     ]
 
 

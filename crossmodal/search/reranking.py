@@ -22,6 +22,7 @@ from crossmodal.encoders.rerankers.loading import load_reranker
 from crossmodal.encoders.rerankers.reranker import Reranker, Side, TokenReranker
 from crossmodal.errors import ModelError, Refused, RerankFailed
 from crossmodal.ledger.write import model_versions, settings
+from crossmodal.ledger.write.trials import Trial, trial_of
 from crossmodal.search.answer import Answer
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.rerank_sides import side_of_hit, side_of_query
@@ -53,6 +54,15 @@ class Chosen:
     """What it has to be; empty where a person named it just now."""
 
 
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """Hold what a collection remembers of how it is searched."""
+
+    rerankers: tuple[Chosen, ...]
+    live: Lineup | None
+    trial: Trial | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
     """Say what was asked, as far as a reranker reads it."""
@@ -74,7 +84,7 @@ class _Verdict:
 
 _LOCK = threading.Lock()
 _VERDICTS: LRUCache[tuple[object, ...], _Verdict] = LRUCache(_NUM_VERDICTS)
-_KEPT: LRUCache[tuple[object, ...], tuple[tuple[Chosen, ...], Lineup | None]] = LRUCache(16)
+_KEPT: LRUCache[tuple[object, ...], Remembered] = LRUCache(16)
 """What collections remember, by their files as they were."""
 
 
@@ -241,24 +251,31 @@ class _Job:
 
 
 def second_stage(collection: Collection, options: QueryOptions) -> SecondStage:
-    """Return the second stage that the options ask for, or that the collection remembers.
-
-    The collection is asked once as long as its file does not change: to open it takes longer than
-    many a search.
-    """
+    """Return the second stage that the options ask for, or that the collection remembers."""
     path = collection.path
     if options.rerank == OFF:
         return SecondStage(path, options)
+    known = remembered(collection)
+    chosen = (Chosen(options.rerank),) if options.rerank else known.rerankers
+    return SecondStage(path, options, chosen, known.live)
+
+
+def remembered(collection: Collection) -> Remembered:
+    """Return what a collection remembers of how it is searched.
+
+    It is asked once as long as its file does not change: to open it takes longer than many a
+    search.
+    """
+    path = collection.path
     key = (str(path), *_stat(path), *_stat(Path(f"{path}.wal")))
     with _LOCK:
         known = _KEPT.get(key)
     if known is None:
         with collection.read() as con:
-            known = _remembered_by(con), model_versions.live(con)
+            known = Remembered(_remembered_by(con), model_versions.live(con), trial_of(con))
         with _LOCK:
             _KEPT[key] = known
-    chosen = (Chosen(options.rerank),) if options.rerank else known[0]
-    return SecondStage(path, options, chosen, known[1])
+    return known
 
 
 def reordered(hits: Sequence[Hit], scores: dict[Identity, float]) -> list[Hit]:

@@ -20,7 +20,7 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.chunks import find_chunk, played_by
 from crossmodal.ledger.read.filters import Where, parse_where, where_in
 from crossmodal.ledger.read.surroundings import surroundings
-from crossmodal.ledger.write.trials import Trial, trial_of
+from crossmodal.ledger.write.trials import Trial
 from crossmodal.records import Hit, VectorList
 from crossmodal.search.answer import Answer
 from crossmodal.search.calibrating import calibrate_for_search
@@ -38,7 +38,7 @@ from crossmodal.search.merge import Beside, Page, merged, words_page
 from crossmodal.search.neighbours import Growth
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.parts import Part, combine, parts_of, title_of
-from crossmodal.search.reranking import Asker, second_stage
+from crossmodal.search.reranking import Asker, remembered, second_stage
 from crossmodal.search.similar import vectors_of
 from crossmodal.search.snippets import with_snippets
 from crossmodal.search.words import refuse_wordless, unquoted, words_of
@@ -140,8 +140,7 @@ class SearchService:
         """Return the A/B trial that chooses who answers; words have no model to choose."""
         if not options.trial or options.model is not None or options.mode == "words":
             return None
-        with self.collection.read() as con:
-            return trial_of(con)
+        return remembered(self.collection).trial
 
     def _ask(self, query: Query, options: QueryOptions) -> Answer:
         """Search within one read where the query is remembered; encode it outside of any."""

@@ -97,7 +97,9 @@ def _planned(con: duckdb.DuckDBPyConnection, version: ModelVersion, how: Spread)
     every, had = _all(now), _all(own)
     came, went = np.setdiff1d(every, had), np.setdiff1d(had, every)
     near = near_before
-    if how.near and (len(came) or len(went)):
+    linked = np.concatenate([near_before.nodes, near_before.neighbours])
+    # What went may have gone from both tables at once, and then the edges alone remember it.
+    if how.near and (len(came) or len(went) or not np.isin(linked, every).all()):
         near = near_edges(every, *_unit(con, parent, every, how), near_before, how.near)
     edges = known.joined(near)
     changed = edges.changed_since(known_before.joined(near_before))

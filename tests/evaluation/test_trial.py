@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,11 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 
+from crossmodal.cli.models import ab
 from crossmodal.errors import ModelMismatch
 from crossmodal.evaluation.intervals import apart
 from crossmodal.evaluation.trial_result import trial_result
 from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.read.status import status
 from crossmodal.ledger.write import model_versions
 from crossmodal.ledger.write.judgements import Judgement
 from crossmodal.ledger.write.trials import Trial, trial_of
@@ -23,6 +27,7 @@ from crossmodal.models.retire import collect, retire_one
 from crossmodal.records import Lineup
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import Query, SearchService
+from crossmodal.views.status import status_tables
 from tests.evaluation.conftest import Album, album, other_clip
 from tests.ledger import build
 from tests.ledger.build import commit, planned
@@ -120,6 +125,27 @@ def test_a_trial_is_logged_and_keeps_its_version(three: Collection) -> None:
         ("trial", "looks better"),
     ]
     assert not any(label.startswith("second") for label in collect(three, 0).kept)
+
+
+def test_command_begins_tells_and_ends_a_trial(
+    three: Collection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(**given: Any) -> dict[str, Any]:
+        chosen: dict[str, Any] = {"version": "", "share": 0.2, "why": "", "off": False}
+        others = {"allow_partial": False, "collection": str(three.path), "as_json": True}
+        ab(**(chosen | others | given))
+        return dict(json.loads(capsys.readouterr().out))
+
+    assert told() == {"trial": None, "is_on": False, "result": None}
+    begun = told(version="second", share=0.3)
+    assert (begun["trial"]["share"], begun["is_on"]) == (0.3, True)
+    assert begun["result"]["verdict"].startswith("too few for a verdict")
+    with three.read() as con:
+        shown = "\n".join(table.to_text() for table in status_tables(status(con, three)))
+    assert "answers 30% of the queries" in " ".join(shown.split())
+    assert told(off=True)["is_on"] is False
+    with pytest.raises(typer.BadParameter, match="--off to end it"):
+        told(version="second", off=True)
 
 
 @pytest.mark.parametrize("change", ["promote", "rollback"])

@@ -69,11 +69,12 @@ def ids_by_ordinal(con: duckdb.DuckDBPyConnection) -> dict[int, int]:
     return dict(con.execute("SELECT ordinal, chunk_id FROM chunk").fetchall())
 
 
-def lose(collection: Collection, ordinal: int) -> int:
-    """Take a passage's vector, and so its chunk, away."""
+def lose(collection: Collection, ordinal: int, tables: tuple[int, ...] = (1,)) -> int:
+    """Take a passage's vector away, of the parent alone or of the space too."""
     with collection.write() as con:
         chunk_id = ids_by_ordinal(con)[ordinal]
-        con.execute("DELETE FROM vector_1_text WHERE chunk_id = ?", [chunk_id])
+        for number in tables:
+            con.execute(f"DELETE FROM vector_{number}_text WHERE chunk_id = ?", [chunk_id])
     return chunk_id
 
 
@@ -138,13 +139,14 @@ def edges_of(con: duckdb.DuckDBPyConnection, space: ModelVersion) -> Edges:
 
 
 @pytest.mark.parametrize("near", [0, 4])
+@pytest.mark.parametrize("tables", [(1,), (1, 2)])
 def test_space_that_was_kept_up_is_the_one_that_is_made_anew(
-    document: Collection, near: int
+    document: Collection, near: int, tables: tuple[int, ...]
 ) -> None:
     how = {"steps": 3, "near": near, "everything": True}
     kept_up = added(document, **how)
     for place in (3, 11, 12):
-        lose(document, place)
+        lose(document, place, tables)
         fill_spaces(document, "next")
     found = rows_of(document, kept_up)
     with document.write() as con:
