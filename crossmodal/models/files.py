@@ -87,6 +87,22 @@ def resolve(spec: ModelSpec) -> ModelFiles:
     return _cached(spec) or _downloaded(spec)
 
 
+def architecture(files: ModelFiles) -> str:
+    """Return the class of transformers that a model's config names; empty where it names none.
+
+    Raises:
+        ModelUnsupported: the model brings code of its own.
+    """
+    config = read_object(files.directory, "config.json")
+    if "auto_map" in config:
+        raise ModelUnsupported(
+            f"{files.name} brings code of its own (auto_map in its config.json), and crossmodal "
+            "runs no code out of a model's folder: take a model of transformers' own classes"
+        )
+    named = config.get("architectures")
+    return str(named[0]) if isinstance(named, list) and named else ""
+
+
 def files_of(version: ModelVersion) -> ModelFiles:
     """Find the files of a model version that a collection names.
 

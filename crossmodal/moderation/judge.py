@@ -21,7 +21,7 @@ from crossmodal.ledger.write import model_versions
 from crossmodal.ledger.write.findings import note_evidence
 from crossmodal.ledger.write.policies import kept_policy
 from crossmodal.models import files as model_files
-from crossmodal.models.folder import ModelFiles, digest, read_object
+from crossmodal.models.folder import ModelFiles, digest
 from crossmodal.models.options import ModelSpec
 from crossmodal.models.text_preprocess import readable
 from crossmodal.search.rerank_sides import side_of_hit
@@ -76,17 +76,11 @@ def judge_files(name: str) -> ModelFiles:
         ModelUnsupported: it is another kind of model, or brings code of its own.
     """
     files = model_files.resolve(ModelSpec(name))
-    config = read_object(files.directory, "config.json")
-    named = (config.get("architectures") or ["not named"])[0]
-    if "auto_map" in config:
-        raise ModelUnsupported(
-            f"{name} brings code of its own (auto_map in its config.json), and crossmodal runs no "
-            "code out of a model's folder"
-        )
+    named = model_files.architecture(files)
     if named != ARCHITECTURE:
         raise ModelUnsupported(
-            f"{name} judges no policy here: its architecture is {named}, wanted is {ARCHITECTURE}, "
-            "such as google/shieldgemma-2-4b-it; leave --judge out to do without"
+            f"{name} judges no policy here: its architecture is {named or 'not named'}, wanted is "
+            f"{ARCHITECTURE}, such as google/shieldgemma-2-4b-it; leave --judge out to do without"
         )
     return files
 

@@ -18,7 +18,7 @@ from crossmodal.encoders.forward import choose_device
 from crossmodal.encoders.tokens import quiet_transformers
 from crossmodal.errors import ModelUnavailable, ModelUnsupported
 from crossmodal.models import files as model_files
-from crossmodal.models.folder import ModelFiles, digest, read_object, small_files_key, stat_key_of
+from crossmodal.models.folder import ModelFiles, digest, small_files_key, stat_key_of
 from crossmodal.models.options import ModelSpec
 
 if TYPE_CHECKING:
@@ -161,17 +161,11 @@ def speech_files(name: str) -> ModelFiles:
         ModelUnsupported: it is another kind of model, or brings code of its own.
     """
     files = model_files.resolve(ModelSpec(name))
-    config = read_object(files.directory, "config.json")
-    named = (config.get("architectures") or ["not named"])[0]
-    if "auto_map" in config:
-        raise ModelUnsupported(
-            f"{name} brings code of its own (auto_map in its config.json), and crossmodal runs no "
-            "code out of a model's folder"
-        )
+    named = model_files.architecture(files)
     if named != ARCHITECTURE:
         raise ModelUnsupported(
-            f"{name} does not recognise speech here: its architecture is {named}, wanted is "
-            f"{ARCHITECTURE}, such as openai/whisper-base"
+            f"{name} does not recognise speech here: its architecture is {named or 'not named'}, "
+            f"wanted is {ARCHITECTURE}, such as openai/whisper-base"
         )
     return files
 

@@ -23,7 +23,7 @@ from crossmodal.encoders.rerankers import (
 from crossmodal.encoders.rerankers.reranker import Reranker
 from crossmodal.errors import ModelUnsupported
 from crossmodal.models import files as model_files
-from crossmodal.models.folder import ModelFiles, read_object, small_files_key, stat_key_of
+from crossmodal.models.folder import ModelFiles, small_files_key, stat_key_of
 from crossmodal.models.options import ModelSpec
 
 Loader = Callable[[ModelFiles, str], Reranker]
@@ -67,14 +67,7 @@ def load_reranker(spec: str, device: str = "auto") -> Reranker:
 
 
 def _loader(files: ModelFiles) -> Loader:
-    config = read_object(files.directory, "config.json")
-    named = config.get("architectures")
-    name = str(named[0]) if isinstance(named, list) and named else ""
-    if "auto_map" in config:
-        raise ModelUnsupported(
-            f"{files.name} brings code of its own (auto_map in its config.json), and crossmodal "
-            "runs no code out of a model's folder: take a model of transformers' own classes"
-        )
+    name = model_files.architecture(files)
     found = _ADDED.get(name) or _by_family(name)
     if found is None:
         known = ", ".join(name for names in _FAMILIES for name in names)
