@@ -6,6 +6,7 @@ run and what becomes of an item that cannot be embedded is in ``forward``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,6 +49,20 @@ class TransformersEncoder(LoadedEncoder):
     def trained_images(self, pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
         """Return (n, dim) float32 of length 1, through which gradients flow."""
         return unit_features(self._image_features(pixels))
+
+    def image_output(self, pixels: npt.NDArray[np.uint8]) -> Any:
+        """Return what the image tower gives, its last states and its pooled features alike."""
+        return self._image_features(pixels)
+
+    def text_output(self, texts: Sequence[str]) -> tuple[Any, torch.Tensor]:
+        """Return what the text tower gives for queries, and the (n, t) mask of their tokens."""
+        import torch
+
+        tokens = self._texts.tokens([self._settings.text.query_prompt + text for text in texts])
+        mask = tokens.get("attention_mask")
+        return self._text_features(tokens), (
+            torch.ones_like(tokens["input_ids"]) if mask is None else mask
+        )
 
     def _image_features(self, pixels: npt.NDArray[np.uint8]) -> Any:
         import torch

@@ -13,6 +13,7 @@ from typing import Any
 from cachetools import LRUCache
 
 from crossmodal.encoders.rerankers import (
+    cross_attention,
     cross_text,
     judge,
     late_neomme,
@@ -36,6 +37,7 @@ _FAMILIES: dict[tuple[str, ...], Loader] = {
     (late_neomme.NEOMME,): late_neomme.load,
     late_texts.ENCODERS: late_texts.load,
     judge.JUDGES: judge.load,
+    (cross_attention.ARCHITECTURE,): cross_attention.load,
 }
 _ADDED: dict[str, Loader] = {}
 _LOCK = threading.Lock()
