@@ -38,10 +38,10 @@ class CrossAttentionSpec:
     width: int = 256
     layers: int = 2
     heads: int = 4
-    epochs: int = 4
+    epochs: int = 3
     top: int = 20
     """How many of the nearest wrong pictures of a caption are drawn from."""
-    drawn: int = 6
+    drawn: int = 4
     """How many of them stand beside the right one at each step."""
     batch_size: int = 16
     """Captions a step, each of another picture."""
