@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,21 +9,10 @@ import typer
 
 from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOption
 from crossmodal.cli.printing import print_json, print_tables
+from crossmodal.models.recommended import USES, for_use
 
 if TYPE_CHECKING:
     from crossmodal.models.promotion import Promotion
-
-
-class Use(StrEnum):
-    """What models are wanted for; the names of ``crossmodal.models.recommended``."""
-
-    PHOTOS = "photos"
-    DOCUMENTS = "documents"
-    SOUND = "sound"
-    FILMS = "films"
-    LANGUAGES = "languages"
-    SMALL = "small"
-
 
 models = typer.Typer(
     name="models",
@@ -36,15 +24,16 @@ models = typer.Typer(
 @models.command()
 def recommend(
     use: Annotated[
-        Use | None, typer.Option("--for", help="What for; default: all that is known.")
-    ] = None,
+        str, typer.Option("--for", help=f"{', '.join(USES)}; default: all that is known.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Say which models to take for a use, why, and what was published of them."""
-    from crossmodal.models.recommended import for_use
     from crossmodal.views.text_table import TextTable
 
-    found = for_use(use or "")
+    if use and use not in USES:
+        raise typer.BadParameter(f"--for {use}: choose one of {', '.join(USES)}")
+    found = for_use(use)
     if as_json:
         print_json(found)
         return

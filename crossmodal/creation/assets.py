@@ -16,6 +16,7 @@ import numpy.typing as npt
 from crossmodal.errors import PathError
 from crossmodal.files.read import is_remote
 from crossmodal.ledger.read.conditions import glob_to_regex
+from crossmodal.ledger.read.hidden import hidden_chunks
 from crossmodal.ledger.read.many_vectors import vectors_of_chunks
 from crossmodal.records import Hit, VectorList
 from crossmodal.search.centring import Centring, space_of
@@ -49,12 +50,14 @@ def assets_in(
 ) -> Assets | None:
     """Return the sources under a folder, of a glob or of one name, as lists of one space hold them.
 
-    None where they have no vector in these lists.
+    None where they have no vector in these lists. What moderation hides is not among them.
 
     Raises:
         PathError: none is indexed.
     """
-    rows = con.execute(_ASSETS, {"pattern": _pattern(named)}).fetchall()
+    hidden = set(hidden_chunks(con))
+    found_rows = con.execute(_ASSETS, {"pattern": _pattern(named)}).fetchall()
+    rows = [row for row in found_rows if row[1] not in hidden]
     if not rows:
         raise PathError(
             f"nothing at {named} is in the collection: index it first, or name an indexed folder"

@@ -7,6 +7,9 @@ import pytest
 
 from crossmodal.creation.pairing import matched, pair, strengths, without_hubs
 from crossmodal.errors import FilterError, PathError
+from crossmodal.ledger.collection import Collection
+from tests.ledger import build
+from tests.moderation.hiding import hide
 from tests.recommendation.conftest import kinds
 
 __all__ = ["kinds"]
@@ -35,6 +38,18 @@ def test_what_is_not_indexed_cannot_be_paired(kinds: Path) -> None:
         pair(str(kinds), "/pears", "/apples")
     with pytest.raises(FilterError, match="one-to-one or one-to-many"):
         pair(str(kinds), "/apples", "/boats", "two-by-two")  # type: ignore[arg-type]
+
+
+def test_what_moderation_hides_is_not_paired(kinds: Path) -> None:
+    collection = Collection(kinds)
+    with collection.read() as con:
+        (chunk,) = build.column(
+            con,
+            "SELECT chunk_id FROM chunk JOIN source USING (content_hash) "
+            "WHERE uri = '/apples/0.txt'",
+        )
+    hide(collection, chunk)
+    assert "/apples/0.txt" not in {p.other for p in pair(str(kinds), "/*.jpg", "/*.txt").pairs}
 
 
 def test_the_best_sum_wins_over_the_best_first_pick() -> None:

@@ -96,6 +96,7 @@ def test_a_fault_of_the_first_run_is_found_too(
     assert any(finding.startswith(fault) for finding in found), found
 
 
+@pytest.mark.slow
 def test_twenty_clean_shards_raise_none(collection: Collection, held: VectorList) -> None:
     run(collection, held, "before", clean(100, 2 * NUM))
     found = [run(collection, held, f"shard{i}", clean(i)).findings for i in range(20)]

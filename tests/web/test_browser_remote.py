@@ -12,6 +12,7 @@ from tests.web.far import BUCKET, Far
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:.*datetime.utcnow:DeprecationWarning"),
 ]
 
