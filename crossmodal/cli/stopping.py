@@ -22,6 +22,8 @@ from typing import NoReturn
 
 GRACE_S = 3.5
 """For the run to be closed in the ledger and in Prefect; a person waits for five seconds."""
+_HEARD_S = 0.1
+"""For a signal to be heard of that came with the error of a process that it ended too."""
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 _SENTENCE = (
     "crossmodal: stopped. What is committed stays; the same command goes on with what is left.\n"
@@ -30,6 +32,14 @@ _SENTENCE = (
 
 class _Terminated(BaseException):
     """SIGTERM came."""
+
+
+class _Told:
+    """Hold the signal that ends the process, once one came."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.heard = threading.Event()
 
 
 @contextmanager
@@ -41,7 +51,8 @@ def stopped_promptly(end: Callable[[], None]) -> Iterator[None]:
     """
     ours, heard = socket.socketpair()
     heard.setblocking(False)
-    threading.Thread(target=_watch, args=(ours, end), daemon=True, name="stopping").start()
+    told = _Told()
+    threading.Thread(target=_watch, args=(ours, end, told), daemon=True, name="stopping").start()
     before = signal.set_wakeup_fd(heard.fileno(), warn_on_full_buffer=False)
     terminating = signal.signal(signal.SIGTERM, _raise)
     try:
@@ -50,19 +61,26 @@ def stopped_promptly(end: Callable[[], None]) -> Iterator[None]:
         _leave(signal.SIGINT, end)
     except _Terminated:
         _leave(signal.SIGTERM, end)
+    except BaseException:
+        # A signal to the whole group ends children as well, and their loss may be the error.
+        if told.heard.wait(_HEARD_S):
+            _leave(told.number, end)
+        raise
     finally:
         signal.set_wakeup_fd(before)
         signal.signal(signal.SIGTERM, terminating)
         heard.close()
 
 
-def _watch(ours: socket.socket, end: Callable[[], None]) -> None:
+def _watch(ours: socket.socket, end: Callable[[], None], told: _Told) -> None:
     """Wait for a signal that ends; then for the process, and no longer than the grace."""
-    while told := ours.recv(1):
-        if told[0] in _ENDING:
+    while heard := ours.recv(1):
+        if heard[0] in _ENDING:
             _say_once()
+            told.number = heard[0]
+            told.heard.set()
             time.sleep(GRACE_S)
-            _leave(told[0], end)
+            _leave(heard[0], end)
 
 
 def _say_once() -> None:
