@@ -20,7 +20,7 @@ import typer
 from crossmodal.cli import agents, ask, create, keep, models, moderate, project, run, space
 from crossmodal.cli.drawn import drawn
 from crossmodal.cli.evaluate import evaluate
-from crossmodal.cli.export import export
+from crossmodal.cli.export import export, publish
 from crossmodal.cli.forget import forget
 from crossmodal.cli.judgements import judgements
 from crossmodal.cli.quiet import quieten
@@ -61,6 +61,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     moderate.moderate,
     ask.profile,
     export,
+    publish,
     keep.verify,
     keep.backup,
     keep.restore,

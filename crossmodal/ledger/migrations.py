@@ -410,6 +410,23 @@ def m030_space_edges(con: duckdb.DuckDBPyConnection) -> None:
             neighbour_id BIGINT NOT NULL, weight FLOAT NOT NULL, kind VARCHAR NOT NULL)""")
 
 
+def m031_publications(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the memory of what each store that is published to holds, and of each publication."""
+    con.execute("""
+        CREATE SEQUENCE published_store_id;
+        CREATE TABLE published_store (
+            store_id INTEGER PRIMARY KEY DEFAULT nextval('published_store_id'),
+            address VARCHAR NOT NULL, written_by VARCHAR NOT NULL);
+        CREATE TABLE published_chunk (
+            store_id INTEGER NOT NULL, model_version_id INTEGER NOT NULL,
+            chunk_id BIGINT NOT NULL, digest BIGINT NOT NULL);
+        CREATE SEQUENCE publication_generation;
+        CREATE TABLE publication (
+            generation BIGINT NOT NULL DEFAULT nextval('publication_generation'),
+            run_id VARCHAR NOT NULL, store_id INTEGER NOT NULL, watermark BIGINT NOT NULL,
+            counts VARCHAR NOT NULL, started_at TIMESTAMPTZ NOT NULL, finished_at TIMESTAMPTZ)""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -441,6 +458,7 @@ STEPS: tuple[Step, ...] = (
     m028_saved_searches,
     m029_word_index,
     m030_space_edges,
+    m031_publications,
 )
 LATEST = len(STEPS)
 
