@@ -10,7 +10,7 @@ from typing import Any
 from flows.params.flat import form_flow
 from flows.params.publish import PublishParams
 from tasks.publish import (
-    check_store,
+    check_collection,
     opened_publication,
     plan_publication,
     report_publication,
@@ -24,7 +24,7 @@ from tasks.report import open_run
 def publish(params: PublishParams) -> dict[str, Any]:
     """Bring a Lance, PostgreSQL or Qdrant store in step with the collection."""
     options = params.publish_options()
-    check_store(params.collection, options)
+    check_collection(params.collection, options)
     with (
         open_run("publish", params.collection, params.model_dump(), params.run_options()) as run,
         opened_publication(run, options) as publisher,

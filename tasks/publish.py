@@ -8,25 +8,22 @@ from typing import Any
 
 from prefect.artifacts import create_markdown_artifact
 
-from crossmodal.errors import ParametersError, StoreAway, StoreError
+from crossmodal.errors import ParametersError
 from crossmodal.ledger.collection import Collection
-from crossmodal.publishing.address import parse_address
 from crossmodal.publishing.options import PublishOptions
 from crossmodal.publishing.publisher import PublicationPlan, Publisher, publishing, verified
-from crossmodal.publishing.stores.open import open_store
 from crossmodal.runs.run import Run
 from tasks.events import tell
 from tasks.stage import artifact_key, showing, stage
 
 
-@stage("check store")
-def check_store(collection: str, options: PublishOptions) -> None:
-    """Make sure of the collection and of the store; no run is entered where one is missing.
+@stage("check collection")
+def check_collection(collection: str, options: PublishOptions) -> None:
+    """Make sure that there is something to publish and somewhere to; no run is entered otherwise.
 
     Raises:
         ParametersError: no store is named.
         CollectionMissing: there is nothing to publish; no collection is made.
-        StoreError: the store cannot be used. One that does not answer now is not waited for.
     """
     if not options.to:
         raise ParametersError(
@@ -35,10 +32,6 @@ def check_store(collection: str, options: PublishOptions) -> None:
         )
     with Collection(collection).read():
         pass
-    try:
-        open_store(parse_address(options.to)).close()
-    except StoreAway as error:
-        raise StoreError(str(error)) from error
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -106,21 +107,13 @@ class Publisher:
         self._refuse_others(stored)
         strange = any(t.written_by != self.opened.written_by for t in stored)
         lost = bool(self.opened.written_by) and not stored
-        with self.collection.read() as con:
-            lineup = model_versions.live(con)
-            if lineup is None:
-                raise CollectionEmpty(
-                    f"{self.collection.path} holds no vector yet: run `crossmodal index PATH...`"
-                )
-            known = model_versions.all_versions(con)
-            named = [one_version(con, spec) for spec in self.options.models]
-        versions = self._versions(lineup, named, known, stored)
+        lineup, versions = self._serving(stored)
         if strange or lost or self.options.full:
             self._reconcile(versions)
-        tables = [self._table(version, lineup) for version in versions]
-        kept = {table.name for table in tables}
         with self.collection.read() as con:
+            tables = [self._table(con, version, lineup) for version in versions]
             watermark = publishable.watermark(con, versions)
+        kept = {table.name for table in tables}
         return PublicationPlan(
             tables=tables,
             dropped=[table for table in stored if table.name not in kept],
@@ -182,22 +175,29 @@ class Publisher:
                     "publish to another place, or delete what is there"
                 )
 
-    def _versions(
-        self,
-        lineup: Lineup,
-        named: list[ModelVersion],
-        known: list[ModelVersion],
-        stored: list[StoredTable],
-    ) -> list[ModelVersion]:
-        """Return the versions to keep in step: live, named, and there unless pruned; no other."""
+    def _serving(self, stored: list[StoredTable]) -> tuple[Lineup, list[ModelVersion]]:
+        """Return the line-up, and the versions to keep in step: live, named, there unless pruned.
+
+        Raises:
+            CollectionEmpty: there is no line-up yet.
+            ModelMismatch: a version that is named is not there.
+        """
+        with self.collection.read() as con:
+            lineup, known = model_versions.live(con), model_versions.all_versions(con)
+            named = [one_version(con, spec) for spec in self.options.models]
+        if lineup is None:
+            raise CollectionEmpty(
+                f"{self.collection.path} holds no vector yet: run `crossmodal index PATH...` first"
+            )
         spaces = {table.space for table in stored} if not self.options.prune else set()
         before = [version for version in known if version.fingerprint in spaces]
         wanted = (*lineup.versions, *named, *before)
-        return list({version.fingerprint: version for version in wanted}.values())
+        return lineup, list({version.fingerprint: version for version in wanted}.values())
 
-    def _table(self, version: ModelVersion, lineup: Lineup) -> Table:
-        with self.collection.read() as con:
-            found = publishable.changes(con, self.opened.store_id, version)
+    def _table(
+        self, con: duckdb.DuckDBPyConnection, version: ModelVersion, lineup: Lineup
+    ) -> Table:
+        found = publishable.changes(con, self.opened.store_id, version)
         name = table_name(version)
         sent = next((s for s in self.publication.tables if s.table == name), None)
         if sent is None:

@@ -41,6 +41,12 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return fresh_address(request.param, request, tmp_path)
 
 
+@pytest.fixture
+def postgres_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the address of an empty store in PostgreSQL."""
+    return fresh_address("postgresql", request, tmp_path)
+
+
 def fresh_address(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if kind == "postgresql":
         return f"{request.getfixturevalue('postgres')}&schema=s{uuid.uuid4().hex[:8]}"

@@ -37,7 +37,7 @@ def test_store_follows_what_is_added_changed_renamed_and_deleted(
     assert_in_step(world, address)
     assert sent(world.publish(address)) == (0, 0)
     (table,) = tables(address).values()
-    assert (table.num_rows, table.state, table.serves) == (61, "complete", ("image", "text"))
+    assert (table.num_rows, table.state, table.serves) == (63, "complete", ("image", "text"))
 
 
 def test_what_moderation_hides_leaves_the_store_and_comes_back_with_the_decision(
@@ -99,8 +99,9 @@ def test_a_table_of_another_dimension_is_refused(world: World, address: str) -> 
 
 
 def test_a_second_publisher_is_refused_while_the_first_is_at_work(
-    world: World, address: str
+    world: World, postgres_address: str
 ) -> None:
+    address = postgres_address
     with world.collection.write() as con:
         runs.start_run(con, run_start("first"))
         publications.open_publication(con, "first", parse_address(address).text)
@@ -124,7 +125,8 @@ def test_rows_that_somebody_else_deleted_are_found_missing_and_sent_again(
     assert_in_step(world, address)
 
 
-def test_a_store_that_was_emptied_is_filled_again(world: World, address: str) -> None:
+def test_a_store_that_was_emptied_is_filled_again(world: World, postgres_address: str) -> None:
+    address = postgres_address
     world.publish(address)
     store = open_store(parse_address(address))
     store.drop(table_name(world.model))
@@ -135,8 +137,9 @@ def test_a_store_that_was_emptied_is_filled_again(world: World, address: str) ->
 
 
 def test_a_copy_of_the_collection_that_was_put_back_finds_what_it_had_not_sent(
-    world: World, address: str
+    world: World, postgres_address: str
 ) -> None:
+    address = postgres_address
     world.publish(address)
     before = world.collection.path.read_bytes()
     world.add(range(40, 50))
@@ -147,7 +150,8 @@ def test_a_copy_of_the_collection_that_was_put_back_finds_what_it_had_not_sent(
     assert_in_step(world, address)
 
 
-def test_all_is_sent_again_where_that_is_asked_for(world: World, address: str) -> None:
+def test_all_is_sent_again_where_that_is_asked_for(world: World, postgres_address: str) -> None:
+    address = postgres_address
     world.publish(address)
     assert sent(world.publish(address, full=True)) == (60, 0)
     assert_in_step(world, address)
@@ -155,8 +159,9 @@ def test_all_is_sent_again_where_that_is_asked_for(world: World, address: str) -
 
 
 def test_each_publication_stands_in_the_ledger_with_what_it_sent(
-    world: World, address: str
+    world: World, postgres_address: str
 ) -> None:
+    address = postgres_address
     world.publish(address)
     world.add(range(40, 42))
     world.publish(address)
@@ -170,11 +175,11 @@ def test_each_publication_stands_in_the_ledger_with_what_it_sent(
     assert latest.address == parse_address(address).text
 
 
-def test_a_collection_without_vectors_is_refused(tmp_path: object, address: str) -> None:
+def test_a_collection_without_vectors_is_refused(tmp_path: object, postgres_address: str) -> None:
     collection = Collection(f"{tmp_path}/empty.duckdb")
     with collection.write() as con:
         assert model_versions.live(con) is None
     world = World.__new__(World)
     world.collection = collection
     with pytest.raises(CollectionEmpty, match="holds no vector yet"):
-        world.publish(address)
+        world.publish(postgres_address)

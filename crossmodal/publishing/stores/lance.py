@@ -60,9 +60,8 @@ class LanceStore:
         """Replace what the table of tables says, in one commit."""
         rows = pa.Table.from_pylist([table.plain() for table in tables], schema=_STATE_SCHEMA)
         with self._explained():
-            lance.write_dataset(
-                rows, self._uri(STATE), mode="overwrite", storage_options=self._options
-            )
+            mode = "create" if self._dataset(STATE) is None else "overwrite"
+            lance.write_dataset(rows, self._uri(STATE), mode=mode, storage_options=self._options)
 
     def make(self, name: str, dim: int) -> None:
         """Make a table unless it is there."""
