@@ -2,8 +2,8 @@
 
 The ledger remembers by digests what the store holds, so that only what changed is looked for in
 DuckDB and nothing is asked of the store. Where the store was not left by the publication that the
-ledger remembers (a copy of the collection published, one of the two was restored), its own digests
-are read first. What is hidden or gone leaves before anything is added, and the line-up changes only
+ledger remembers (a copy of the collection published, one of the two was restored), or where that
+was broken off, its own digests are read first. What is hidden or gone leaves before anything is added, and the line-up changes only
 once its tables are full and verified. No connection to DuckDB is held while rows travel.
 """
 
@@ -105,7 +105,7 @@ class Publisher:
         with self._store_held() as store:
             stored = store.tables()
         self._refuse_others(stored)
-        strange = any(t.written_by != self.opened.written_by for t in stored)
+        strange = any(self._is_strange(table) for table in stored)
         lost = bool(self.opened.written_by) and not stored
         lineup, versions = self._serving(stored)
         if strange or lost or self.options.full:
@@ -147,7 +147,7 @@ class Publisher:
     def mend(self) -> PublicationPlan:
         """Return what has to be done once the store itself was asked for all that it holds."""
         self.publication.notes.append(
-            "rows of the store were changed by somebody else; it was read and brought in step"
+            "the store did not hold what was last sent there; all of it was read and brought in step"
         )
         with self.collection.read() as con:
             versions = model_versions.all_versions(con)
@@ -166,6 +166,13 @@ class Publisher:
                 con, self.opened.generation, plan.watermark, self.publication.counts()
             )
         return self.publication
+
+    def _is_strange(self, table: StoredTable) -> bool:
+        """Say whether a table may hold other rows than the ledger knows of.
+
+        Of a publication that was broken off, the store may have a batch that was not noted.
+        """
+        return table.written_by != self.opened.written_by or table.state != "complete"
 
     def _refuse_others(self, stored: list[StoredTable]) -> None:
         for table in stored:

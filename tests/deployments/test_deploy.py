@@ -32,6 +32,7 @@ FLOWS = (
     "evaluate",
     "finetune",
     "promote",
+    "publish",
     "recommend",
     "status-report",
 )

@@ -121,7 +121,7 @@ def test_rows_that_somebody_else_deleted_are_found_missing_and_sent_again(
     store.close()
     done = world.publish(address)
     assert sent(done) == (1, 0)
-    assert "changed by somebody else" in done.notes[0]
+    assert "did not hold what was last sent" in done.notes[0]
     assert_in_step(world, address)
 
 

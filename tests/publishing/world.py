@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,16 +64,16 @@ class World:
         with self.collection.write() as con:
             return model_versions.register(con, version(name, dim))
 
-    def publish(self, address: str, **options: Any) -> Publication:
+    def publish(
+        self, address: str, advance: Callable[[int], None] = lambda _: None, **options: Any
+    ) -> Publication:
         """Publish as a run of its own."""
         run_id = uuid.uuid4().hex
         with self.collection.write() as con:
             runs.start_run(con, run_start(run_id))
         state = "failed"
         try:
-            done = publish(
-                self.collection, PublishOptions(to=address, **options), run_id, lambda _: None
-            )
+            done = publish(self.collection, PublishOptions(to=address, **options), run_id, advance)
             state = "completed"
         finally:
             with self.collection.write() as con:

@@ -8,6 +8,7 @@ the address says another.
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -181,7 +182,7 @@ class QdrantStore:
             ) from error
         except ApiException as error:
             raise self._refused(error) from error
-        except (RuntimeError, OSError, ValueError) as error:
+        except (RuntimeError, OSError, ValueError, sqlite3.Error) as error:  # the local mode's
             raise StoreError(
                 f"{self._text} cannot be used ({_line(error)}): close the program that has it "
                 "open, see to its disk and rights, or name another place"
