@@ -3,8 +3,9 @@
 The ledger remembers by digests what the store holds, so that only what changed is looked for in
 DuckDB and nothing is asked of the store. Where the store was not left by the publication that the
 ledger remembers (a copy of the collection published, one of the two was restored), or where that
-was broken off, its own digests are read first. What is hidden or gone leaves before anything is added, and the line-up changes only
-once its tables are full and verified. No connection to DuckDB is held while rows travel.
+was broken off, its own digests are read first. What is hidden or gone leaves before anything is
+added, and the line-up changes only once its tables are full and verified. No connection to DuckDB
+is held while rows travel.
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ class Publisher:
     def mend(self) -> PublicationPlan:
         """Return what has to be done once the store itself was asked for all that it holds."""
         self.publication.notes.append(
-            "the store did not hold what was last sent there; all of it was read and brought in step"
+            "the store did not hold what was last sent there: it was read and brought in step"
         )
         with self.collection.read() as con:
             versions = model_versions.all_versions(con)

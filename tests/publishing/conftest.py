@@ -36,8 +36,17 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(params=["lance", "postgresql", "qdrant"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def every_address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the address of an empty store of each kind."""
+    return fresh_address(request.param, request, tmp_path)
+
+
+_OTHERS = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("lance", "qdrant")]
+
+
+@pytest.fixture(params=["postgresql", *_OTHERS])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the address of an empty store; of kinds beside PostgreSQL where there is time."""
     return fresh_address(request.param, request, tmp_path)
 
 

@@ -14,10 +14,12 @@ from tests.publishing.world import World, assert_in_step, stored, tables
 AT = 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["sent", "noted"])
 def test_killed_in_the_middle_the_next_one_sends_the_rest_and_the_store_is_whole(
-    world: World, address: str, where: str
+    world: World, every_address: str, where: str
 ) -> None:
+    address = every_address
     work = [sys.executable, "-W", "ignore", "-m", "tests.publishing.work"]
     worker = subprocess.Popen(
         [*work, str(world.collection.path), address, where, str(AT)],

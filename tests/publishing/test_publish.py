@@ -21,8 +21,9 @@ def sent(done: object) -> tuple[int, int]:
 
 
 def test_store_follows_what_is_added_changed_renamed_and_deleted(
-    world: World, address: str
+    world: World, every_address: str
 ) -> None:
+    address = every_address
     assert sent(world.publish(address)) == (60, 0)
     assert_in_step(world, address)
     assert sent(world.publish(address)) == (0, 0)
@@ -53,6 +54,7 @@ def test_what_moderation_hides_leaves_the_store_and_comes_back_with_the_decision
     assert_in_step(world, address)
 
 
+@pytest.mark.slow
 def test_a_new_model_is_published_beside_the_live_one_and_serves_once_it_is_promoted(
     world: World, address: str
 ) -> None:

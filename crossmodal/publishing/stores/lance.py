@@ -23,6 +23,8 @@ from crossmodal.publishing.address import Address
 from crossmodal.publishing.stores.store import STATE, Ids, StoredTable, row_schema
 
 RETENTION = timedelta(hours=1)
+_WORTHWHILE = 0.1
+"""Of a fragment's rows, those that were replaced before it is written anew."""
 _NONE = pa.table({"chunk_id": pa.array([], pa.int64()), "digest": pa.array([], pa.int64())})
 _STATE_SCHEMA = pa.schema(
     [
@@ -48,6 +50,8 @@ class LanceStore:
     def __init__(self, address: Address) -> None:
         self._address = address
         self._options = _storage_options(address.place)
+        self._thinned: set[str] = set()
+        """Tables from which rows were removed, which their files still hold."""
 
     def tables(self) -> list[StoredTable]:
         """Return what the table of tables says."""
@@ -88,6 +92,7 @@ class LanceStore:
         """Delete rows in one commit."""
         with self._explained():
             self._needed(name).delete(_among(chunk_ids))
+        self._thinned.add(name)
 
     def count(self, name: str) -> int:
         """Return how many rows there are."""
@@ -119,12 +124,13 @@ class LanceStore:
                 lance.LanceDataset.drop(self._uri(name), storage_options=self._options)
 
     def settle(self) -> None:
-        """Write the small fragments of each table together and delete what no version needs."""
+        """Write small fragments, and those with removed rows, anew; delete what nobody reads."""
         with self._explained():
             for name in (STATE, *(table.name for table in self.tables())):
                 found = self._dataset(name)
                 if found is not None:
-                    found.optimize.compact_files()
+                    share = 0.0 if name in self._thinned else _WORTHWHILE
+                    found.optimize.compact_files(materialize_deletions_threshold=share)
                     found.cleanup_old_versions(older_than=RETENTION)
 
     def close(self) -> None:
