@@ -9,6 +9,7 @@ import pytest
 
 from crossmodal.errors import CollectionMissing, ParametersError
 from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.write import model_versions
 from crossmodal.models.promotion import promote_in
 from crossmodal.publishing.stores.store import table_name
 from crossmodal.spaces.add import add_space
@@ -36,12 +37,14 @@ def test_a_collection_is_published_and_a_derived_space_is_a_table_like_any_other
 
     space = add_space(str(collection), SpaceSpec(kind="pca", dim=8))
     promote_in(Collection(collection), {"image": space.name})
+    with Collection(collection).read() as con:
+        derived = model_versions.by_id(con, space.id)
     report = publish(collection=str(collection), to=postgres_address, prune=True)
     assert report["num_sent"] == 12
     assert len(report["dropped"]) == 1
     (told,) = tables(postgres_address).values()
-    assert (told.name, told.dim, told.serves[0]) == (table_name(space), 8, "image")
-    vectors = stored(postgres_address, space)
+    assert (told.name, told.dim, told.serves[0]) == (table_name(derived), 8, "image")
+    vectors = stored(postgres_address, derived)
     with Collection(collection).read() as con:
         rows = con.execute(f"SELECT chunk_id, v FROM vector_{space.id}_image").fetchall()
         runs = con.execute("SELECT counts FROM run WHERE flow = 'publish'").fetchall()

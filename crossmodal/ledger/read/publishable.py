@@ -23,7 +23,9 @@ from crossmodal.records import ModelVersion
 Ids = npt.NDArray[np.int64]
 
 _HELD = "SELECT chunk_id, seq, run_id, '{modality}' AS modality{vector} FROM {table}{only}"
-_ONLY = " WHERE chunk_id IN (SELECT chunk_id FROM asked)"
+_ASKED = "chunk_id IN (SELECT chunk_id FROM asked)"
+_ALL_SOURCES = "content_hash IS NOT NULL"
+_ASKED_SOURCES = f"content_hash IN (SELECT content_hash FROM chunk WHERE {_ASKED})"
 # Half of an MD5 fits a number, means the same to every DuckDB, and no two of a billion collide.
 _DIGEST = """
 (md5_number_lower(concat_ws('|', h.seq, h.run_id, c.content_hash, c.run_id, p.told, l.told)) >> 1
@@ -36,12 +38,12 @@ place AS (
         coalesce(arg_min(media_type, uri), '') AS media_type,
         arg_min(size_bytes, uri) AS size_bytes, arg_min(mtime_ns, uri) AS mtime_ns,
         md5(string_agg(concat_ws(chr(10), uri, media_type, mtime_ns), chr(10) ORDER BY uri)) AS told
-    FROM source WHERE content_hash IS NOT NULL GROUP BY content_hash),
+    FROM source WHERE {{of_source}} GROUP BY content_hash),
 label AS (
     SELECT content_hash, list(said ORDER BY said) AS labels,
         md5(string_agg(said, chr(10) ORDER BY said)) AS told
     FROM (SELECT DISTINCT s.content_hash, o.name || '=' || o.value AS said
-        FROM own_column o JOIN source s USING (uri)) GROUP BY content_hash)
+        FROM own_column o JOIN source s USING (uri) WHERE {{of_source}}) GROUP BY content_hash)
 SELECT h.chunk_id, {_DIGEST} AS digest{{columns}}
 FROM held h JOIN chunk c USING (chunk_id) JOIN place p USING (content_hash)
 LEFT JOIN label l USING (content_hash)
@@ -84,7 +86,9 @@ class Changes:
 
 def changes(con: duckdb.DuckDBPyConnection, store_id: int, version: ModelVersion) -> Changes:
     """Return what has changed in a version since it was published to a store."""
-    sql = _CHANGES.format(wanted=_WANTED.format(held=_held(version), columns=""))
+    sql = _CHANGES.format(
+        wanted=_WANTED.format(held=_held(version), columns="", of_source=_ALL_SOURCES)
+    )
     with registered(con, hidden=_hidden(con)):
         found = con.sql(sql, params={"store": store_id, "version": version.id}).to_arrow_table()
     ids, is_new, is_gone = (found[name].to_numpy() for name in ("chunk_id", "is_new", "is_gone"))
@@ -101,7 +105,8 @@ def publishable_rows(
     ``vector`` is (dim,) float32, L2-normalised; ``meta`` a JSON object; ``mtime_ns`` 0 where the
     source's store did not tell; ``labels`` what own columns say, as ``name=value``.
     """
-    sql = _WANTED.format(held=_held(version, ", v", _ONLY), columns=_COLUMNS) + " ORDER BY 1"
+    asks = {"held": _held(version, ", v", f" WHERE {_ASKED}"), "of_source": _ASKED_SOURCES}
+    sql = _WANTED.format(columns=_COLUMNS, **asks) + " ORDER BY 1"
     asked = pa.table({"chunk_id": chunk_ids})
     with registered(con, hidden=_hidden(con), asked=asked):
         return con.sql(sql).to_arrow_table()
@@ -112,7 +117,9 @@ def vectors_of(
 ) -> dict[int, npt.NDArray[np.float32]]:
     """Return the (dim,) vectors of chunks under a version, by id; what it lacks is left out."""
     with registered(con, asked=pa.table({"chunk_id": chunk_ids})):
-        rows = con.execute(_VECTORS.format(held=_held(version, ", v", _ONLY))).fetchall()
+        rows = con.execute(
+            _VECTORS.format(held=_held(version, ", v", f" WHERE {_ASKED}"))
+        ).fetchall()
     return {chunk_id: np.asarray(v, dtype=np.float32) for chunk_id, v in rows}
 
 
