@@ -16,7 +16,7 @@ from cachetools import LRUCache
 
 from crossmodal.encoders.forward import choose_device
 from crossmodal.encoders.tokens import quiet_transformers
-from crossmodal.errors import ModelUnavailable, ModelUnsupported
+from crossmodal.errors import ModelUnavailable
 from crossmodal.models import files as model_files
 from crossmodal.models.folder import ModelFiles, digest, small_files_key, stat_key_of
 
