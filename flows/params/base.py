@@ -258,8 +258,8 @@ class IndexParams(EmbedParams):
     columns: list[str] = Field(
         default_factory=list,
         title="Columns",
-        description="CSV, JSONL or Parquet files that say something of the files, to filter by: one column holds "
-        "paths, such as path, any other becomes a filter, such as label=red.",
+        description="CSV, JSONL or Parquet files that say something of the files, to filter by: "
+        "one column holds paths, such as path, any other becomes a filter, such as label=red.",
     )
     retry_failed: bool = Field(
         default=False,
