@@ -226,6 +226,7 @@ class Made(NamedTuple):
     tag: str
     data_digest: str
     weights_digest: str
+    pipeline: str = "zero-shot-image-classification"
 
 
 def model_card(made: Made, figures: list[Figure], words: list[str]) -> str:
@@ -240,7 +241,7 @@ def model_card(made: Made, figures: list[Figure], words: list[str]) -> str:
         library_name="transformers",
         license=_licence_id(licence),
         license_name=licence or "unknown",
-        pipeline_tag="zero-shot-image-classification",
+        pipeline_tag=made.pipeline,
         tags=["crossmodal", made.tag],
         eval_results=_results(figures),
         data_digest=made.data_digest,

@@ -51,7 +51,7 @@ def picture_hashes(pictures: Sequence[Subject]) -> list[str]:
 
     def hashed(picture: Subject) -> str:
         try:
-            return picture_hash(_small(picture))
+            return picture_hash(small_picture(picture, _SIDE_PX))
         except Refused:
             return ""
 
@@ -59,8 +59,8 @@ def picture_hashes(pictures: Sequence[Subject]) -> list[str]:
         return list(pool.map(hashed, pictures))
 
 
-def _small(picture: Subject) -> Image.Image:
-    """Return a small picture of a file, or of the part of a document or film.
+def small_picture(picture: Subject, side_px: int) -> Image.Image:
+    """Return a picture of a file, or of the part of a document or film, within a square.
 
     Raises:
         Refused: it is gone, changed or damaged.
@@ -72,8 +72,8 @@ def _small(picture: Subject) -> Image.Image:
     from crossmodal.previews.thumbnail import thumbnail
 
     if picture.kind == "image":
-        return thumbnail(picture.uri, (_SIDE_PX, _SIDE_PX))
-    return Image.open(io.BytesIO(preview(picture, content_of(picture.uri), _SIDE_PX)))
+        return thumbnail(picture.uri, (side_px, side_px))
+    return Image.open(io.BytesIO(preview(picture, content_of(picture.uri), side_px)))
 
 
 class _Groups:
