@@ -410,7 +410,20 @@ def m030_space_edges(con: duckdb.DuckDBPyConnection) -> None:
             neighbour_id BIGINT NOT NULL, weight FLOAT NOT NULL, kind VARCHAR NOT NULL)""")
 
 
-def m031_publications(con: duckdb.DuckDBPyConnection) -> None:
+def m031_findings_by_place(con: duckdb.DuckDBPyConnection) -> None:
+    """Let findings say of which place in which content they are, so that they outlive a new cut."""
+    con.execute("""
+        ALTER TABLE finding ADD COLUMN content_hash VARCHAR;
+        ALTER TABLE finding ADD COLUMN spot VARCHAR;
+        UPDATE finding SET content_hash = evidence ->> '$.content_hash',
+            spot = evidence ->> '$.spot';
+        UPDATE finding f SET content_hash = c.content_hash, spot = concat_ws('|', c.kind,
+            c.meta ->> '$.page', c.meta ->> '$.box', c.meta ->> '$.start_s', c.meta ->> '$.rows',
+            md5(c.text))
+        FROM chunk c WHERE c.chunk_id = f.chunk_id""")
+
+
+def m032_publications(con: duckdb.DuckDBPyConnection) -> None:
     """Make the memory of what each store that is published to holds, and of each publication."""
     con.execute("""
         CREATE SEQUENCE published_store_id;
@@ -458,7 +471,8 @@ STEPS: tuple[Step, ...] = (
     m028_saved_searches,
     m029_word_index,
     m030_space_edges,
-    m031_publications,
+    m031_findings_by_place,
+    m032_publications,
 )
 LATEST = len(STEPS)
 
