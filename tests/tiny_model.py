@@ -50,6 +50,20 @@ _SIGLIP_PREPROCESSING = {
 }
 
 
+SIGLIP2_PREPROCESSING = {
+    "image_processor_type": "Siglip2ImageProcessor",
+    "patch_size": 8,
+    "max_num_patches": 16,
+    "do_normalize": True,
+    "do_rescale": True,
+    "do_resize": True,
+    "image_mean": [0.5, 0.5, 0.5],
+    "image_std": [0.5, 0.5, 0.5],
+    "resample": 2,
+    "rescale_factor": 1 / 255,
+}
+
+
 _CLAP_PREPROCESSING = {
     "feature_extractor_type": "ClapFeatureExtractor",
     "sampling_rate": 8000,
@@ -81,6 +95,36 @@ def build_tiny_siglip(dest: Path, seed: int = SEED) -> Path:
     text = {**_TOWER, **_text(num_tokens)}
     config = SiglipConfig(text_config=text, vision_config=_VISION)
     return _save(SiglipModel, config, dest, seed, _SIGLIP_PREPROCESSING)
+
+
+def build_tiny_siglip2(dest: Path, seed: int = SEED) -> Path:
+    """Write a SigLIP 2 of up to 16 patches an image (NaFlex) and return its directory."""
+    from transformers import Siglip2Config, Siglip2Model
+
+    num_tokens = _save_tokenizer(dest)
+    vision = {**_TOWER, "patch_size": 8, "num_patches": 16}
+    config = Siglip2Config(text_config={**_TOWER, **_text(num_tokens)}, vision_config=vision)
+    return _save(Siglip2Model, config, dest, seed, SIGLIP2_PREPROCESSING)
+
+
+def build_tiny_tipsv2(dest: Path, seed: int = SEED) -> Path:
+    """Write a TIPSv2 of two layers a tower, as published without its temperature."""
+    from safetensors.torch import load_file, save_file
+    from transformers import Tipsv2Config, Tipsv2Model
+
+    num_tokens = _save_letter_tokenizer(dest)
+    text = {**_TOWER, "vocab_size": num_tokens, "max_position_embeddings": TEXT_LENGTH}
+    vision = {**_TOWER, "image_size": IMAGE_SIZE, "patch_size": 8}
+    config = Tipsv2Config(text_config=text, vision_config=vision)
+    preprocessing = {
+        "image_processor_type": "Tipsv2ImageProcessor",
+        "size": {"height": IMAGE_SIZE, "width": IMAGE_SIZE},
+    }
+    _save(Tipsv2Model, config, dest, seed, preprocessing)
+    weights = load_file(dest / "model.safetensors")
+    del weights["temperature"]
+    save_file(weights, dest / "model.safetensors", {"format": "pt"})
+    return dest
 
 
 def build_tiny_dual_encoder(dest: Path, seed: int = SEED) -> Path:

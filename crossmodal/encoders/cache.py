@@ -100,6 +100,12 @@ def _image_text() -> type[LoadedEncoder]:
     return TransformersEncoder
 
 
+def _patches_text() -> type[LoadedEncoder]:
+    from crossmodal.encoders.patches_text import PatchesEncoder
+
+    return PatchesEncoder
+
+
 def _text() -> type[LoadedEncoder]:
     from crossmodal.encoders.text import SentenceEncoder
 
@@ -115,6 +121,7 @@ def _audio_text() -> type[LoadedEncoder]:
 # By kind of encoder; functions, because importing what runs a kind imports more than most need.
 _CLASSES: dict[str, Callable[[], type[LoadedEncoder]]] = {
     "image-text": _image_text,
+    "patches-text": _patches_text,
     "text": _text,
     "audio-text": _audio_text,
 }

@@ -29,8 +29,9 @@ from crossmodal.models.folder import (
     stat_key_of,
 )
 from crossmodal.models.image_preprocess import ImagePreprocess
-from crossmodal.models.kinds import ModelKind, kind_of
+from crossmodal.models.kinds import PATCHES_TEXT, ModelKind, kind_of
 from crossmodal.models.options import BUILT_IN, STARTER, ModelSpec
+from crossmodal.models.patch_preprocess import PatchPreprocess
 from crossmodal.models.text_preprocess import TextPreprocess, text_preprocess
 from crossmodal.records import ModelVersion
 
@@ -185,7 +186,7 @@ def describe(files: ModelFiles, dtype: str, weights_hash: str) -> ModelVersion:
 def _described(files: ModelFiles, _key: tuple[tuple[str, int, int], ...]) -> Description:
     kind = kind_of(files)
     settings = Preprocessing(
-        image=_image(files) if "image" in kind.encoders else None,
+        image=_image(files, kind) if "image" in kind.encoders else None,
         text=text_preprocess(files, kind),
         audio=audio_preprocess(files) if "audio" in kind.encoders else None,
     )
@@ -210,11 +211,13 @@ def _cpu_flags() -> set[str]:
     return set(flags.split())
 
 
-def _image(files: ModelFiles) -> ImagePreprocess:
+def _image(files: ModelFiles, kind: ModelKind) -> ImagePreprocess:
     combined = read_object(files.directory, "processor_config.json").get("image_processor")
     config = combined or read_object(files.directory, "preprocessor_config.json")
     if not config:
         raise ModelUnsupported(f"{files.name} has no preprocessor_config.json: not an image model")
+    if kind.encoders is PATCHES_TEXT:
+        return PatchPreprocess.from_config(config)
     return ImagePreprocess.from_config(config)
 
 

@@ -15,9 +15,15 @@ from crossmodal.errors import ModelUnsupported
 from crossmodal.models.folder import ModelFiles, read_object
 
 IMAGE_TEXT = {"image": "vision", "text": "text"}
+PATCHES_TEXT = {"image": "patches", "text": "text"}
 SENTENCE = {"text": "sentence"}
 AUDIO_TEXT = {"audio": "audio", "text": "text"}
-KINDS = {"image-text": IMAGE_TEXT, "text": SENTENCE, "audio-text": AUDIO_TEXT}
+KINDS = {
+    "image-text": IMAGE_TEXT,
+    "patches-text": PATCHES_TEXT,
+    "text": SENTENCE,
+    "audio-text": AUDIO_TEXT,
+}
 """By the name of a kind of encoder, what serves which of its modalities."""
 
 
@@ -37,6 +43,8 @@ _TYPES = {
     "metaclip_2": _Type(IMAGE_TEXT, 512, 77),
     "altclip": _Type(IMAGE_TEXT, 768, 514),
     "siglip": _Type(IMAGE_TEXT, 768, 64, ("vision_config", "hidden_size")),
+    "siglip2": _Type(PATCHES_TEXT, 768, 64, ("vision_config", "hidden_size")),
+    "tipsv2": _Type(IMAGE_TEXT, 768, 64, ("vision_config", "hidden_size")),
     "vision-text-dual-encoder": _Type(IMAGE_TEXT, 512),
     "clap": _Type(AUDIO_TEXT, 512, 514),
     "albert": _Type(SENTENCE, 4096, dim_key=_HIDDEN),
@@ -68,7 +76,7 @@ class ModelKind:
 
     model_type: str
     encoders: dict[str, str]
-    """IMAGE_TEXT, SENTENCE or AUDIO_TEXT."""
+    """One of the values of KINDS."""
     dim: int
     num_positions: int
     """Tokens of one text that its text tower has positions for, special ones included."""

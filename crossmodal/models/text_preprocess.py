@@ -37,6 +37,8 @@ _TOKENIZER_SETTINGS = (
     "add_bos_token",
     "add_eos_token",
 )
+# Trained without a mask, so that the padding is a part of the text.
+_UNMASKED = {"siglip", "siglip2"}
 _NO_LIMIT = 10**9
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _OLD_POOLINGS = {
@@ -97,7 +99,8 @@ def text_preprocess(files: ModelFiles, kind: ModelKind) -> TextPreprocess:
         return TextPreprocess(
             tokenizer=_tokenizer_hash(files),
             max_length=_max_length(files, kind, None),
-            pad_to_max=kind.model_type == "siglip",
+            lower_case=kind.model_type == "siglip2",
+            pad_to_max=kind.model_type in _UNMASKED,
         )
     sentence = read_object(folder, "sentence_bert_config.json")
     document, query = _prompts(read_object(folder, "config_sentence_transformers.json"))
