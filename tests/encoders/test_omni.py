@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,15 @@ def test_sound_is_that_of_gemmas_own_extractor(gemma: GemmaEncoder) -> None:
 def test_one_version_serves_pictures_texts_and_sound(gemma: GemmaEncoder) -> None:
     assert gemma.version.encoders == {"image": "gemma", "text": "gemma", "audio": "gemma"}
     assert set(Lineup.of(gemma.version).serving) == {"image", "text", "audio"}
+
+
+def test_gemmas_texts_alone_are_a_text_model(gemma: GemmaEncoder, tmp_path: Path) -> None:
+    folder = shutil.copytree(gemma.version.name, tmp_path / "text")
+    gemma.model.language_model.save_pretrained(folder)
+    alone = loaded(folder)
+    assert alone.modalities == {"text"}
+    texts = ["a boat", "a much longer text of many words"]
+    assert np.allclose(alone.encode_texts(texts), gemma.encode_texts(texts), atol=1e-5)
 
 
 def test_tower_that_a_model_lacks_is_not_served(tmp_path: Path) -> None:
