@@ -36,7 +36,7 @@ def test_search_for_a_text_does_not_import_torch(
     first, _ = searched(collection, cache)
     again, heavy = searched(collection, cache)
     assert heavy == "[]"
-    assert [hit["path"] for hit in again] == [hit["path"] for hit in first]
+    assert [hit["uri"] for hit in again] == [hit["uri"] for hit in first]
     assert [hit["score"] for hit in again] == pytest.approx(
         [hit["score"] for hit in first], abs=1e-3
     )
