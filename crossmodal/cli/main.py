@@ -50,6 +50,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     undo,
     forget,
     run.finetune,
+    run.distil,
     run.promote,
     models.rollback,
     models.compare,
