@@ -43,7 +43,7 @@ def test_search_for_a_text_does_not_import_torch(
 
 
 def searched(collection: Path, cache: Path) -> tuple[list[dict[str, Any]], str]:
-    """Return the answer of a fresh process, and which of the heavy modules it had."""
+    """Return the hits of a fresh process, and which of the heavy modules it had."""
     done = subprocess.run(
         [sys.executable, "-c", _SEARCH.format(collection=str(collection))],
         capture_output=True,
@@ -51,4 +51,5 @@ def searched(collection: Path, cache: Path) -> tuple[list[dict[str, Any]], str]:
         env=os.environ | {"CROSSMODAL_CACHE": str(cache)},
         check=True,
     )
-    return json.loads(done.stdout), done.stderr.strip().splitlines()[-1]
+    (answer,) = json.loads(done.stdout)
+    return answer["hits"], done.stderr.strip().splitlines()[-1]
