@@ -57,6 +57,7 @@ def test_numpy_gives_what_torch_gives(tmp_path: Path, family: str, dtype: str) -
     assert checked._noted(version) is True
 
 
+@pytest.mark.meaning
 def test_numpy_gives_what_the_built_in_model_gives() -> None:
     files = model_files.resolve(ModelSpec("starter"))
     version = model_files.describe(files, "float32", model_files.weights_hash(files))

@@ -13,7 +13,7 @@ import pytest
 
 from flows.index import index
 
-pytestmark = pytest.mark.usefixtures("prefect")
+pytestmark = [pytest.mark.usefixtures("prefect"), pytest.mark.process]
 
 _SEARCH = """
 import sys
