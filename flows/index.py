@@ -12,7 +12,7 @@ from typing import Any
 
 from flows.params.base import IndexParams
 from flows.params.flat import form_flow
-from tasks.columns import join_columns, read_columns
+from tasks.columns import join_columns, join_described, read_columns
 from tasks.discover import discover
 from tasks.embed import embed
 from tasks.health import check_health
@@ -43,6 +43,8 @@ def index(params: IndexParams) -> dict[str, Any]:
         settle(run, plan, lineup)
         if params.columns:
             join_columns(run, params.columns, columns)
+        if listing.describing:
+            join_described(run, listing)
         fill_derived_spaces(run)
         update_codes(run, lineup)
         calibrate_scores(run, lineup)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from crossmodal.errors import PathError
+from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write.own_columns import (
     JoinedColumns,
     OwnColumns,
@@ -13,7 +15,9 @@ from crossmodal.ledger.write.own_columns import (
     put_own_columns,
 )
 from crossmodal.runs.run import Run
+from crossmodal.sources.listing.listing import Listing
 from crossmodal.sources.own_columns import read_own_columns, stat_of
+from crossmodal.sources.sidecars import columns_of, is_metadata, stat_of_describing
 from tasks.stage import stage
 
 
@@ -40,6 +44,38 @@ def join_columns(run: Run, files: Sequence[str], read: Sequence[OwnColumns]) -> 
     run.extras["columns"] = [asdict(each) for each in found]
     run.notes += [note for each in found for note in each.told()]
     return found
+
+
+@stage("join described", found=_joined)
+def join_described(run: Run, listing: Listing) -> list[JoinedColumns]:
+    """Write what archives and tables that were found say of the sources."""
+    with run.recorder.span("join described") as span:
+        found = join_listed(run.collection, listing, run.notes)
+        span.num_items = sum(each.num_rows for each in found)
+    return found
+
+
+def join_listed(collection: Collection, listing: Listing, notes: list[str]) -> list[JoinedColumns]:
+    """Join what each says; one that cannot be used is a note, for nobody asked for it by name."""
+    found = []
+    for name in listing.describing:
+        try:
+            found.append(_described(collection, name))
+        except (PathError, OSError) as error:
+            notes.append(f"what {name} says of sources is left as it was: {error}")
+    notes += [note for each in found for note in each.told()]
+    return found
+
+
+def _described(collection: Collection, name: str) -> JoinedColumns:
+    stat, within = stat_of_describing(name), "" if is_metadata(name) else f"{name}/"
+    with collection.read() as con:
+        before = joined_before(con, name, stat, within)
+    if before:
+        return before
+    columns = columns_of(name, stat)
+    with collection.write() as con:
+        return put_own_columns(con, columns)
 
 
 def _join(run: Run, file: Path, read: OwnColumns | None) -> JoinedColumns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,16 +78,23 @@ def report_learned(
     with run.collection.read() as con:
         same_top = finetune.same_top(con, prepared.parent, tuned)
     report = told(prepared, tuned, version, same_top)
+    run.counts = {"model_version_id": version.id, "share": tuned.share, **prepared.counts}
+    show_learned(run, report["text"], tuned.epochs, tuned.best_epoch, curves)
+    return report
+
+
+def show_learned(
+    run: Run, text: str, epochs: Sequence[Epoch], best_epoch: int, curves: str
+) -> None:
+    """Show what was learned as an artifact, its curves below; write them into ``curves`` too."""
     drawn = run.workdir / "curves.png"
-    draw_curves(tuned.epochs, tuned.best_epoch, drawn)
+    draw_curves(epochs, best_epoch, drawn)
     picture = base64.b64encode(drawn.read_bytes()).decode()
     if curves:
-        draw_curves(tuned.epochs, tuned.best_epoch, Path(curves).expanduser())
-    run.counts = {"model_version_id": version.id, "share": tuned.share, **prepared.counts}
+        draw_curves(epochs, best_epoch, Path(curves).expanduser())
     with showing():
         create_markdown_artifact(
-            f"```\n{report['text']}\n```\n\n![curves](data:image/png;base64,{picture})",
+            f"```\n{text}\n```\n\n![curves](data:image/png;base64,{picture})",
             key=artifact_key(run, "learned"),
-            description="What was learned, how far it was gone, and what was forgotten",
+            description="What was learned, how it went, and what it costs",
         )
-    return report

@@ -49,6 +49,7 @@ _COMMANDS: Mapping[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
     "Models": (
         models.models,
         run.finetune,
+        run.distil,
         space.space,
         evaluate,
         judgements,

@@ -1,4 +1,4 @@
-"""Offer the flows that write: ``index``, ``backfill``, ``finetune`` and ``promote``.
+"""Offer the flows that write: ``index``, ``backfill``, ``finetune``, ``distil`` and ``promote``.
 
 Options in, one flow, its report out. What needs no Prefect server is answered without one: what
 a run could only fail at, and what it would do. Everything heavy is imported inside the command.
@@ -48,6 +48,14 @@ def finetune(given: dict[str, Any], as_json: JsonOption = False) -> None:
     run_flow(_finetune_flow, checked(FinetuneParams, given), as_json=as_json)
 
 
+@form_command("flows.params.distil:DistilParams")
+def distil(given: dict[str, Any], as_json: JsonOption = False) -> None:
+    """Make a smaller student of TEACHER from pictures, beside the live model."""
+    from flows.params.distil import DistilParams
+
+    run_flow(_distil_flow, checked(DistilParams, given), as_json=as_json)
+
+
 @form_command("flows.params.asking:PromoteParams", without=("ask", "patience_h"))
 def promote(given: dict[str, Any], as_json: JsonOption = False) -> None:
     """Let searches use model versions that were built beside the live ones."""
@@ -75,6 +83,12 @@ def _index_flow() -> Any:
 
 def _finetune_flow() -> Any:
     from flows.finetune import finetune as flow
+
+    return flow
+
+
+def _distil_flow() -> Any:
+    from flows.distil import distil as flow
 
     return flow
 

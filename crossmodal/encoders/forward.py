@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossmodal.encoders.encoder import Encoded, Failure
+from crossmodal.encoders.int8_weights import are_int8, read_weights
 from crossmodal.encoders.tokens import quiet_transformers
 from crossmodal.errors import ModelMismatch, ModelUnavailable, ModelUnsupported
 from crossmodal.models.folder import ModelFiles
@@ -166,16 +167,10 @@ def load_model(
     place = choose_device(device)
     with quiet_transformers() as transformers:
         try:
-            model, report = transformers.AutoModel.from_pretrained(
-                files.directory,
-                dtype=getattr(torch, version.dtype),
-                local_files_only=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
+            model, lacking = _read(transformers, files, getattr(torch, version.dtype))
         except Exception as error:  # safetensors and pickle raise types of their own
             raise ModelUnavailable(f"{files.directory} cannot be loaded: {error}") from error
-    missing = sorted(key for key in report["missing_keys"] if not key.startswith(unused))
+    missing = sorted(key for key in lacking if not key.startswith(unused))
     if missing:  # transformers would go on with random numbers in their place
         raise ModelUnavailable(
             f"the weights in {files.directory} lack {len(missing)} tensors of "
@@ -185,6 +180,23 @@ def load_model(
         if not hasattr(model, method):
             raise ModelUnsupported(f"{type(model).__name__} has no {method}")
     return Forward(model.eval().to(place), version, place)
+
+
+def _read(transformers: Any, files: ModelFiles, dtype: Any) -> tuple[Any, list[str]]:
+    """Return the model of a folder, and the names of the weights that its files lack."""
+    only_here = {"local_files_only": True, "trust_remote_code": False}
+    if not are_int8(files.weights):
+        model, report = transformers.AutoModel.from_pretrained(
+            files.directory, dtype=dtype, output_loading_info=True, **only_here
+        )
+        return model, list(report["missing_keys"])
+    import torch
+
+    config = transformers.AutoConfig.from_pretrained(files.directory, **only_here)
+    with torch.random.fork_rng(devices=[]):  # its first numbers are drawn, and put over
+        model = transformers.AutoModel.from_config(config, dtype=dtype, trust_remote_code=False)
+    found = model.load_state_dict(read_weights(files.weights), strict=False)
+    return model, list(found.missing_keys)
 
 
 def choose_device(device: str) -> str:

@@ -13,8 +13,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from crossmodal.errors import Refused
+from crossmodal.files.archives.opening import split_member
 from crossmodal.files.read import is_remote, read_source
-from crossmodal.files.tars import split_member
 from crossmodal.previews.preview import Subject, can_show, preview
 from crossmodal.previews.thumbnail import MAX_FILE_BYTES
 from crossmodal.views.human import printable

@@ -13,8 +13,8 @@ from io import RawIOBase
 from typing import BinaryIO
 
 from crossmodal.errors import PathError, Refused, is_transient
+from crossmodal.files.archives.opening import open_local, open_remote
 from crossmodal.files.retry import with_retries
-from crossmodal.files.tars import open_local
 
 _BLOCK_BYTES = 1 << 24
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -72,10 +72,10 @@ def _read_blocks(file: BinaryIO | RawIOBase, num_bytes: int) -> bytes:
 
 
 def _read_remote(uri: str, num_bytes: int) -> bytes:
-    from crossmodal.files.remote import RemoteFiles, with_os_errors
+    from crossmodal.files.remote import with_os_errors
 
     def read() -> bytes:
-        with RemoteFiles(uri).open() as file:
+        with open_remote(uri) as file:
             return _read_blocks(file, num_bytes)
 
     return with_os_errors(read)

@@ -70,6 +70,32 @@ class RemoteFiles:
         """Open the object for reading in order; the caller retries opening and reading as one."""
         return with_os_errors(lambda: self._fs.open(self.path, "rb", cache_type="readahead"))
 
+    def read_range(self, start: int, stop: int) -> bytes:
+        """Return the bytes of the object from a position up to another.
+
+        Raises:
+            OSError: the server gave others, as one does that knows no ranges.
+        """
+        data: bytes = self._call(self._fs.cat_file, self.path, start=start, end=stop)
+        if len(data) != stop - start:
+            raise OSError(f"{self.url} gave {len(data):,} bytes where {stop - start:,} were asked")
+        return data
+
+    def gives_parts(self) -> bool:
+        """Say whether parts of the object can be asked for; object stores always give them."""
+        if not self.is_web:
+            return True
+
+        def probe() -> bool:
+            with self._fs.open(self.path, "rb", cache_type="none") as file:
+                try:
+                    file.seek(1)
+                    return len(file.read(1)) == 1
+                except ValueError:  # what fsspec raises where the whole comes instead
+                    return False
+
+        return bool(self._call(probe))
+
     def uri(self, name: str) -> str:
         """Return the URL of an object by the name that the store gives it."""
         return name if _SCHEME.match(name) else f"{self.scheme}://{name}"

@@ -410,6 +410,19 @@ def m030_space_edges(con: duckdb.DuckDBPyConnection) -> None:
             neighbour_id BIGINT NOT NULL, weight FLOAT NOT NULL, kind VARCHAR NOT NULL)""")
 
 
+def m031_findings_by_place(con: duckdb.DuckDBPyConnection) -> None:
+    """Let findings say of which place in which content they are, so that they outlive a new cut."""
+    con.execute("""
+        ALTER TABLE finding ADD COLUMN content_hash VARCHAR;
+        ALTER TABLE finding ADD COLUMN spot VARCHAR;
+        UPDATE finding SET content_hash = evidence ->> '$.content_hash',
+            spot = evidence ->> '$.spot';
+        UPDATE finding f SET content_hash = c.content_hash, spot = concat_ws('|', c.kind,
+            c.meta ->> '$.page', c.meta ->> '$.box', c.meta ->> '$.start_s', c.meta ->> '$.rows',
+            md5(c.text))
+        FROM chunk c WHERE c.chunk_id = f.chunk_id""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -441,6 +454,7 @@ STEPS: tuple[Step, ...] = (
     m028_saved_searches,
     m029_word_index,
     m030_space_edges,
+    m031_findings_by_place,
 )
 LATEST = len(STEPS)
 

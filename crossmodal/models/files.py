@@ -103,6 +103,25 @@ def architecture(files: ModelFiles) -> str:
     return str(named[0]) if isinstance(named, list) and named else ""
 
 
+def of_architecture(name: str, wanted: str, refusal: str, advice: str) -> ModelFiles:
+    """Find a model's files and look that it is of this class of transformers; reads no weights.
+
+    ``refusal`` says after its name what another model does not do here, ``advice`` what to take.
+
+    Raises:
+        ModelUnavailable: there is none of this name.
+        ModelUnsupported: it is another kind of model, or brings code of its own.
+    """
+    files = resolve(ModelSpec(name))
+    named = architecture(files)
+    if named != wanted:
+        raise ModelUnsupported(
+            f"{name} {refusal}: its architecture is {named or 'not named'}, wanted is {wanted}, "
+            f"{advice}"
+        )
+    return files
+
+
 def files_of(version: ModelVersion) -> ModelFiles:
     """Find the files of a model version that a collection names.
 

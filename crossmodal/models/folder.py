@@ -17,12 +17,15 @@ from typing import Any
 from crossmodal.errors import ModelUnavailable, ModelUnsupported
 from crossmodal.models.options import BETTER_MODEL
 
-# As transformers itself prefers them.
+INT8_WEIGHTS = "model.int8.safetensors"
+"""Our own: encoders.int8_weights reads them."""
+# As transformers itself prefers them, then what it does not know.
 _WEIGHT_PATTERNS = (
     "model.safetensors",
     "model-*.safetensors",
     "pytorch_model.bin",
     "pytorch_model-*.bin",
+    INT8_WEIGHTS,
 )
 PICKLED = "CROSSMODAL_PICKLED_WEIGHTS"
 """Names the models, with commas between, whose weights may be pickles."""

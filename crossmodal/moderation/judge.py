@@ -22,7 +22,6 @@ from crossmodal.ledger.write.findings import note_evidence
 from crossmodal.ledger.write.policies import kept_policy
 from crossmodal.models import files as model_files
 from crossmodal.models.folder import ModelFiles, digest
-from crossmodal.models.options import ModelSpec
 from crossmodal.models.text_preprocess import readable
 from crossmodal.search.rerank_sides import side_of_hit
 
@@ -69,20 +68,9 @@ class Judged:
 
 
 def judge_files(name: str) -> ModelFiles:
-    """Find a judge's files and look that it is one; reads no weights.
-
-    Raises:
-        ModelUnavailable: there is none of this name.
-        ModelUnsupported: it is another kind of model, or brings code of its own.
-    """
-    files = model_files.resolve(ModelSpec(name))
-    named = model_files.architecture(files)
-    if named != ARCHITECTURE:
-        raise ModelUnsupported(
-            f"{name} judges no policy here: its architecture is {named or 'not named'}, wanted is "
-            f"{ARCHITECTURE}, such as google/shieldgemma-2-4b-it; leave --judge out to do without"
-        )
-    return files
+    """Find a judge's files; raises as ``models.files.of_architecture`` does."""
+    advice = "such as google/shieldgemma-2-4b-it; leave --judge out to do without"
+    return model_files.of_architecture(name, ARCHITECTURE, "judges no policy here", advice)
 
 
 def load_judge(files: ModelFiles, device: str) -> PolicyJudge:

@@ -15,6 +15,7 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.findings import finding_counts
 from crossmodal.ledger.write.findings import (
     add_findings,
+    follow_places,
     num_gone,
     withdraw_gone,
     withdraw_open,
@@ -99,6 +100,7 @@ def score(collection: Collection, encoded: Encoded, run_id: str) -> Tally:
         gone = num_gone(con)
     if gone:
         with collection.write() as con:
+            follow_places(con)
             tally.num_withdrawn += withdraw_gone(con)
     return tally
 

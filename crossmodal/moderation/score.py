@@ -225,8 +225,6 @@ class _Scorer:
                 "uri": place.uri,
                 "place": place_of(place.meta),
                 "kind": place.kind,
-                "content_hash": place.content_hash,
-                "spot": place.spot,
                 "text": snippet(place.text, _SHOWN_CHARS),
                 "media_type": place.media_type,
                 "modified": place.modified,

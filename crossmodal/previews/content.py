@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from crossmodal.errors import Refused
+from crossmodal.files.archives.opening import split_member
 from crossmodal.files.local import open_regular
 from crossmodal.files.read import is_remote, read_source
-from crossmodal.files.tars import split_member
 
 MAX_FILE_BYTES = 512_000_000
 

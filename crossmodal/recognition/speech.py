@@ -16,10 +16,9 @@ from cachetools import LRUCache
 
 from crossmodal.encoders.forward import choose_device
 from crossmodal.encoders.tokens import quiet_transformers
-from crossmodal.errors import ModelUnavailable, ModelUnsupported
+from crossmodal.errors import ModelUnavailable
 from crossmodal.models import files as model_files
 from crossmodal.models.folder import ModelFiles, digest, small_files_key, stat_key_of
-from crossmodal.models.options import ModelSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -154,20 +153,9 @@ class SpeechReader:
 
 
 def speech_files(name: str) -> ModelFiles:
-    """Find a recogniser's files and look that it is one; loads no weights.
-
-    Raises:
-        ModelUnavailable: there is none of this name.
-        ModelUnsupported: it is another kind of model, or brings code of its own.
-    """
-    files = model_files.resolve(ModelSpec(name))
-    named = model_files.architecture(files)
-    if named != ARCHITECTURE:
-        raise ModelUnsupported(
-            f"{name} does not recognise speech here: its architecture is {named or 'not named'}, "
-            f"wanted is {ARCHITECTURE}, such as openai/whisper-base"
-        )
-    return files
+    """Find a recogniser's files; raises as ``models.files.of_architecture`` does."""
+    refusal = "does not recognise speech here"
+    return model_files.of_architecture(name, ARCHITECTURE, refusal, "such as openai/whisper-base")
 
 
 def identity(files: ModelFiles, weights_hash: str) -> str:

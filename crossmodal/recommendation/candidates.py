@@ -20,7 +20,7 @@ from crossmodal.recommendation.spreading import spread
 from crossmodal.records import VectorList
 from crossmodal.search.centring import Centring, normalised, space_of
 from crossmodal.search.examples import Example
-from crossmodal.vectors.search import SearchRequest, nearest_chunks
+from crossmodal.vectors.search import SearchRequest, near_each
 
 if TYPE_CHECKING:
     import duckdb
@@ -85,8 +85,7 @@ def candidates(
     pulling = [seen for seen in likes if seen is not None]
     queries = _queries(pulling, pushing, weights, taste.strategy)
     requests = [SearchRequest(held, query, k=depth.num, where=depth.where) for query in queries]
-    near = [nearest_chunks(con, request, depth.codes).chunk_ids for request in requests]
-    found = np.concatenate(near)
+    found = near_each(con, requests, depth.codes)
     return _scored(con, held, taste, found, (pulling, pushing, asking))
 
 
@@ -154,11 +153,15 @@ def _reached(
     examples: tuple[Sequence[Floats], Sequence[Floats]],
 ) -> tuple[Floats, Floats]:
     """Return (n, p) and (n, m): how far likes and dislikes spread to each candidate."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
     pulling, pushing = examples
-    directions = taste.centring.directions(space_of(held))
-    if directions is None:
-        directions = np.eye(held.version.dim, dtype=np.float32)
-    reached = spread(centred, normalised(np.stack([*pulling, *pushing])), directions)
+    # On a busy machine BLAS threads mostly wait for the slowest one: 0.1 s become seconds.
+    with threadpool_limits(1, "blas"):
+        directions = taste.centring.directions(space_of(held))
+        if directions is None:
+            directions = np.eye(held.version.dim, dtype=np.float32)
+        reached = spread(centred, normalised(np.stack([*pulling, *pushing])), directions)
     return reached[:, : len(pulling)], reached[:, len(pulling) :]
 
 

@@ -71,11 +71,16 @@ def suiting(
     """Return the chunks of these lists that suit a taste best, best first."""
     gathered = {held: candidates(con, held, taste, depth) for held in lists}
     filled = {held: found for held, found in gathered.items() if found is not None}
-    hidden = chunks_of(con, (*taste.likes, *taste.dislikes))
-    pool = _pool(con, filled, hidden, depth.where, wish.k * POOL_FACTOR * _FOLD_FACTOR)
-    if not pool.chosen:
+    if not filled:
         return []
-    kept = unlike_each_other(pool.stored, _examples(filled, taste))[: wish.k * POOL_FACTOR]
+    hidden, known = chunks_of(con, (*taste.likes, *taste.dislikes)), _examples(filled, taste)
+    wanted = wish.k * (POOL_FACTOR if wish.diversity else 1)
+    kept: list[int] = []
+    # Few are looked up at first: to tell of each costs more than to score it.
+    for num in (wanted * _FOLD_FACTOR, wanted * _FOLD_FACTOR * POOL_FACTOR):
+        if len(kept) < wish.k:
+            pool = _pool(con, filled, hidden, depth.where, num)
+            kept = unlike_each_other(pool.stored, known)[:wanted]
     scores = np.array([pool.chosen[row].suits for row in kept], np.float32) * _unit(filled, taste)
     # Squared: of clothes, half costs 4 points of precision so, and 28 in plain proportion.
     places = marginal_relevance(scores, pool.centred[kept], wish.k, wish.diversity**2)

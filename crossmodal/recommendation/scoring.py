@@ -21,7 +21,6 @@ STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 Floats = npt.NDArray[np.float32]
 
 _HALF = 0.5
-_THREE_QUARTERS = 0.75
 # More than any two scores differ: similarities in units of their spread stay below 1 / 0.001.
 _LAST = 1000.0
 
@@ -43,8 +42,8 @@ def score(likes: Floats, dislikes: Floats, weights: Floats, strategy: Strategy) 
 
     ``likes`` is (n, p) and ``dislikes`` (n, m): similarities of each candidate with each example,
     in units of how much unrelated ones differ; ``weights`` is (p,), above 0 to 1: how much each
-    like counts. ``spread`` is the mean like less three quarters of the mean dislike, and is meant
-    for similarities along neighbours (``spreading``). ``best`` is the nearest like less half the
+    like counts. ``spread`` is the mean like less half the mean dislike, and is meant for how far
+    examples spread (``spreading``). ``best`` is the nearest like less half the
     nearest dislike, each softened so that the second nearest helps, and what is nearer to a dislike
     comes last: Qdrant's best score with both sides in it, as its issue 4235 asks. ``sum`` adds and
     subtracts all. ``average`` is the similarity with the vector ``2 mean(likes) - mean(dislikes)``,
@@ -58,7 +57,7 @@ def score(likes: Floats, dislikes: Floats, weights: Floats, strategy: Strategy) 
         return _best(likes, dislikes, weights)
     if strategy == "spread":
         pull = weights / weights.sum() if len(weights) else weights
-        push = np.full(dislikes.shape[1], _THREE_QUARTERS / max(dislikes.shape[1], 1), np.float32)
+        push = np.full(dislikes.shape[1], _HALF / max(dislikes.shape[1], 1), np.float32)
         return np.asarray(likes @ pull - dislikes @ push, np.float32)
     if strategy == "sum":
         return np.asarray(likes @ weights - dislikes.sum(axis=1), np.float32)

@@ -3,8 +3,8 @@
 What is liked is seldom one spot: somebody who likes three dresses likes what lies near to many
 dresses, also where it lies near to none of the three. A random walk with restarts from an example
 over the graph of nearest candidates says so (manifold ranking; Zhou and others, NIPS 2003). The
-graph is drawn in the collection's main directions, half whitened, where what sets items apart
-counts for more than what many share. Pure arithmetic; knows no collection.
+graph is drawn in the collection's main directions, half whitened, where what sets neighbourhoods
+apart counts for more than what many share. Pure arithmetic; knows no collection.
 """
 
 from __future__ import annotations
@@ -15,24 +15,27 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 
 NUM_NEAR = 30
-GOES_ON = 0.8
+GOES_ON = 0.6
 """Probability of a further step."""
+FLOOR = 0.1
+"""Share of a walk below which it makes little difference how far it comes."""
 SHARPNESS = 2
 """Power of the cosines that edges weigh: the nearest count for more."""
-# Chosen, with the number of directions, on every other kind of clothing; measured elsewhere.
+# Chosen, with the directions, on every other kind of clothing and on cars that are not red.
 
 
 def spread(candidates: Floats, examples: Floats, directions: Floats) -> Floats:
-    """Return (n, p) float32: how much of a walk from each example comes by each candidate.
+    """Return (n, p) float32: how much of a walk from each example comes by each candidate, logged.
 
-    ``candidates`` is (n, dim) and ``examples`` (p, dim), both centred; ``directions`` (dim, m).
+    A sum of these is a product of the walks: what all likes lead to comes first. ``candidates`` is
+    (n, dim) and ``examples`` (p, dim), both centred; ``directions`` (dim, m).
     """
     turned = np.concatenate([candidates, examples]) @ directions
     turned /= np.maximum(np.linalg.norm(turned, axis=1, keepdims=True), 1e-9)
     walk = _walk(turned)
     starts = np.eye(len(turned), dtype=np.float32)[:, len(candidates) :]
     reached = np.linalg.solve(np.eye(len(walk), dtype=np.float32) - GOES_ON * walk, starts)
-    return np.asarray(reached[: len(candidates)], np.float32)
+    return np.asarray(np.log(np.maximum(reached[: len(candidates)], 0) + FLOOR), np.float32)
 
 
 def _walk(turned: Floats) -> Floats:

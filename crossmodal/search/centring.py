@@ -28,6 +28,11 @@ Floats = npt.NDArray[np.float32]
 NUM_SAMPLED = 2048
 """Vectors of a list that its mean and spread are taken from."""
 NUM_DIRECTIONS = 96
+NUM_TURNED = 1024
+"""Vectors of a list that its main directions are taken from."""
+NUM_NEAR = 10
+SHRINKAGE = 2.0
+"""How much of an even scatter is added to that of neighbours, in units of its mean."""
 _FEWEST = 16
 _PROBES = """
 a photo of a person; a street in a city; a meal on a table; an animal in a field;
@@ -55,8 +60,6 @@ class Centring:
     """(n, dim) float32, centred, of length 1."""
     spreads: dict[tuple[Space, Space], float] = field(default_factory=dict)
     """Root mean squares that were asked for before."""
-    turns: dict[Space, Floats] = field(default_factory=dict)
-    """Main directions that were asked for before."""
 
     def centred(self, vectors: Floats, space: Space) -> Floats:
         """Return (.., dim) vectors without the mean of their modality, of length 1 again.
@@ -82,9 +85,11 @@ class Centring:
         Half whitened: what sets items apart counts for more than what many share. None where there
         are too few vectors to tell.
         """
-        if space in self.samples and space not in self.turns:
-            self.turns[space] = main_directions(self.samples[space])
-        return self.turns.get(space)
+        if space not in self.samples:
+            return None
+        every_nth = -(-len(self.samples[space]) // NUM_TURNED)
+        some = self.samples[space][::every_nth]
+        return _directions_of(some.tobytes(), some.shape[1])
 
     def _spread(self, one: Space, other: Space) -> float:
         if one not in self.samples or other not in self.samples:
@@ -98,12 +103,39 @@ class Centring:
 def main_directions(sample: Floats) -> Floats:
     """Return (dim, m) float32, from an (n, dim) centred sample.
 
-    Few vectors have few directions that can be told from chance.
+    What sets a vector apart from those around it counts for less than what sets it apart from the
+    rest: the directions are those of the sample's scatter against the scatter of nearest
+    neighbours, as in a discriminant analysis whose classes are neighbourhoods. They are half
+    whitened. Few vectors have few directions that can be told from chance.
     """
     num = min(NUM_DIRECTIONS, len(sample) // 3, sample.shape[1])
-    values, vectors = np.linalg.eigh(sample.T @ sample)
-    lengths = np.sqrt(np.maximum(values[-num:], 1e-9))
-    return np.asarray(vectors[:, -num:] / np.sqrt(lengths), np.float32)
+    dim = sample.shape[1]
+    nearby = _scatter_of_neighbours(sample)
+    nearby += np.eye(dim, dtype=np.float32) * max(SHRINKAGE * np.trace(nearby) / dim, 1e-6)
+    inverse = np.linalg.inv(np.linalg.cholesky(nearby))
+    whole = inverse @ (sample.T @ sample / len(sample)) @ inverse.T
+    values, vectors = np.linalg.eigh(whole)
+    lengths = np.maximum(values[-num:], 1e-9) ** 0.25
+    return np.asarray(inverse.T @ vectors[:, -num:] / lengths, np.float32)
+
+
+def _scatter_of_neighbours(sample: Floats) -> Floats:
+    """Return (dim, dim): the covariance of what lies between nearest neighbours."""
+    cosines = sample @ sample.T
+    np.fill_diagonal(cosines, -2)
+    num = min(NUM_NEAR, len(sample) - 1)
+    nearest = np.argpartition(-cosines, num - 1, axis=1)[:, :num]
+    edges = np.zeros_like(cosines)
+    np.put_along_axis(edges, nearest, 0.5, axis=1)
+    edges += edges.T
+    between = np.diag(edges.sum(axis=1)) - edges
+    return np.asarray(sample.T @ (between @ sample) / (num * len(sample)), np.float32)
+
+
+@lru_cache(maxsize=8)
+def _directions_of(content: bytes, dim: int) -> Floats:
+    """Return the main directions of a sample, by all that it holds: the arithmetic takes 0.1 s."""
+    return main_directions(np.frombuffer(content, np.float32).reshape(-1, dim))
 
 
 def space_of(held: VectorList) -> Space:

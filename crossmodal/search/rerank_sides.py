@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from crossmodal.encoders.rerankers.reranker import Side
 from crossmodal.errors import Refused
+from crossmodal.files.archives.opening import split_member
 from crossmodal.files.read import is_remote, read_source
-from crossmodal.files.tars import split_member
 from crossmodal.previews.content import MAX_FILE_BYTES, Content, LocalFile
 from crossmodal.previews.preview import Subject, preview, small_picture
 from crossmodal.previews.thumbnail import thumbnail

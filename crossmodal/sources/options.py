@@ -23,7 +23,7 @@ class ListOptions:
     patterns: tuple[str, ...] = ()
     """What is left out, as in a .gitignore, from each folder that was given."""
     archives: bool = False
-    """List the members of plain tars in place of the tars."""
+    """List the members of tars, and the media in rows of Parquet files, in place of those."""
     heed_ignore_files: bool = True
     """Leave out what .gitignore and .crossmodalignore files name."""
     batch_rows: int = 65_536

@@ -1,15 +1,15 @@
-"""Read a user's own CSV of facts about sources: a column of paths, and columns to filter by.
+"""Read a user's own table of facts about sources: a column of paths, and columns to filter by.
 
 Owns what such a file may look like, and what is said of one that cannot be used; refuses to guess:
 a file is used whole or not at all. Which source a path means is the ledger's business
-(``ledger.write.own_columns``). Separated by commas, semicolons, tabs or bars; UTF-8.
+(``ledger.write.own_columns``). A CSV separated by commas, semicolons, tabs or bars, JSON lines, or
+Parquet (``column_rows``); UTF-8.
 """
 
 from __future__ import annotations
 
-import csv
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -19,17 +19,17 @@ from crossmodal.errors import PathError
 from crossmodal.ledger.read.column_filters import folded_name
 from crossmodal.ledger.read.filters import clashes
 from crossmodal.ledger.write.own_columns import OwnColumns
+from crossmodal.sources.column_rows import Rows
 
 PATH_COLUMNS = ("path", "file_path", "filepath", "uri", "file", "filename", "file_name", "image")
 MAX_BYTES = 1_000_000_000
 MAX_COLUMNS = 256
 MAX_VALUE_CHARS = 1000
 _MAX_NAME_CHARS = 200
-_DELIMITERS = ",;\t|"
 _TURN_ROWS = 50_000
 
-_KEYS = pa.schema([("row", pa.int64()), ("key", pa.string()), ("is_absolute", pa.bool_())])
-_VALUES = pa.schema([("row", pa.int64()), ("name", pa.string()), ("value", pa.string())])
+KEYS = pa.schema([("row", pa.int64()), ("key", pa.string()), ("is_absolute", pa.bool_())])
+VALUES = pa.schema([("row", pa.int64()), ("name", pa.string()), ("value", pa.string())])
 
 
 def stat_of(file: Path) -> str:
@@ -43,7 +43,10 @@ def stat_of(file: Path) -> str:
     except (OSError, ValueError) as error:
         raise PathError(f"the columns {str(file)!r} cannot be read: {error}") from error
     if not file.is_file():
-        raise PathError(f"the columns {str(file)!r} are no file: name a CSV with a column of paths")
+        raise PathError(
+            f"the columns {str(file)!r} are no file: name a CSV, JSON lines or Parquet with a "
+            "column of paths"
+        )
     if found.st_size > MAX_BYTES:
         raise PathError(
             f"the columns {str(file)!r} are larger than {MAX_BYTES / 1e9:g} GB: leave columns out, "
@@ -53,7 +56,7 @@ def stat_of(file: Path) -> str:
 
 
 def read_own_columns(file: Path) -> OwnColumns:
-    """Return what a CSV says of sources.
+    """Return what a table says of sources.
 
     Raises:
         PathError: it cannot be read, or is no such table; it says where.
@@ -61,50 +64,19 @@ def read_own_columns(file: Path) -> OwnColumns:
     file = file.absolute()
     stat = stat_of(file)
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            return _read(file, stat, csv.reader(lines, delimiter=_delimiter(file), strict=True))
+        return _read(file, stat, Rows(file))
     except UnicodeDecodeError as error:
         raise PathError(f"{file} is not UTF-8 text ({error.reason}): save it as UTF-8") from error
     except OSError as error:
         raise PathError(f"{file} cannot be read: {error}") from error
 
 
-def _delimiter(file: Path) -> str:
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        head = lines.readline(1_000_000)
-    return max(_DELIMITERS, key=head.count)
-
-
-class _Rows:
-    """Count the lines of a CSV, for what is said of them."""
-
-    def __init__(self, file: Path, reader: Iterator[list[str]]) -> None:
-        self.file = file
-        self._reader = reader
-        self.line = 0
-
-    def __iter__(self) -> Iterator[list[str]]:
-        try:
-            for row in self._reader:
-                self.line = self._reader.line_num  # type: ignore[attr-defined]
-                if any("\0" in cell for cell in row):
-                    raise self.wrong("holds a NUL byte", "save the table as UTF-8 text")
-                yield [" ".join(cell.split()) for cell in row]
-        except csv.Error as error:
-            raise self.wrong(f"is no CSV ({error})", "save the table as CSV") from error
-
-    def wrong(self, what: str, hint: str) -> PathError:
-        """Return the error of the current line."""
-        return PathError(f"{self.file}, line {self.line}: it {what}: {hint}")
-
-
-def _read(file: Path, stat: str, reader: Iterator[list[str]]) -> OwnColumns:
-    rows = _Rows(file, reader)
+def _read(file: Path, stat: str, rows: Rows) -> OwnColumns:
     lines = iter(rows)
     header = next(lines, [])
     at = _path_column(file, header)
     names = _names(file, header, at)
-    keys, values, number, without = [_KEYS.empty_table()], [_VALUES.empty_table()], 0, 0
+    keys, values, number, without = [KEYS.empty_table()], [VALUES.empty_table()], 0, 0
     while part := list(islice(lines, _TURN_ROWS)):
         told = [row for row in part if any(row)]
         for row in told:
@@ -157,8 +129,8 @@ def _keys(first: int, paths: Sequence[str]) -> pa.Table:
     keys = [_key(path) for path in paths]
     columns = [range(first, first + len(keys)), keys, [_is_absolute(key) for key in keys]]
     return pa.Table.from_arrays(
-        [pa.array(column, field.type) for column, field in zip(columns, _KEYS, strict=True)],
-        schema=_KEYS,
+        [pa.array(column, field.type) for column, field in zip(columns, KEYS, strict=True)],
+        schema=KEYS,
     )
 
 
@@ -183,8 +155,8 @@ def _values(first: int, rows: Sequence[Sequence[str]], names: dict[int, str]) ->
     ]
     columns = zip(*told, strict=True) if told else ((), (), ())
     return pa.Table.from_arrays(
-        [pa.array(column, field.type) for column, field in zip(columns, _VALUES, strict=True)],
-        schema=_VALUES,
+        [pa.array(column, field.type) for column, field in zip(columns, VALUES, strict=True)],
+        schema=VALUES,
     )
 
 

@@ -6,31 +6,24 @@ Pictures are decoded as indexing does, and kept as pixels while they fit. LoRA b
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from crossmodal.errors import ExtraMissing, ModelUnsupported, PairsError, Refused
-from crossmodal.previews.preview import Subject
+from crossmodal.errors import ExtraMissing, ModelUnsupported
+from crossmodal.training.epochs import Weights
 from crossmodal.training.material import Material
-from crossmodal.training.towers import TextTower, Weights
+from crossmodal.training.pixels import PixelStore
+from crossmodal.training.towers import TextTower
 
 if TYPE_CHECKING:
     import torch
-    from PIL import Image
 
-_MAX_KEPT_BYTES = 2_000_000_000
-_MAX_FILE_BYTES = 512_000_000
 _BLOCK = 16
 _RANK = 16
 _TARGETS = ("q_proj", "v_proj", "query", "value")
 """Queries and values of attention, as CLIP, SigLIP and BERT call them."""
-
-Pixels = npt.NDArray[np.uint8]
 
 
 class BothTowers(TextTower):
@@ -39,7 +32,7 @@ class BothTowers(TextTower):
     sees_otherwise = True
 
     def _prepare(self) -> None:
-        self._known: dict[int, Pixels] = {}
+        self._pixels = PixelStore(self.encoder.preprocess)
         for parameter in self.model.parameters():
             parameter.requires_grad_(True)
 
@@ -50,7 +43,7 @@ class BothTowers(TextTower):
             PairsError: a picture cannot be read any more.
         """
         pictures = material.hard_pictures if hard else material.pictures
-        return self.encoder.trained_images(self._pixels([pictures[place] for place in places]))
+        return self.encoder.trained_images(self._pixels.of([pictures[place] for place in places]))
 
     def encoded(self, material: Material) -> Material:
         """Return the material with the vectors that the towers give by now."""
@@ -60,25 +53,6 @@ class BothTowers(TextTower):
             with self.still():
                 found[places] = self.images(material, places).cpu().numpy()
         return replace(super().encoded(material), images=found)
-
-    def _pixels(self, pictures: Sequence[Subject]) -> Pixels:
-        return np.stack([self._pixels_of(picture) for picture in pictures])
-
-    def _pixels_of(self, picture: Subject) -> Pixels:
-        known = self._known.get(id(picture))
-        if known is not None:
-            return known
-        try:
-            decoded = _decoded(picture, self.encoder.preprocess.min_side)
-        except Refused as refused:
-            raise PairsError(
-                f"{picture.uri} can be learned from no more: {refused.detail}. Index again, or "
-                "leave it out of the pairs"
-            ) from refused
-        pixels: Pixels = self.encoder.preprocess.apply(decoded)
-        if (len(self._known) + 1) * pixels.nbytes < _MAX_KEPT_BYTES:
-            self._known[id(picture)] = pixels
-        return pixels
 
 
 class LoraTowers(BothTowers):
@@ -147,24 +121,3 @@ def _peft() -> Any:
     except ImportError as error:
         raise ExtraMissing("--depth lora needs peft: pip install 'crossmodal[finetune]'") from error
     return peft
-
-
-def _decoded(picture: Subject, min_side: int) -> Image.Image:
-    """Return a picture as indexing decodes it, or the part of a document or film.
-
-    Raises:
-        Refused: it is gone, changed or damaged.
-    """
-    from PIL import Image
-
-    from crossmodal.chunking.walled_picture import decode_walled
-    from crossmodal.files.read import read_source
-    from crossmodal.pictures.decode import ImageLimits
-    from crossmodal.previews.content import content_of
-    from crossmodal.previews.preview import preview
-
-    if picture.kind == "image":
-        limits = ImageLimits(min_side=min_side)
-        return decode_walled(read_source(picture.uri, _MAX_FILE_BYTES), limits).image
-    shown = preview(picture, content_of(picture.uri), 2 * min_side)
-    return Image.open(io.BytesIO(shown)).convert("RGB")

@@ -1,26 +1,31 @@
 """Teach our own small cross-attention to tell a picture from those that its base takes it for.
 
-Owns the steps: binary cross-entropy over pairs, for each caption its picture and some of the base's
-own ``top`` nearest wrong ones (hard negatives as in ALBEF: Li and others, NeurIPS 2021). The towers
-are frozen, so pictures go through theirs once, and their tokens are all that is read.
+Owns the steps: binary cross-entropy over pairs, for each question the right picture and some of the
+base's own ``top`` nearest wrong ones (hard negatives as in ALBEF: Li and others, NeurIPS 2021).
+Captions ask, and pictures that share a caption with another ask for that one. The towers are
+frozen, so pictures go through theirs once, and their tokens are all that is read. What decides is
+the recall of the base's ``top`` in the order of the network, on what was held out.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from crossmodal.encoders.rerankers.cross_attention import write
+from crossmodal.encoders.rerankers.cross_attention import as_words
 from crossmodal.encoders.rerankers.frozen_towers import FrozenTowers, Words
 from crossmodal.encoders.rerankers.reranker import Tokens
-from crossmodal.errors import PairsError, PathError, TrainingFailed
-from crossmodal.training.head import one_thread, rate_share
+from crossmodal.errors import PairsError
+from crossmodal.training.checkpoint import Checkpoint
+from crossmodal.training.epochs import LearnedWeights, Weights, learn_epochs
+from crossmodal.training.head import Epoch, one_thread, rate_share
 from crossmodal.training.material import Ints
+from crossmodal.training.recall import Recall, recall_of
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
 
 _WARM_UP = 0.1
 _BLOCK = 64
+_FIRST = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +44,15 @@ class CrossAttentionSpec:
     width: int = 256
     layers: int = 2
     heads: int = 4
-    epochs: int = 3
+    epochs: int = 12
+    patience: int = 3
+    """Epochs without a better recall on what was held out."""
     top: int = 20
-    """How many of the nearest wrong pictures of a caption are drawn from."""
+    """How many of the nearest wrong pictures of a question are drawn from."""
     drawn: int = 4
     """How many of them stand beside the right one at each step."""
     batch_size: int = 16
-    """Captions a step, each of another picture."""
+    """Questions a step, each of another picture."""
     learning_rate: float = 5e-4
     seed: int = 0
 
@@ -58,41 +66,46 @@ class Taught:
     picture_of: Ints
 
 
+@dataclass(frozen=True, slots=True)
+class LearnedNetwork:
+    """Hold the network of the best epoch, and the way there."""
+
+    network: CrossAttention
+    shape: Shape
+    asks: tuple[str, ...]
+    """The modalities of questions that it was taught."""
+    first: Recall
+    """Of the base's own order."""
+    learned: LearnedWeights
+
+
 def learn_cross_attention(
-    folder: Path,
     towers: FrozenTowers,
     taught: Taught,
+    dev: Taught,
     spec: CrossAttentionSpec,
-    tick: Callable[[float], None] = lambda loss: None,
-) -> CrossAttention:
-    """Return the network, learned and written to ``folder`` with what a reranker needs.
-
-    ``tick`` is told the mean loss of each epoch.
+    checkpoint: Checkpoint,
+    tick: Callable[[Epoch], None] = lambda epoch: None,
+) -> LearnedNetwork:
+    """Return the network of the epoch that orders ``dev`` best.
 
     Raises:
         PairsError: there are fewer than two pictures, or a caption has no picture.
-        PathError: the folder holds something already.
-        TrainingFailed: the loss is no number any more.
+        TrainingFailed: the loss is no number, or memory runs out, and no epoch before was better.
+        PathError: the state after an epoch cannot be kept.
     """
-    _refuse(folder, taught)
+    for side in (taught, dev):
+        _refuse(side)
     with one_thread():
-        learner = _Learner(towers, taught, spec)
-        for number in range(1, spec.epochs + 1):
-            loss = learner.epoch()
-            if not math.isfinite(loss):
-                raise TrainingFailed(
-                    f"the loss of epoch {number} is {loss}: take a smaller learning rate than "
-                    f"{spec.learning_rate}"
-                )
-            tick(loss)
-    folder.mkdir(parents=True, exist_ok=True)
-    write(folder, learner.network, learner.shape, towers)
-    return learner.network.eval()
+        learner = Learner(towers, taught, dev, spec)
+        first = learner.measure()
+        learned = learn_epochs(learner, spec, checkpoint, tick)
+        if learned.weights:
+            learner.network.load_state_dict(learned.weights)
+    return LearnedNetwork(learner.network.eval(), learner.shape, learner.asks, first, learned)
 
 
-def _refuse(folder: Path, taught: Taught) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise PathError(f"{folder} holds something else, which stays: name another place")
+def _refuse(taught: Taught) -> None:
     num = len(taught.tokens)
     if num < 2 or len(taught.captions) != len(taught.picture_of) or not len(taught.captions):
         raise PairsError(
@@ -101,28 +114,136 @@ def _refuse(folder: Path, taught: Taught) -> None:
         )
 
 
-class _Learner:
-    """Take steps; keeps the network, the optimiser and the draw of pairs."""
+class _Asked(NamedTuple):
+    """Hold questions of one modality: the right pictures of each, and the nearest wrong ones."""
 
-    def __init__(self, towers: FrozenTowers, taught: Taught, spec: CrossAttentionSpec) -> None:
+    own: Ints
+    """(q,) whose question it is: the picture that was captioned, or that asks."""
+    right: list[Ints]
+    nearest: Ints
+    """(q, top) wrong ones."""
+    first: Ints
+    """(q, top) the base's own order, right ones among them."""
+    mean_cosine: float
+    """Of the wrong ones."""
+
+
+class _Questions:
+    """Hold the words and tokens of one side, and what the base makes of them."""
+
+    def __init__(self, towers: FrozenTowers, taught: Taught, top: int) -> None:
         import torch
 
-        from crossmodal.encoders.rerankers.cross_attention_network import CrossAttention
-
-        self._spec, self._taught = spec, taught
-        self._draw = np.random.default_rng(spec.seed)
+        self.taught = taught
+        self.tokens = torch.from_numpy(np.stack(taught.tokens))
         self._words = [
             towers.words(taught.captions[start : start + _BLOCK])
             for start in range(0, len(taught.captions), _BLOCK)
         ]
-        self._tokens = torch.from_numpy(np.stack(taught.tokens))
-        self._nearest = self._mined()
-        self.shape = self._shaped()
+        texts = torch.cat([words.vectors for words in self._words])
+        self.dim, self.words_width = texts.shape[1], self._words[0].states.shape[2]
+        own = self.tokens[:, 0, : self.dim].float().to(texts.device)
+        same = _same(taught)
+        right = [same[caption] for caption in taught.captions]
+        self.by_text = _asked((texts @ own.T).cpu().numpy(), taught.picture_of, right, top)
+        self.by_picture = self._asked_by_pictures((own @ own.T).cpu().numpy(), same, top)
+
+    def words(self, asked: Sequence[int]) -> Words:
+        """Return what captions are to the network, together."""
+        import torch
+
+        one_by_one = [self._of(caption) for caption in asked]
+        return Words(
+            torch.cat([one.vectors for one in one_by_one]),
+            torch.nn.utils.rnn.pad_sequence([one.states[0] for one in one_by_one], True),
+            torch.nn.utils.rnn.pad_sequence([one.mask[0] for one in one_by_one], True),
+        )
+
+    def asking(self, pictures: Ints) -> Words:
+        """Return what pictures are to the network where they ask."""
+        return as_words(self.tokens[pictures].float(), self.dim)
+
+    def _of(self, caption: int) -> Words:
+        block, row = divmod(caption, _BLOCK)
+        words = self._words[block]
+        kept = words.mask[row].nonzero()[-1, 0] + 1
+        rows = slice(row, row + 1)
+        return Words(words.vectors[rows], words.states[rows, :kept], words.mask[rows, :kept])
+
+    def _asked_by_pictures(
+        self, cosines: np.ndarray, same: dict[str, Ints], top: int
+    ) -> _Asked | None:
+        """Return the questions of pictures that share a caption; None where none does."""
+        alike: dict[int, set[int]] = {}
+        for places in same.values():
+            for place in places.tolist() if len(places) > 1 else []:
+                alike.setdefault(place, set()).update(places.tolist())
+        own = np.array(sorted(alike), np.int64)
+        if not len(own):
+            return None
+        scores = cosines[own]
+        scores[np.arange(len(own)), own] = -np.inf
+        right = [np.array(sorted(alike[p] - {p}), np.int64) for p in own.tolist()]
+        return _asked(scores, own, right, top)
+
+
+def _same(taught: Taught) -> dict[str, Ints]:
+    """Return by caption the pictures that are called so."""
+    found: dict[str, dict[int, None]] = {}
+    for caption, picture in zip(taught.captions, taught.picture_of, strict=True):
+        found.setdefault(caption, {})[int(picture)] = None
+    return {caption: np.array(list(places), np.int64) for caption, places in found.items()}
+
+
+def _asked(scores: np.ndarray, own: Ints, right: list[Ints], top: int) -> _Asked:
+    """Return questions with the base's order and its nearest wrong pictures.
+
+    A picture that was called by the same words is not wrong.
+    """
+    first = _nearest(scores, top)
+    for row, places in enumerate(right):
+        scores[row, places] = -np.inf
+    nearest = _nearest(scores, top)
+    if nearest.shape[1] == 0:
+        raise PairsError("a caption is that of every picture: none is left that is wrong")
+    mean = float(np.take_along_axis(scores, nearest, axis=1).mean())
+    return _Asked(np.asarray(own, np.int64), right, nearest, first, mean)
+
+
+def _nearest(scores: np.ndarray, top: int) -> Ints:
+    """Return (q, top) the best places, fewer where one has no more that count."""
+    num = min(top, int(np.isfinite(scores).sum(axis=1).min()))
+    return np.argsort(-scores, axis=1, kind="stable")[:, :num]
+
+
+class Learner:
+    """Take steps; keeps the network, the optimiser and the draw of pairs."""
+
+    def __init__(
+        self, towers: FrozenTowers, taught: Taught, dev: Taught, spec: CrossAttentionSpec
+    ) -> None:
+        import torch
+
+        from crossmodal.encoders.rerankers.cross_attention_network import CrossAttention, Shape
+
+        self._spec, self._device = spec, towers.encoder.device
+        self._draw = np.random.default_rng(spec.seed)
+        self._train = _Questions(towers, taught, spec.top)
+        self._dev = _Questions(towers, dev, spec.top)
+        self.asks = ("text", "image") if self._train.by_picture else ("text",)
+        self.shape = Shape(
+            words=self._train.words_width,
+            patches=self._train.tokens.shape[2],
+            dim=self._train.dim,
+            width=spec.width,
+            layers=spec.layers,
+            heads=spec.heads,
+        )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(spec.seed)
             self.network = CrossAttention(self.shape)
-        self.network.begin_at(self._mean_cosine)
-        self.network.to(towers.encoder.device)
+        self.network.begin_at(self._train.by_text.mean_cosine)
+        self.network.to(self._device)
         self._optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=spec.learning_rate, weight_decay=0.05
         )
@@ -133,8 +254,9 @@ class _Learner:
         """Go once through the pictures, each with one of its captions; return the mean loss."""
         import torch
 
-        order = self._draw.permutation(len(self._taught.captions))
-        _, first = np.unique(self._taught.picture_of[order], return_index=True)
+        own = self._train.by_text.own
+        order = self._draw.permutation(len(own))
+        _, first = np.unique(own[order], return_index=True)
         captions = self._draw.permutation(order[first])
         size = self._spec.batch_size
         self.network.train()
@@ -143,6 +265,33 @@ class _Learner:
             losses = [self._take(captions[s : s + size]) for s in range(0, len(captions), size)]
         return float(np.mean(losses))
 
+    def measure(self) -> Recall:
+        """Return how often the right picture is on top, and among ten, of the base's first ones."""
+        ranks = [self._ranks(self._dev.by_text, by_picture=False)]
+        if self._train.by_picture and self._dev.by_picture:
+            ranks.append(self._ranks(self._dev.by_picture, by_picture=True))
+        return recall_of(np.concatenate(ranks))
+
+    def weights(self) -> Weights:
+        """Return a copy of the network's weights, as they are by now."""
+        return {name: values.detach().clone() for name, values in self.network.state_dict().items()}
+
+    def state(self) -> dict[str, Any]:
+        """Return all that is needed to go on from here."""
+        return {
+            "weights": self.weights(),
+            "optimiser": self._optimiser.state_dict(),
+            "draw": json.dumps(self._draw.bit_generator.state),
+            "step": self._step,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to a state."""
+        self.network.load_state_dict(state["weights"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._draw.bit_generator.state = json.loads(state["draw"])
+        self._step = state["step"]
+
     def _take(self, captions: Ints) -> float:
         import torch
 
@@ -150,78 +299,68 @@ class _Learner:
         for group in self._optimiser.param_groups:
             group["lr"] = self._spec.learning_rate * share
         self._step += 1
-        loss = self._loss(captions)
+        loss = self._loss(self._train.by_text, captions, by_picture=False)
+        if asked := self._train.by_picture:
+            some = self._draw.permutation(len(asked.own))[: len(captions)]
+            loss = (loss + self._loss(asked, some, by_picture=True)) / 2
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self._optimiser.step()
         return float(loss.detach())
 
-    def _loss(self, captions: Ints) -> torch.Tensor:
-        """Return the loss of captions with their own picture, first, and wrong ones drawn."""
+    def _loss(self, asked: _Asked, rows: Ints, *, by_picture: bool) -> torch.Tensor:
+        """Return the loss of questions with a right picture, first, and wrong ones drawn."""
         import torch
 
-        wrong = np.stack([self._wrong(caption) for caption in captions])
-        right = self._taught.picture_of[captions][:, None]
-        places = torch.from_numpy(np.concatenate([right, wrong], axis=1))
-        num, each = places.shape
-        words = [self._of(int(caption)) for caption in captions]
-        states = torch.nn.utils.rnn.pad_sequence([one.states[0] for one in words], True)
-        mask = torch.nn.utils.rnn.pad_sequence([one.mask[0] for one in words], True)
-        device = states.device
-        logits = self.network(
-            torch.cat([one.vectors for one in words]).repeat_interleave(each, 0),
-            states.repeat_interleave(each, 0),
-            mask.repeat_interleave(each, 0),
-            self._tokens[places.flatten()].float().to(device),
-        ).view(num, each)
+        wrong = np.stack([self._wrong(asked.nearest[row]) for row in rows])
+        right = np.array([self._right(asked, row, by_picture) for row in rows])[:, None]
+        logits = self._logits(
+            self._train, asked, rows, np.concatenate([right, wrong], axis=1), by_picture
+        )
         fits = torch.zeros_like(logits)
         fits[:, 0] = 1
-        return torch.nn.functional.binary_cross_entropy_with_logits(
-            logits, fits, pos_weight=torch.tensor(float(each - 1), device=device)
-        )
+        weight = torch.tensor(float(logits.shape[1] - 1), device=logits.device)
+        return torch.nn.functional.binary_cross_entropy_with_logits(logits, fits, pos_weight=weight)
 
-    def _wrong(self, caption: int) -> Ints:
-        found = self._nearest[caption]
+    def _right(self, asked: _Asked, row: int, by_picture: bool) -> int:
+        """Return a right picture: the one that was captioned, or one like the picture that asks."""
+        return int(self._draw.choice(asked.right[row]) if by_picture else asked.own[row])
+
+    def _wrong(self, found: Ints) -> Ints:
         return self._draw.choice(found, self._spec.drawn, replace=len(found) < self._spec.drawn)
 
-    def _of(self, caption: int) -> Words:
-        block, row = divmod(caption, _BLOCK)
-        words = self._words[block]
-        kept = words.mask[row].nonzero()[-1, 0] + 1
-        rows = slice(row, row + 1)
-        return Words(words.vectors[rows], words.states[rows, :kept], words.mask[rows, :kept])
-
-    def _mined(self) -> Ints:
-        """Return (captions, top) wrong pictures that the base takes for nearest.
-
-        A picture that was called by the same words is not wrong.
-        """
+    def _ranks(self, asked: _Asked, *, by_picture: bool) -> Ints:
+        """Return (q,) the place of the first right one; of ``top`` where there is none."""
         import torch
 
-        texts = torch.cat([words.vectors for words in self._words])
-        own = self._tokens[:, 0, : texts.shape[1]].float().to(texts.device)
-        scores = (texts @ own.T).cpu().numpy()
-        same: dict[str, list[int]] = {}
-        for caption, picture in zip(self._taught.captions, self._taught.picture_of, strict=True):
-            same.setdefault(caption, []).append(int(picture))
-        for row, caption in enumerate(self._taught.captions):
-            scores[row, same[caption]] = -np.inf
-        num = min(self._spec.top, int(np.isfinite(scores).sum(axis=1).min()))
-        if num == 0:
-            raise PairsError("a caption is that of every picture: none is left that is wrong")
-        found = np.argsort(-scores, axis=1, kind="stable")[:, :num]
-        self._mean_cosine = float(np.take_along_axis(scores, found, axis=1).mean())
+        self.network.eval()
+        found = np.full(len(asked.own), max(asked.first.shape[1], _FIRST), np.int64)
+        for start in range(0, len(asked.own), self._spec.batch_size):
+            rows = np.arange(start, min(start + self._spec.batch_size, len(asked.own)))
+            with torch.no_grad():
+                logits = self._logits(self._dev, asked, rows, asked.first[rows], by_picture)
+            order = np.argsort(-logits.cpu().numpy(), axis=1, kind="stable")
+            for row, places in zip(rows, order, strict=True):
+                hits = np.flatnonzero(np.isin(asked.first[row][places], asked.right[row]))
+                if len(hits):
+                    found[row] = hits[0]
         return found
 
-    def _shaped(self) -> Shape:
-        from crossmodal.encoders.rerankers.cross_attention_network import Shape
+    def _logits(
+        self, side: _Questions, asked: _Asked, rows: Ints, places: Ints, by_picture: bool
+    ) -> torch.Tensor:
+        """Return (q, each) logits of questions with pictures of their side."""
+        import torch
 
-        return Shape(
-            words=self._words[0].states.shape[2],
-            patches=self._tokens.shape[2],
-            dim=self._words[0].vectors.shape[1],
-            width=self._spec.width,
-            layers=self._spec.layers,
-            heads=self._spec.heads,
+        num, each = places.shape
+        words = side.asking(asked.own[rows]) if by_picture else side.words(rows.tolist())
+        tokens = side.tokens[torch.from_numpy(places.flatten())].float()
+        logits: torch.Tensor = self.network(
+            words.vectors.to(self._device).repeat_interleave(each, 0),
+            words.states.to(self._device).repeat_interleave(each, 0),
+            words.mask.to(self._device).repeat_interleave(each, 0),
+            tokens.to(self._device),
+            by_picture,
         )
+        return logits.view(num, each)

@@ -10,19 +10,22 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from crossmodal.encoders.image_text import TransformersEncoder
+from crossmodal.encoders.int8_weights import read_weights
 from crossmodal.errors import ModelError, PathError, TrainingFailed
 from crossmodal.models import files as model_files
 from crossmodal.models.catalogue import licence_of
 from crossmodal.models.options import ModelSpec
 from crossmodal.records import ModelVersion
 from crossmodal.training.spec import FinetuneSpec, Prepared, Tuned
+from crossmodal.vectors.affine import Floats
 
 if TYPE_CHECKING:
     import torch
@@ -33,6 +36,9 @@ _SMALL = (".json", ".txt", ".model")
 _NOT_SMALL = (".safetensors.index.json", ".bin.index.json")
 _NEAR = 1e-3
 
+Figure = tuple[str, str, str, float]
+"""Task, what it was measured on, measure, value."""
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -42,22 +48,22 @@ class Written:
     version: ModelVersion
 
 
-def model_folder(collection: Path, spec: FinetuneSpec, name: str) -> Path:
+def model_folder(collection: Path, out: str, name: str) -> Path:
     """Return where a model called ``name`` is written: where it was asked for, else beside."""
-    if spec.out:
-        return Path(spec.out).expanduser().absolute()
+    if out:
+        return Path(out).expanduser().absolute()
     return Path(f"{collection}.models").absolute() / name
 
 
-def refuse_folder(collection: Path, prepared: Prepared, spec: FinetuneSpec) -> None:
+def refuse_folder(collection: Path, out: str, name: str, data_digest: str) -> None:
     """Refuse, before anything is learned, a folder that holds something else.
 
     Raises:
         PathError: it does, or it is a file.
     """
-    if spec.out or spec.name:
-        folder = model_folder(collection, spec, spec.name)
-        if not _is_free(folder) and not _says(folder, prepared.data_digest):
+    if out or name:
+        folder = model_folder(collection, out, name)
+        if not _is_free(folder) and not _says(folder, data_digest):
             raise _taken(folder)
 
 
@@ -80,55 +86,62 @@ def write_model(folder: Path, prepared: Prepared, tuned: Tuned, spec: FinetuneSp
         PathError: it cannot be written, or holds something else.
         TrainingFailed: it does not load, or gives other vectors than what was learned.
     """
-    if not _says(folder, tuned.weights_hash):
-        if not _is_free(folder):
-            raise _taken(folder)
+
+    def fill(partial: Path) -> None:
+        base = model_files.files_of(prepared.parent)
+        copy_small(base.directory, partial)
+        whole = read_weights(base.weights) | {n: w.cpu() for n, w in tuned.weights.items()}
+        save_weights({name: _packed(weights) for name, weights in whole.items()}, partial)
+
+    write_folder(folder, card(prepared, tuned, spec, folder.name), tuned.weights_hash, fill)
+    found = proven(
+        folder, prepared.parent.dtype, lambda encoder: encoder.encode_queries(tuned.proof_texts)
+    )
+    return Written(folder, found.gives(tuned.proof_vectors))
+
+
+def write_folder(folder: Path, card: str, digest: str, fill: Callable[[Path], None]) -> None:
+    """Let ``fill`` write a folder beside, add the card, and put it in its place whole.
+
+    A folder whose card names the digest is it already.
+
+    Raises:
+        PathError: it cannot be written, or holds something else.
+    """
+    if _says(folder, digest):
+        return
+    if not _is_free(folder):
+        raise _taken(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
         try:
-            _fill(folder, prepared, tuned, spec)
-        except OSError as error:
-            raise PathError(
-                f"the model cannot be written to {folder}: {error}. Make room, or name another "
-                "place with --out; begun again, the training goes on from its last epoch"
-            ) from error
-    return Written(folder, _proven(folder, prepared, tuned))
+            fill(partial)
+            (partial / _CARD).write_text(card, encoding="utf-8")
+            partial.chmod(0o755)
+            os.replace(partial, folder)  # onto nothing, or an empty folder
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        raise PathError(
+            f"the model cannot be written to {folder}: {error}. Make room, or name another "
+            "place with --out; begun again, the training goes on from its last epoch"
+        ) from error
 
 
-def _fill(folder: Path, prepared: Prepared, tuned: Tuned, spec: FinetuneSpec) -> None:
+def save_weights(weights: dict[str, torch.Tensor], into: Path, name: str = _WEIGHTS) -> None:
+    """Write tensors into a folder."""
     from safetensors.torch import save_file
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
-    try:
-        base = model_files.files_of(prepared.parent)
-        _copy_small(base.directory, partial)
-        whole = _base_weights(base.weights) | {n: w.cpu() for n, w in tuned.weights.items()}
-        packed = {name: _packed(weights) for name, weights in whole.items()}
-        save_file(packed, partial / _WEIGHTS, metadata={"format": "pt"})
-        (partial / _CARD).write_text(card(prepared, tuned, spec, folder.name), encoding="utf-8")
-        partial.chmod(0o755)
-        (partial / _WEIGHTS).chmod(0o644)
-        os.replace(partial, folder)  # onto nothing, or an empty folder
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    save_file(weights, into / name, metadata={"format": "pt"})
+    (into / name).chmod(0o644)
 
 
-def _copy_small(source: Path, into: Path) -> None:
+def copy_small(source: Path, into: Path) -> None:
+    """Copy the files that describe a model and its tokenizer, not its weights."""
     for path in source.iterdir():
         if path.suffix in _SMALL and not path.name.endswith(_NOT_SMALL) and path.is_file():
             shutil.copyfile(path, into / path.name)
-
-
-def _base_weights(paths: tuple[Path, ...]) -> dict[str, torch.Tensor]:
-    import torch
-    from safetensors.torch import load_file
-
-    found: dict[str, torch.Tensor] = {}
-    for path in paths:
-        if path.suffix == ".safetensors":
-            found |= load_file(path)
-        else:
-            found |= torch.load(path, map_location="cpu", weights_only=True)
-    return found
 
 
 def _packed(weights: torch.Tensor) -> torch.Tensor:
@@ -150,47 +163,91 @@ def _says(folder: Path, digest: str) -> bool:
         return False
 
 
-def _proven(folder: Path, prepared: Prepared, tuned: Tuned) -> ModelVersion:
-    """Return the version that the folder is, once it gave the vectors that were learned."""
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Hold what a written folder is, and the vectors that it gave."""
+
+    version: ModelVersion
+    vectors: Floats
+
+    def gives(self, wanted: Floats | None) -> ModelVersion:
+        """Return the version, if its vectors are those that were learned.
+
+        Raises:
+            TrainingFailed: they are others.
+        """
+        if wanted is None or np.abs(self.vectors - wanted).max() > _NEAR:
+            raise TrainingFailed(
+                f"the model written to {self.version.name} gives other vectors than what was "
+                "learned, so nothing was registered: please report this"
+            )
+        return self.version
+
+
+def proven(folder: Path, dtype: str, encode: Callable[[TransformersEncoder], Floats]) -> Proof:
+    """Load a written folder, and return the version that it is with what ``encode`` gives.
+
+    Raises:
+        TrainingFailed: it does not load.
+    """
     try:
         files = model_files.resolve(ModelSpec(str(folder)))
         weights = model_files.weights_hash(files)
-        version = model_files.describe(files, prepared.parent.dtype, weights)
+        version = model_files.describe(files, dtype, weights)
         exact = model_files.describe(files, "float32", weights)
-        encoder = TransformersEncoder.load(files, exact, "cpu")
-        found = encoder.encode_queries(tuned.proof_texts)
+        return Proof(version, encode(TransformersEncoder.load(files, exact, "cpu")))
     except ModelError as error:
         raise TrainingFailed(
             f"the model written to {folder} does not load, so nothing was registered: {error}"
         ) from error
-    if tuned.proof_vectors is None or np.abs(found - tuned.proof_vectors).max() > _NEAR:
-        raise TrainingFailed(
-            f"the model written to {folder} gives other vectors than what was learned, so nothing "
-            "was registered: please report this"
-        )
-    return version
 
 
 def card(prepared: Prepared, tuned: Tuned, spec: FinetuneSpec, name: str) -> str:
-    """Return the model card: front matter as huggingface_hub writes it, then words."""
+    """Return the model card of a training by pairs."""
+    sets = {"pairs held out": tuned.best.dev}
+    if prepared.keep:
+        sets["pairs to keep"] = tuned.best.kept
+    figures = [
+        ("text to image", name, metric, value)
+        for name, found in sets.items()
+        for metric, value in (("recall@1", found.at_1), ("recall@10", found.at_10))
+    ]
+    made = Made(
+        name, prepared.parent, f"depth-{spec.depth}", prepared.data_digest, tuned.weights_hash
+    )
+    return model_card(made, figures, _words(prepared, tuned, spec, name))
+
+
+class Made(NamedTuple):
+    """Say what a model card is of."""
+
+    name: str
+    parent: ModelVersion
+    tag: str
+    data_digest: str
+    weights_digest: str
+    pipeline: str = "zero-shot-image-classification"
+
+
+def model_card(made: Made, figures: list[Figure], words: list[str]) -> str:
+    """Return a model card: front matter as huggingface_hub writes it, words, then licences."""
     from huggingface_hub import ModelCardData
 
-    parent = prepared.parent
-    licence = licence_of(parent)
+    licence = licence_of(made.parent)
     data = ModelCardData(
-        model_name=name,
-        base_model=parent.name,
+        model_name=made.name,
+        base_model=made.parent.name,
         base_model_relation="finetune",
         library_name="transformers",
         license=_licence_id(licence),
         license_name=licence or "unknown",
-        pipeline_tag="zero-shot-image-classification",
-        tags=["crossmodal", f"depth-{spec.depth}"],
-        eval_results=_results(prepared, tuned),
-        data_digest=prepared.data_digest,
-        weights_digest=tuned.weights_hash,
+        pipeline_tag=made.pipeline,
+        tags=["crossmodal", made.tag],
+        eval_results=_results(figures),
+        data_digest=made.data_digest,
+        weights_digest=made.weights_digest,
     )
-    text = "\n".join(_words(prepared, tuned, spec, name, licence))
+    text = "\n".join([f"# {made.name}", "", *words, "", *_licences(licence)])
     return f"---\n{data.to_yaml()}\n---\n\n{text}\n"
 
 
@@ -199,35 +256,27 @@ def _licence_id(licence: str) -> str:
     return known if known in ("mit", "apache-2.0", "cc-by-4.0", "cc0-1.0") else "other"
 
 
-def _results(prepared: Prepared, tuned: Tuned) -> list[Any]:
+def _results(figures: list[Figure]) -> list[Any]:
     from huggingface_hub import EvalResult
 
-    sets = [("pairs held out", tuned.best.dev)]
-    if prepared.keep:
-        sets.append(("pairs to keep", tuned.best.kept))
     return [
         EvalResult(
             task_type="retrieval",
-            task_name="text to image",
+            task_name=task,
             # Results of one type are told apart by nothing else.
             dataset_type=name.replace(" ", "-"),
             dataset_name=name,
             metric_type=metric,
             metric_value=round(value, 4),
         )
-        for name, found in sets
-        for metric, value in (("recall@1", found.at_1), ("recall@10", found.at_10))
+        for task, name, metric, value in figures
     ]
 
 
-def _words(
-    prepared: Prepared, tuned: Tuned, spec: FinetuneSpec, name: str, licence: str
-) -> list[str]:
+def _words(prepared: Prepared, tuned: Tuned, spec: FinetuneSpec, name: str) -> list[str]:
     counts, base, best = prepared.counts, tuned.base, tuned.best
     kept = f", kept {base.kept.at_1:.3f} to {best.kept.at_1:.3f}" if prepared.keep else ""
     return [
-        f"# {name}",
-        "",
         f"`{prepared.parent.label}` trained with crossmodal finetune, depth `{spec.depth}`, on "
         f"{counts['train']:,} pictures with captions; {counts['dev']:,} others decided when to "
         f"stop and that {tuned.share:.0%} of the way was taken.",
@@ -242,10 +291,14 @@ def _words(
         "",
         f"Digest of the pairs {prepared.data_digest}, seed {spec.seed}, epoch {tuned.best_epoch} "
         f"of {len(tuned.epochs)}. Digest of the weights {tuned.weights_hash}.",
-        "",
+    ]
+
+
+def _licences(licence: str) -> list[str]:
+    return [
         "## Licences",
         "",
-        f"The base is under: {licence or 'unknown, see its own card'}. The pictures and captions "
-        "shaped the weights: what their licences forbid, this model may not be used for either. "
+        f"The base is under: {licence or 'unknown, see its own card'}. What was learned from "
+        "shaped the weights: what its licences forbid, this model may not be used for either. "
         "Photos that are for research only make a model that is for research only.",
     ]

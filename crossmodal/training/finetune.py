@@ -20,8 +20,8 @@ from crossmodal.models.training_items import record_training_items
 from crossmodal.records import ModelVersion, VectorList
 from crossmodal.spaces.fusing import FUSION
 from crossmodal.spaces.register import Space, register_space
+from crossmodal.training.epochs import LearnedWeights
 from crossmodal.training.head import Epoch, Learned, learn_head
-from crossmodal.training.learn_towers import LearnedTowers
 from crossmodal.training.material import Ints
 from crossmodal.training.mine import mined
 from crossmodal.training.recall import Recall
@@ -58,7 +58,7 @@ def tune(prepared: Prepared, spec: FinetuneSpec, tick: Callable[[Epoch], None]) 
 
 
 def taken(
-    steps: list[Swept], prepared: Prepared, spec: FinetuneSpec, learned: Learned | LearnedTowers
+    steps: list[Swept], prepared: Prepared, spec: FinetuneSpec, learned: Learned | LearnedWeights
 ) -> Swept:
     """Return the step of the way that is taken.
 
@@ -140,7 +140,7 @@ def _tops(texts: Floats, images: Floats) -> Ints:
     return np.asarray(np.argpartition(-(texts @ images.T), _TOP, axis=1)[:, :_TOP], np.int64)
 
 
-def _said(learned: Learned | LearnedTowers) -> str:
+def _said(learned: Learned | LearnedWeights) -> str:
     def told(found: Recall) -> str:
         return f"R@1 {found.at_1:.3f}, R@10 {found.at_10:.3f}"
 

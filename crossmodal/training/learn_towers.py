@@ -1,4 +1,4 @@
-"""Train towers by the contrastive losses and keep the epoch of the best dev recall.
+"""Train towers by the contrastive losses.
 
 One caption a picture a batch; what fits another picture of the batch is no negative. The factor
 before the loss is the model's own, exp(logit_scale), and is learned. Invariant: one seed gives one
@@ -12,20 +12,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossmodal.encoders.forward import is_out_of_memory
-from crossmodal.errors import TrainingFailed
 from crossmodal.training.checkpoint import Checkpoint
+from crossmodal.training.epochs import LearnedWeights, Weights, learn_epochs
 from crossmodal.training.head import Epoch, one_thread, rate_share
 from crossmodal.training.losses import Batch, loss_of
 from crossmodal.training.material import Ints, Material, by_picture, drawn_hard, hard_by_text
 from crossmodal.training.recall import Recall
 from crossmodal.training.spec import TowerSpec
-from crossmodal.training.towers import TextTower, Weights
+from crossmodal.training.towers import TextTower
 
 if TYPE_CHECKING:
     import torch
@@ -36,17 +34,6 @@ _Part = tuple[str, Callable[[Ints], "torch.Tensor"], Ints]
 _MAX_SCALE = 100.0
 
 
-@dataclass(slots=True)
-class LearnedTowers:
-    """Hold the best weights and the way there."""
-
-    weights: Weights
-    """Empty where no epoch was better than the base."""
-    best: Recall
-    best_epoch: int = 0
-    epochs: list[Epoch] = field(default_factory=list)
-
-
 def learn_towers(
     tower: TextTower,
     train: Material,
@@ -54,66 +41,22 @@ def learn_towers(
     spec: TowerSpec,
     checkpoint: Checkpoint,
     tick: Callable[[Epoch], None],
-) -> LearnedTowers:
+) -> LearnedWeights:
     """Return the weights of the epoch with the best dev recall; the tower holds the last one's.
 
-    Raises:
-        TrainingFailed: the loss is no number, or memory runs out, and no epoch before was better.
-        PathError: the state after an epoch cannot be kept.
+    Raises as ``learn_epochs`` does.
     """
     with one_thread():
-        learner = Learner(tower, train, spec)
-        learned = LearnedTowers({}, tower.encoded(dev).recall())
-        if state := checkpoint.load():
-            learned = learner.restore(state)
-            for epoch in learned.epochs:
-                tick(epoch)
-        while not _is_over(learned, spec):
-            loss = _tried(learner, learned, spec)
-            if loss is None:
-                break  # the last good epoch is kept
-            found = Epoch(loss, tower.encoded(dev).recall())
-            learned.epochs.append(found)
-            if found.dev.total > learned.best.total:
-                learned.weights, learned.best = tower.weights(), found.dev
-                learned.best_epoch = len(learned.epochs)
-            checkpoint.save(learner.state(learned))
-            tick(found)
-    return learned
-
-
-def _is_over(learned: LearnedTowers, spec: TowerSpec) -> bool:
-    num = len(learned.epochs)
-    return num >= spec.epochs or num - learned.best_epoch >= spec.patience
-
-
-def _tried(learner: Learner, learned: LearnedTowers, spec: TowerSpec) -> float | None:
-    """Return the loss of the next epoch; None where it failed and an earlier one was good."""
-    number = len(learned.epochs) + 1
-    try:
-        loss = learner.epoch()
-        problem = f"the loss of epoch {number} is {loss}: take a smaller --learning-rate than "
-        problem += f"{spec.learning_rate:g}"
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        loss = math.nan
-        problem = f"memory ran out in epoch {number}: take a smaller --batch-size than "
-        problem += f"{spec.batch_size}"
-    if math.isfinite(loss):
-        return loss
-    if learned.best_epoch:
-        return None
-    raise TrainingFailed(problem)
+        return learn_epochs(Learner(tower, train, dev, spec), spec, checkpoint, tick)
 
 
 class Learner:
     """Take steps; keeps the optimiser and the draw of batches."""
 
-    def __init__(self, tower: TextTower, train: Material, spec: TowerSpec) -> None:
+    def __init__(self, tower: TextTower, train: Material, dev: Material, spec: TowerSpec) -> None:
         import torch
 
-        self._tower, self._train, self._spec = tower, train, spec
+        self._tower, self._train, self._dev, self._spec = tower, train, dev, spec
         self._kind = tower.own_loss if spec.loss == "auto" else spec.loss
         self._draw = np.random.default_rng(spec.seed)
         self._captions = by_picture(train)
@@ -142,7 +85,15 @@ class Learner:
         batches = [order[start : start + size] for start in range(0, len(order), size)]
         return float(np.mean([self._take(batch) for batch in batches if len(batch) > 1]))
 
-    def state(self, learned: LearnedTowers) -> dict[str, Any]:
+    def measure(self) -> Recall:
+        """Return how well texts find the pictures held out by now."""
+        return self._tower.encoded(self._dev).recall()
+
+    def weights(self) -> Weights:
+        """Return a copy of what is trained, as it is by now."""
+        return self._tower.weights()
+
+    def state(self) -> dict[str, Any]:
         """Return all that is needed to go on from here."""
         return {
             "weights": self._tower.weights(),
@@ -150,14 +101,10 @@ class Learner:
             "optimiser": self._optimiser.state_dict(),
             "draw": json.dumps(self._draw.bit_generator.state),
             "step": self._step,
-            "best_weights": learned.weights,
-            "best_epoch": learned.best_epoch,
-            "best": _plain(learned.best),
-            "epochs": [[epoch.loss, *_plain(epoch.dev)] for epoch in learned.epochs],
         }
 
-    def restore(self, state: dict[str, Any]) -> LearnedTowers:
-        """Go back to a state, and return what had been learned by then."""
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to a state."""
         import torch
 
         self._tower.put(state["weights"])
@@ -167,9 +114,6 @@ class Learner:
         with torch.no_grad():
             if self._bias is not None:
                 self._bias.copy_(state["bias"])
-        best = {name: w.to(self._tower.device) for name, w in state["best_weights"].items()}
-        epochs = [Epoch(loss, Recall(*dev)) for loss, *dev in state["epochs"]]
-        return LearnedTowers(best, Recall(*state["best"]), state["best_epoch"], epochs)
 
     def _take(self, pictures: Ints) -> float:
         captions = np.array([self._draw.choice(self._captions[p]) for p in pictures])
@@ -273,7 +217,3 @@ def _first_bias(tower: TextTower, train: Material) -> torch.Tensor:
         images = tower.images(train, train.picture_of[places])
         cosine = (texts * images).sum(dim=1).mean()
         return torch.as_tensor(-tower.scale.exp().clamp(max=_MAX_SCALE) * cosine).detach()
-
-
-def _plain(found: Recall) -> list[float]:
-    return [found.at_1, found.at_10]

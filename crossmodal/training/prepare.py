@@ -6,6 +6,7 @@ Owns that all that is wrong with pairs, and with the base, is said before a mode
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.models.training_items import text_hash
 from crossmodal.records import ModelVersion, VectorList
 from crossmodal.spaces.register import parent_of
-from crossmodal.training.material import Material
+from crossmodal.training.material import Ints, Material
 from crossmodal.training.pairs import Pairs, read_pairs
 from crossmodal.training.spec import FinetuneSpec, Prepared
 from crossmodal.training.split import (
@@ -81,8 +82,6 @@ def _refuse_parent(parent: ModelVersion, spec: FinetuneSpec) -> None:
 
 def material(pairs: Pairs, parent: ModelVersion, spec: FinetuneSpec) -> Material:
     """Return the vectors of pairs; for a head each distinct caption is encoded, once."""
-    hashes = [text_hash(caption) for caption in pairs.captions]
-    _, keys = np.unique(hashes, return_inverse=True)
     return Material(
         images=pairs.images,
         texts=_encoded(pairs, parent, spec),
@@ -90,10 +89,16 @@ def material(pairs: Pairs, parent: ModelVersion, spec: FinetuneSpec) -> Material
         pictures=tuple(pairs.pictures),
         hard_pictures=tuple(hard_pictures(pairs)),
         picture_of=pairs.picture_of,
-        text_keys=np.asarray(keys, np.int64),
+        text_keys=text_keys(pairs.captions),
         hard_images=pairs.hard.images if pairs.hard else None,
         hard_of=pairs.hard.caption_of if pairs.hard else None,
     )
+
+
+def text_keys(captions: Sequence[str]) -> Ints:
+    """Return (m,) equal numbers for captions of equal words."""
+    _, keys = np.unique([text_hash(caption) for caption in captions], return_inverse=True)
+    return np.asarray(keys, np.int64)
 
 
 def _encoded(pairs: Pairs, parent: ModelVersion, spec: FinetuneSpec) -> Floats:

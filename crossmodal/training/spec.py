@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crossmodal.records import ModelVersion
+from crossmodal.training.cross_attention import CrossAttentionSpec
 from crossmodal.training.head import Epoch, HeadSpec
 from crossmodal.training.material import Material
 from crossmodal.training.sweep import Swept
@@ -55,23 +56,30 @@ class FinetuneSpec:
     """Hard negatives of each text that the base's own search is asked for."""
     device: str = "auto"
     depth: str = "head"
-    """head, fusion, text, lora or full."""
+    """head, fusion, text, lora, full or rerank."""
     out: str = ""
     """Where the model's folder is written; empty for beside the collection. Not for ``head``."""
     consent: bool = False
     """Whether to go on with what takes long."""
     head: HeadSpec = field(default_factory=HeadSpec)
     tower: TowerSpec = field(default_factory=TowerSpec)
+    rerank: CrossAttentionSpec = field(default_factory=CrossAttentionSpec)
 
     @property
     def seed(self) -> int:
         """Return the seed of the split and of the draw."""
-        return self.head.seed if self.on_vectors else self.tower.seed
+        return self._how.seed
 
     @property
     def num_epochs(self) -> int:
         """Return how many epochs there are at most."""
-        return self.head.epochs if self.on_vectors else self.tower.epochs
+        return self._how.epochs
+
+    @property
+    def _how(self) -> HeadSpec | TowerSpec | CrossAttentionSpec:
+        if self.on_vectors:
+            return self.head
+        return self.rerank if self.depth == "rerank" else self.tower
 
     @property
     def on_vectors(self) -> bool:

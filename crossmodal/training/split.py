@@ -51,7 +51,7 @@ def picture_hashes(pictures: Sequence[Subject]) -> list[str]:
 
     def hashed(picture: Subject) -> str:
         try:
-            return picture_hash(_small(picture))
+            return picture_hash(small_picture(picture, _SIDE_PX))
         except Refused:
             return ""
 
@@ -59,8 +59,8 @@ def picture_hashes(pictures: Sequence[Subject]) -> list[str]:
         return list(pool.map(hashed, pictures))
 
 
-def _small(picture: Subject) -> Image.Image:
-    """Return a small picture of a file, or of the part of a document or film.
+def small_picture(picture: Subject, side_px: int) -> Image.Image:
+    """Return a picture of a file, or of the part of a document or film, within a square.
 
     Raises:
         Refused: it is gone, changed or damaged.
@@ -72,30 +72,50 @@ def _small(picture: Subject) -> Image.Image:
     from crossmodal.previews.thumbnail import thumbnail
 
     if picture.kind == "image":
-        return thumbnail(picture.uri, (_SIDE_PX, _SIDE_PX))
-    return Image.open(io.BytesIO(preview(picture, content_of(picture.uri), _SIDE_PX)))
+        return thumbnail(picture.uri, (side_px, side_px))
+    return Image.open(io.BytesIO(preview(picture, content_of(picture.uri), side_px)))
 
 
-def groups_of(pairs: Pairs, hashes: Sequence[str]) -> Ints:
-    """Return (n,) the group of each picture, named by its first one."""
-    parents = np.arange(len(pairs.uris))
+class _Groups:
+    """Join places into groups, each named by its first one."""
 
-    def root(one: int) -> int:
+    def __init__(self, num: int) -> None:
+        self._parents = np.arange(num)
+
+    def join(self, one: int, other: int) -> None:
+        first, second = sorted((self._root(one), self._root(other)))
+        self._parents[second] = first
+
+    def all(self) -> Ints:
+        return np.array([self._root(one) for one in range(len(self._parents))], np.int64)
+
+    def _root(self, one: int) -> int:
+        parents = self._parents
         while parents[one] != one:
             parents[one] = parents[parents[one]]
             one = int(parents[one])
         return one
 
-    def join(one: int, other: int) -> None:
-        first, second = sorted((root(one), root(other)))
-        parents[second] = first
 
+def groups_of(pairs: Pairs, hashes: Sequence[str]) -> Ints:
+    """Return (n,) the group of each picture, named by its first one."""
+    groups = _look_alike(hashes)
     seen: dict[str, int] = {}
     for caption, picture in zip(pairs.captions, pairs.picture_of, strict=True):
-        join(int(picture), seen.setdefault(text_hash(caption), int(picture)))
+        groups.join(int(picture), seen.setdefault(text_hash(caption), int(picture)))
+    return groups.all()
+
+
+def look_alike_groups(hashes: Sequence[str]) -> Ints:
+    """Return (n,) the group of each picture that has no caption, named by its first one."""
+    return _look_alike(hashes).all()
+
+
+def _look_alike(hashes: Sequence[str]) -> _Groups:
+    groups = _Groups(len(hashes))
     for one, other in _look_alikes(hashes):
-        join(one, other)
-    return np.array([root(one) for one in range(len(parents))], np.int64)
+        groups.join(one, other)
+    return groups
 
 
 def split(groups: Ints, dev_share: float, seed: int) -> Split:

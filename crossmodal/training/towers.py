@@ -19,13 +19,13 @@ from crossmodal.encoders.image_text import TransformersEncoder
 from crossmodal.errors import ModelUnsupported
 from crossmodal.models.files import files_of
 from crossmodal.records import ModelVersion
+from crossmodal.training.epochs import Weights
 from crossmodal.training.material import Material
 from crossmodal.vectors.affine import Floats
 
 if TYPE_CHECKING:
     import torch
 
-Weights = dict[str, "torch.Tensor"]
 _TEXT_SIDE = ("text_model.", "text_projection")
 _SCALARS = ("logit_scale", "logit_bias")
 _BLOCK = 256

@@ -24,6 +24,7 @@ from crossmodal.records import ModelVersion
 from crossmodal.training.checkpoint import Checkpoint
 from crossmodal.training.cost import cost_of
 from crossmodal.training.directory import Written, model_folder, refuse_folder, write_model
+from crossmodal.training.epochs import Weights
 from crossmodal.training.finetune import record_items, taken, training_of
 from crossmodal.training.head import Epoch, one_thread
 from crossmodal.training.learn_towers import learn_towers
@@ -32,7 +33,7 @@ from crossmodal.training.mine import mined
 from crossmodal.training.recall import recall_of
 from crossmodal.training.spec import FinetuneSpec, Prepared, Tuned
 from crossmodal.training.sweep import SHARES, Swept
-from crossmodal.training.towers import TextTower, Weights
+from crossmodal.training.towers import TextTower
 from crossmodal.vectors.calibration.probe_bank import probes
 
 _NUM_PROOFS = 8
@@ -87,7 +88,7 @@ def tune_towers(
         PathError: the folder that was named is taken, or there is no room to keep the state.
         ModelUnsupported: the base cannot be trained so.
     """
-    refuse_folder(collection.path, prepared, spec)
+    refuse_folder(collection.path, spec.out, spec.name, prepared.data_digest)
     tower = _TOWERS[spec.depth]()(prepared.parent, spec.device, spec.seed)
     if spec.tower.recompute:
         tower.recompute()
@@ -139,7 +140,7 @@ def write_tuned(
     """
     short = prepared.parent.name.rstrip("/").rsplit("/", 1)[-1]
     name = spec.name or f"{short}-{spec.depth}-{tuned.weights_hash[:6]}"
-    return write_model(model_folder(collection.path, spec, name), prepared, tuned, spec)
+    return write_model(model_folder(collection.path, spec.out, name), prepared, tuned, spec)
 
 
 def register_model(

@@ -29,6 +29,8 @@ FROM {vectors} WHERE {which}
 ORDER BY score DESC, chunk_id LIMIT $depth
 """
 
+_SCORED = "WITH scored AS MATERIALIZED (SELECT chunk_id, {scores} FROM {vectors} WHERE {which})"
+
 
 class Nearest(NamedTuple):
     """Hold the nearest vectors of a list, best first."""
@@ -49,6 +51,32 @@ def exact(
     """Return the ``depth`` nearest of all vectors, or of those that pass ``where``."""
     which = where.of_chunk if where else "true"
     return _top(con, vectors, query, depth, which, where.bound(which) if where else {})
+
+
+def exact_of_each(
+    con: duckdb.DuckDBPyConnection,
+    vectors: VectorList,
+    queries: np.ndarray,
+    depth: int,
+    where: Where | None = None,
+) -> np.ndarray:
+    """Return (m,) int64: the ids of the ``depth`` nearest of each of (n, dim) queries, each once.
+
+    One pass: the condition is evaluated once, and each vector is read once.
+    """
+    which, dim = where.of_chunk if where else "true", int(vectors.version.dim)
+    each = range(len(queries))
+    scores = ", ".join(f"array_inner_product(v, $query{i}::FLOAT[{dim}]) AS s{i}" for i in each)
+    tops = " UNION ".join(
+        f"(SELECT chunk_id FROM scored ORDER BY s{i} DESC, chunk_id LIMIT $depth)" for i in each
+    )
+    scored = _SCORED.format(scores=scores, vectors=table_of(vectors), which=which)
+    bound: dict[str, Any] = {
+        f"query{i}": np.ascontiguousarray(queries[i], np.float32) for i in each
+    }
+    bound |= {"depth": depth, **(where.bound(which) if where else {})}
+    found = con.execute(f"{scored} {tops} ORDER BY chunk_id", bound).fetchnumpy()
+    return np.asarray(found["chunk_id"], np.int64)
 
 
 def by_codes(

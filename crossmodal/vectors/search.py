@@ -7,6 +7,7 @@ codes that agree with the collection and were measured to find what exact search
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +22,7 @@ from crossmodal.ledger.write.model_versions import all_versions
 from crossmodal.records import Hit, VectorList
 from crossmodal.vectors.ann.cache import CodesFolder, NotReady, Ready
 from crossmodal.vectors.ann.files import CodesDamaged
-from crossmodal.vectors.nearest import Nearest, by_codes, exact
+from crossmodal.vectors.nearest import Nearest, by_codes, exact, exact_of_each
 
 # Vectors without a source, as between a shard and the end of its run, are passed over: few.
 _SLACK = 100
@@ -126,6 +127,25 @@ def nearest_chunks(
         if found is not None:
             return found
     return exact(con, request.vectors, request.query, request.k, where)
+
+
+def near_each(
+    con: duckdb.DuckDBPyConnection,
+    requests: Sequence[SearchRequest],
+    codes: CodesFolder | None = None,
+) -> np.ndarray:
+    """Return (m,) int64: the ids that ``nearest_chunks`` finds for requests of different queries.
+
+    Raises:
+        ModelMismatch: as there.
+    """
+    first = requests[0]
+    ready = codes.ready(con, first.vectors) if codes else None
+    if isinstance(ready, Ready) and not _is_selective(con, first):
+        return np.concatenate([nearest_chunks(con, each, codes).chunk_ids for each in requests])
+    queries = np.stack([each.query for each in requests])
+    check_query(con, first.vectors, queries)
+    return exact_of_each(con, first.vectors, queries, first.k, _condition(first))
 
 
 def check_query(con: duckdb.DuckDBPyConnection, vectors: VectorList, query: np.ndarray) -> None:

@@ -118,9 +118,11 @@ class EmbedParams(FlowParams, ChunkParams):
     )
     archives: bool = Field(
         default=False,
-        title="Look into tars",
-        description="Index the files in plain .tar files, such as WebDataset's shards, each as a "
-        "source of its own. Once indexed they stay, also where a later run does not look.",
+        title="Look into archives",
+        description="Index the files in tars, such as WebDataset's shards, packed or not, and the "
+        "pictures and sounds in rows of Hugging Face's Parquet files, each as a source of its own; "
+        "captions, labels and metadata.* beside them become columns to filter by. Once indexed "
+        "they stay, also where a later run does not look.",
     )
     exclude: list[str] = Field(
         default_factory=list,
@@ -256,8 +258,8 @@ class IndexParams(EmbedParams):
     columns: list[str] = Field(
         default_factory=list,
         title="Columns",
-        description="CSV files that say something of the files, to filter by: one column holds "
-        "paths, such as path, any other becomes a filter, such as label=red.",
+        description="CSV, JSONL or Parquet files that say something of the files, to filter by: "
+        "one column holds paths, such as path, any other becomes a filter, such as label=red.",
     )
     retry_failed: bool = Field(
         default=False,

@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from crossmodal.runs.options import RunOptions
+from crossmodal.training.cross_attention import CrossAttentionSpec
 from crossmodal.training.head import HeadSpec
 from crossmodal.training.spec import FinetuneSpec, TowerSpec
 from flows.params.base import FlowParams
 from flows.params.forms import OnCommandLine, Text
 
-_RATES = {"head": 0.0, "fusion": 5e-4, "text": 5e-5, "lora": 2e-4, "full": 5e-6}
+_RATES = {"head": 0.0, "fusion": 5e-4, "text": 5e-5, "lora": 2e-4, "full": 5e-6, "rerank": 5e-4}
 """Of towers, where nobody names one."""
 
 
@@ -27,14 +28,14 @@ class FinetuneParams(FlowParams):
         "beside its pictures. The collection has to hold the pictures.",
         min_length=1,
     )
-    depth: Literal["head", "fusion", "text", "lora", "full"] = Field(
+    depth: Literal["head", "fusion", "text", "lora", "full", "rerank"] = Field(
         default="head",
         title="Depth",
         description="What is learned. head: a linear map on stored vectors, in seconds. fusion: a "
         "network that joins a picture with its passage, in a minute. text: the "
         "text tower, against stored vectors of pictures, in minutes. lora: small matrices beside "
         "the attention of both towers (needs crossmodal[finetune]). full: every weight; says what "
-        "it would take before it begins.",
+        "it would take before it begins. rerank: a network that orders the base's first hits anew.",
     )
     consent: bool = Field(
         default=False,
@@ -51,7 +52,7 @@ class FinetuneParams(FlowParams):
         default=0,
         title="Hard negatives",
         description="So many pictures a caption that the base's own search finds for it and that "
-        "were called otherwise are learned against.",
+        "were called otherwise are learned against. 0: none; for depth rerank, 20.",
         ge=0,
         le=1000,
     )
@@ -92,14 +93,15 @@ class FinetuneParams(FlowParams):
     epochs: int = Field(
         default=0,
         title="Epochs",
-        description="Passes over the pairs at most. 0: what suits the depth, 60 or 10.",
+        description="Passes over the pairs at most. 0: what suits the depth, from 10 to 60.",
         ge=0,
         le=1000,
     )
     batch_size: int = Field(
         default=0,
         title="Batch",
-        description="Pictures a step. 0: what suits the depth, 256 of a head, 32 of towers.",
+        description="Pictures a step. 0: what suits the depth, 256 of a head, 32 of towers, 16 of "
+        "rerank.",
         ge=0,
         le=65536,
     )
@@ -120,7 +122,7 @@ class FinetuneParams(FlowParams):
         default=0.0,
         title="Learning rate",
         description="At its highest. 0: what suits the depth: head 0.001, fusion 0.0005, "
-        "text 0.00005, lora 0.0002, full 0.000005.",
+        "text 0.00005, lora 0.0002, full 0.000005, rerank 0.0005.",
         ge=0.0,
         le=10.0,
     )
@@ -152,6 +154,7 @@ class FinetuneParams(FlowParams):
             named = {"learning_rate": _RATES["fusion"], "epochs": 40} | named
         sides = ("text", "image") if self.sides == "both" else (self.sides,)
         towers = {"learning_rate": _RATES[self.depth]} | named
+        nearest = {"top": self.mine} if self.mine else {}
         loss = "clip" if self.loss == "auto" else self.loss
         return FinetuneSpec(
             pairs=self.pairs,
@@ -173,4 +176,5 @@ class FinetuneParams(FlowParams):
                 recompute=self.recompute,
                 **towers,
             ),
+            rerank=CrossAttentionSpec(seed=self.seed, **nearest, **named),
         )

@@ -31,6 +31,7 @@ FLOWS = (
     "ask",
     "evaluate",
     "finetune",
+    "distil",
     "promote",
     "recommend",
     "status-report",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from crossmodal.encoders.rerankers.cross_attention import write
 from crossmodal.encoders.rerankers.frozen_towers import FrozenTowers
 from crossmodal.encoders.rerankers.loading import load_reranker
 from crossmodal.encoders.rerankers.reranker import Side, TokenReranker
-from crossmodal.errors import ModelUnavailable, ModelUnsupported, PairsError, PathError
+from crossmodal.errors import ModelUnavailable, ModelUnsupported, PairsError
+from crossmodal.training.checkpoint import Checkpoint
 from crossmodal.training.cross_attention import (
     CrossAttentionSpec,
     Taught,
@@ -29,7 +32,9 @@ from tests.tiny_model import (
 
 BASES = {"clip": build_tiny_clip, "siglip": build_tiny_siglip, "dual": build_tiny_dual_encoder}
 CAPTIONS = ("a red car", "two dogs", "the sea", "snow", "a tall tower", "nobody")
-SMALL = CrossAttentionSpec(width=32, heads=2, epochs=60, drawn=4, batch_size=6, learning_rate=5e-3)
+SMALL = CrossAttentionSpec(
+    width=32, heads=2, epochs=90, patience=90, drawn=5, batch_size=6, learning_rate=1e-2
+)
 
 
 class Made(NamedTuple):
@@ -45,12 +50,19 @@ def sides() -> list[Side]:
     return [Side(picture=Image.fromarray(each).resize((48, 40))) for each in spots]
 
 
-def made(at: Path, base: str = "dual", spec: CrossAttentionSpec = SMALL) -> Made:
+def made(
+    at: Path,
+    base: str = "dual",
+    spec: CrossAttentionSpec = SMALL,
+    captions: Sequence[str] = CAPTIONS,
+) -> Made:
     model, pictures = BASES[base](at / "base"), sides()
     towers = FrozenTowers.load(str(model), "cpu")
     tokens = towers.tokens([side.picture for side in pictures if side.picture])
-    taught = Taught(tokens, CAPTIONS, np.arange(len(CAPTIONS)))
-    learn_cross_attention(at / "ours", towers, taught, spec)
+    taught = Taught(tokens, captions, np.arange(len(captions)))
+    order = learn_cross_attention(towers, taught, taught, spec, Checkpoint(at / "state"))
+    (at / "ours").mkdir()
+    write(at / "ours", order.network, order.shape, towers, order.asks)
     return Made(model, at / "ours", pictures)
 
 
@@ -131,6 +143,7 @@ def test_a_base_that_is_gone_or_has_no_towers_is_named(ours: Made, tmp_path: Pat
     ("changes", "told"),
     [
         ({"base": "dual"}, "does not say which base"),
+        ({"asks": ["sound"]}, "does not say what it was taught"),
         ({"shape": {"width": 32}}, "has the shape"),
         (
             {
@@ -160,18 +173,31 @@ def test_a_damaged_configuration_is_refused(
         load_reranker(str(folder), "cpu")
 
 
-def test_what_teaches_nothing_or_would_be_overwritten_is_refused(
-    ours: Made, tmp_path: Path
-) -> None:
+def test_pictures_that_share_a_caption_teach_it_to_answer_pictures(tmp_path: Path) -> None:
+    shared = ("a car", "a car", "a dog", "a dog", "the sea", "the sea")
+    _, folder, pictures = made(tmp_path, captions=shared)
+    reranker = load_reranker(str(folder), "cpu")
+    assert reranker.pairs == {("text", "image"), ("image", "image")}
+    found = []
+    for number, side in enumerate(pictures):
+        others = [n for n in range(len(pictures)) if n != number]
+        scores = reranker.scores(Side(picture=side.picture), [pictures[n] for n in others])
+        found.append(others[int(scores.argmax())] == number ^ 1)
+    assert sum(found) >= 4, "the base has one of six right"
+
+
+def test_without_shared_captions_it_answers_texts_only(ours: Made) -> None:
+    assert load_reranker(str(ours.folder), "cpu").pairs == {("text", "image")}
+
+
+def test_what_teaches_nothing_is_refused(ours: Made, tmp_path: Path) -> None:
     towers = FrozenTowers.load(str(ours.base), "cpu")
     tokens = towers.tokens([side.picture for side in ours.sides if side.picture])
     every = Taught(tokens, CAPTIONS, np.arange(len(CAPTIONS)))
-    with pytest.raises(PathError, match="holds something else"):
-        learn_cross_attention(ours.folder, towers, every, SMALL)
     for taught, told in (
         (Taught(tokens[:1], ["a car"], np.array([0])), "teach nothing"),
         (Taught(tokens[:2], ["a car"] * 2, np.arange(2)), "none is left that is wrong"),
     ):
         with pytest.raises(PairsError, match=told):
-            learn_cross_attention(tmp_path / "new", towers, taught, SMALL)
+            learn_cross_attention(towers, taught, every, SMALL, Checkpoint(tmp_path / "new"))
     assert not (tmp_path / "new").exists()

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import csv
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import tasks.finetune
+from crossmodal.encoders.rerankers.loading import load_reranker
 from crossmodal.errors import PairsError
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.stored_vectors import num_vectors
 from crossmodal.ledger.write import model_versions
 from crossmodal.records import VectorList
 from crossmodal.training import finetune as training
+from crossmodal.training.prepare import prepare
+from crossmodal.training.spec import FinetuneSpec, Prepared
 from flows.finetune import finetune
 from tests.api import Api
 from tests.evaluation.conftest import Album, album, other_clip
@@ -101,5 +106,34 @@ def test_bad_pairs_are_refused_in_a_sentence_and_nothing_is_registered(
     pairs = written(tmp_path / "pairs.csv", [("/no/such.jpg", "nobody")])
     with pytest.raises(PairsError, match="whose picture is missing"):
         finetune(collection=str(own), pairs=pairs, device="cpu")
+    with Collection(own).read() as con:
+        assert model_versions.all_versions(con) == before
+
+
+def test_reranker_is_written_and_reported_and_is_no_model_version(
+    own: Path, album: Album, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Random towers tell little, so what is learned from decides here.
+    def easy(collection: Collection, spec: FinetuneSpec) -> Prepared:
+        prepared = prepare(collection, spec)
+        return replace(prepared, dev=prepared.train)
+
+    monkeypatch.setattr(tasks.finetune, "prepare", easy)
+    with Collection(own).read() as con:
+        before = model_versions.all_versions(con)
+    rows = [(str(path), f"drawing number {n}") for n, path in enumerate(album.pictures)]
+    state = finetune(
+        collection=str(own),
+        pairs=written(tmp_path / "pairs.csv", rows),
+        depth="rerank",
+        out=str(tmp_path / "order"),
+        epochs=20,
+        learning_rate=0.01,
+        device="cpu",
+        return_state=True,
+    )
+    assert state.is_completed(), state.message
+    assert f"crossmodal reranker set {tmp_path / 'order'}" in state.result()["text"]
+    assert load_reranker(str(tmp_path / "order"), "cpu").pairs == {("text", "image")}
     with Collection(own).read() as con:
         assert model_versions.all_versions(con) == before

@@ -12,6 +12,7 @@ from prefect.utilities.callables import parameter_schema
 
 from flows.ask import ask
 from flows.backfill import backfill
+from flows.distil import distil
 from flows.evaluate import evaluate
 from flows.finetune import finetune
 from flows.index import index
@@ -35,6 +36,7 @@ FLOWS = (
     evaluate,
     moderate,
     finetune,
+    distil,
 )
 
 

@@ -8,6 +8,7 @@ import pytest
 from crossmodal.errors import CollectionTooNew, CollectionUnreadable
 from crossmodal.ledger import migrations
 from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.read.hidden import SPOT
 from tests.ledger import build
 
 
@@ -67,3 +68,28 @@ def test_somebody_elses_database_is_left_alone(tmp_path: Path) -> None:
         pass
     with duckdb.connect(str(path)) as con:
         assert build.column(con, "SELECT table_name FROM duckdb_tables()") == ["sale"]
+
+
+def test_findings_of_an_older_file_learn_their_place(collection: Collection) -> None:
+    before = migrations.STEPS.index(migrations.m031_findings_by_place)
+    with duckdb.connect(str(collection.path)) as con:
+        migrations.migrate(con, migrations.STEPS[:before])
+        con.execute(
+            "INSERT INTO chunk (content_hash, chunker, kind, ordinal, meta, run_id, modality, "
+            """parent, section, text) VALUES ('c', 'whole/1', 'page', 0, '{"page": 3}', 'run', """
+            "'image', 0, '', '')"
+        )
+        for chunk_id, evidence in ((1, "{}"), (99, '{"content_hash": "gone", "spot": "image"}')):
+            con.execute(
+                "INSERT INTO finding (chunk_id, policy_id, policy_hash, model_version_id, "
+                "modality, score, is_first, evidence, run_id, found_at, state, appeal, is_hidden, "
+                "num_skips) VALUES (?, 'p', 'h', 1, 'image', 1, false, ?, 'run', now(), 'open', "
+                "'', false, 0)",
+                [chunk_id, evidence],
+            )
+    with collection.read() as con:
+        places = con.execute(
+            "SELECT content_hash, spot FROM finding ORDER BY finding_id"
+        ).fetchall()
+        own = con.execute(f"SELECT {SPOT} FROM chunk c").fetchall()
+    assert places == [("c", own[0][0]), ("gone", "image")]

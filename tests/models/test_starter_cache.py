@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from crossmodal.errors import ModelUnavailable
+from crossmodal.files.cache_folder import cache_root
 from crossmodal.models import starter
 from crossmodal.models.starter import cache, shipped, unpack
 
@@ -191,8 +192,8 @@ def test_the_cache_lies_where_the_variables_say(monkeypatch, tmp_path):
     monkeypatch.delenv("CROSSMODAL_CACHE", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", "relative/is/ignored")
-    assert cache.cache_root() == tmp_path / ".cache/crossmodal"
+    assert cache_root() == tmp_path / ".cache/crossmodal"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache.cache_root() == tmp_path / "xdg/crossmodal"
+    assert cache_root() == tmp_path / "xdg/crossmodal"
     monkeypatch.setenv("CROSSMODAL_CACHE", "~/mine")
-    assert cache.cache_root() == tmp_path / "mine"
+    assert cache_root() == tmp_path / "mine"

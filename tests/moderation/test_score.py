@@ -9,6 +9,7 @@ import pytest
 
 from crossmodal.ledger.read.findings import Finding, findings
 from crossmodal.ledger.write import reviews
+from crossmodal.ledger.write.findings import FoundBy, NewFinding, add_findings
 from crossmodal.ledger.write.reviews import Act
 from tests.moderation.world import ALLOWED, VIOLATES, World, policy
 
@@ -150,3 +151,45 @@ def test_nothing_is_hidden_unless_the_policy_says_so(found: World) -> None:
     assert not decided.is_hidden
     found.moderate(policy(**{"severity: high": "action: hide\nthresholds: {review: 2, first: 2}"}))
     assert all(f.is_hidden for f in of(found))
+
+
+def test_findings_keep_to_their_place_when_a_file_is_cut_anew(found: World) -> None:
+    decided, undecided, other = of(found)
+    with found.collection.write() as con:
+        reviews.decide(con, decided.finding_id, "allowed", Act(actor="Ann"))
+    moved = [found.cut_anew(f.uri, 0.93) for f in (decided, undecided)]
+    found.cut_anew(other.uri, 0.93, meta='{"page": 2}')
+    with found.collection.read() as con:
+        after = {f.finding_id: f for f in findings(con, state=None)}
+    assert [after[f.finding_id].chunk_id for f in (decided, undecided)] == moved
+    tally, _ = found.moderate(policy(), run_id="again")
+    assert tally.num_scored == 3
+    assert [f.uri for f in of(found) if f.run_id == "again"] == [other.uri]
+    assert undecided.finding_id in {f.finding_id for f in of(found)}
+    assert [f.finding_id for f in of(found, "allowed")] == [decided.finding_id]
+    assert [f.finding_id for f in of(found, "withdrawn")] == [other.finding_id]
+
+
+def test_one_place_is_asked_of_once_even_by_two_chunks(found: World) -> None:
+    same = {"modality": "text", "kind": "passage", "text": "a wolf"}
+    found.add(0.0, **same)
+    with found.collection.write() as con:
+        found_by = FoundBy(
+            policy_id="wolves",
+            policy_hash="other",
+            model_version_id=1,
+            modality="text",
+            run_id="run",
+        )
+        con.execute(
+            "INSERT INTO chunk (content_hash, chunker, kind, ordinal, meta, run_id, modality, "
+            "parent, section, text) SELECT content_hash, chunker, kind, 1, meta, run_id, modality, "
+            "parent, section, text FROM chunk WHERE text = 'a wolf'"
+        )
+        ids = con.execute("SELECT chunk_id FROM chunk WHERE text = 'a wolf' ORDER BY 1").fetchall()
+        new = [
+            NewFinding(chunk_id=i, score=3.0, is_first=True, is_hidden=False, evidence={})
+            for (i,) in ids
+        ]
+        assert add_findings(con, found_by, new[:1]) == (1, 1)
+        assert add_findings(con, found_by, new) == (0, 0)

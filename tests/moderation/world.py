@@ -81,6 +81,15 @@ class World:
             sql = "SELECT chunk_id FROM chunk WHERE chunk_id > ? ORDER BY chunk_id"
             return [row[0] for row in con.execute(sql, [before]).fetchall()]
 
+    def cut_anew(self, uri: str, towards: float, **changes: Any) -> int:
+        """Cut a source by another chunker, as when a rule changes; return its chunk's id."""
+        row = planned(uri, uri, action="changed")
+        fresh = vector_row(row, leaning(towards, 77), chunker="other/2", **changes)
+        with self.collection.write() as con:
+            shard_writer.commit_shard(con, shard(Lineup.of(self.model), plan(row), [fresh]))
+            shard_writer.apply_plan(con, plan(), "run", Lineup.of(self.model))
+            return self._newest(con)
+
     def teach(self, texts: dict[str, float], role: str = "query", number: int = 1) -> None:
         """Keep vectors of texts, as if a model had encoded them."""
         kept = {

@@ -8,8 +8,8 @@ import numpy as np
 
 from crossmodal.recommendation.options import RecommendOptions
 from crossmodal.recommendation.recommend import recommend
-from crossmodal.recommendation.spreading import spread
-from crossmodal.search.centring import main_directions
+from crossmodal.recommendation.spreading import FLOOR, spread
+from crossmodal.search.centring import main_directions, normalised
 from tests.ledger.build import unit
 
 PLANE = np.eye(4, dtype=np.float32)
@@ -26,8 +26,8 @@ def test_a_like_reaches_further_along_a_crowd_than_into_the_empty() -> None:
     lonely = at(40, axis=2)
     reached = spread(np.stack([*crowd, lonely]), at(0)[None], PLANE)[:, 0]
     assert np.allclose(crowd[-1] @ at(0), lonely @ at(0), atol=1e-6)
-    assert reached[-2] > 1.1 * reached[-1]
-    assert reached.min() >= 0
+    assert np.exp(reached[-2]) - FLOOR > 1.03 * (np.exp(reached[-1]) - FLOOR)
+    assert reached.min() >= np.log(FLOOR) - 1e-6
 
 
 def test_more_candidates_than_neighbours_and_a_single_one_are_fine() -> None:
@@ -45,6 +45,20 @@ def test_directions_are_few_where_vectors_are_and_even_out_what_all_share() -> N
     assert main_directions(sample[:9].astype(np.float32)).shape == (8, 3)
     plain, turned = sample.std(axis=0), (sample @ directions).std(axis=0)
     assert turned.max() / turned.min() < plain.max() / plain.min() / 2
+
+
+def test_directions_set_neighbourhoods_apart_rather_than_neighbours() -> None:
+    rng = np.random.default_rng(1)
+    kinds = np.repeat(np.eye(6, 8, dtype=np.float32), 40, axis=0)
+    kinds[:, 7] = rng.normal(size=len(kinds))  # sets apart what lies together
+    sample = normalised(kinds - kinds.mean(axis=0))
+    assert share_within(sample @ main_directions(sample)) < 0.8 * share_within(sample)
+
+
+def share_within(vectors: np.ndarray) -> float:
+    """Return which share of the variance lies within six kinds of 40 each."""
+    within = vectors.reshape(6, 40, -1).var(axis=1).mean(axis=0).sum()
+    return float(within / vectors.var(axis=0).sum())
 
 
 def test_one_like_alone_asks_for_its_nearest(kinds: Path) -> None:

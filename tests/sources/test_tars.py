@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from crossmodal.errors import Refused
+from crossmodal.files.archives.opening import contents, split_member
 from crossmodal.files.read import read_source
-from crossmodal.files.tars import contents, split_member
 from crossmodal.ledger.read.chunks import SourceRow
 from crossmodal.previews.content import content_of
 from crossmodal.web.files.breaker import CircuitBreaker

@@ -39,7 +39,7 @@ def stepped(prepared: Prepared, spec: TowerSpec, mine: int = 0) -> tuple[float, 
     if mine:
         found = mined(tower.encoded(train), mine, len(train.images))
         train = replace(found, texts=train.texts)
-    loss = Learner(tower, train, spec).epoch()
+    loss = Learner(tower, train, prepared.dev, spec).epoch()
     return loss, {name: p.grad for name, p in tower.moving() if p.grad is not None}
 
 

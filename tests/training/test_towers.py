@@ -25,8 +25,9 @@ from crossmodal.records import ModelVersion, VectorList
 from crossmodal.spaces.add import add_space
 from crossmodal.spaces.fit import SpaceSpec
 from crossmodal.training.checkpoint import Checkpoint
+from crossmodal.training.epochs import LearnedWeights
 from crossmodal.training.head import Epoch
-from crossmodal.training.learn_towers import LearnedTowers, learn_towers
+from crossmodal.training.learn_towers import learn_towers
 from crossmodal.training.prepare import prepare
 from crossmodal.training.spec import FinetuneSpec, Prepared, TowerSpec, Tuned
 from crossmodal.training.towers import TextTower
@@ -147,7 +148,7 @@ def test_same_seed_gives_the_same_weights_and_another_others(own: Collection, pa
 
 def learned_from(
     own: Collection, spec: FinetuneSpec, folder: Path, tick: Callable[[Epoch], None]
-) -> LearnedTowers:
+) -> LearnedWeights:
     prepared = easy(own, spec)
     tower = TextTower(prepared.parent, "cpu")
     return learn_towers(tower, prepared.train, prepared.dev, spec.tower, Checkpoint(folder), tick)

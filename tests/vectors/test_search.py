@@ -11,7 +11,7 @@ from crossmodal.errors import ModelMismatch
 from crossmodal.ledger.read.filters import parse_where
 from crossmodal.ledger.write import model_versions, shard_writer
 from crossmodal.records import Hit, Lineup, ModelVersion, VectorList
-from crossmodal.vectors.search import SearchRequest, search
+from crossmodal.vectors.search import SearchRequest, near_each, nearest_chunks, search
 from tests.ledger import build
 from tests.ledger.build import commit, plan, planned, unit, vector_row
 
@@ -169,3 +169,15 @@ def test_a_query_of_another_width_is_refused(con: Any, model: ModelVersion) -> N
 def test_a_version_that_is_not_registered_here_is_refused(con: Any, model: ModelVersion) -> None:
     with pytest.raises(ModelMismatch, match=r"no model version other@.*, only tiny@"):
         find(con, replace(build.version("other"), id=9))
+
+
+def test_one_pass_for_many_queries_finds_what_each_finds_alone(
+    con: Any, model: ModelVersion
+) -> None:
+    fan(con, model, 40)
+    held, where = VectorList(model, "image"), parse_where(["path=/photos/?[13579]*"])
+    queries = [QUERY, unit(0, 1, 0, 0), unit(1, 1, 0, 0)]
+    requests = [SearchRequest(held, query, k=5, where=where) for query in queries]
+    alone = {i for each in requests for i in nearest_chunks(con, each).chunk_ids.tolist()}
+    assert near_each(con, requests).tolist() == sorted(alone)
+    assert 5 < len(alone) <= 15

@@ -23,6 +23,8 @@ from crossmodal.errors import ModelUnavailable, ModelUnsupported, RerankFailed
 from crossmodal.models.folder import ModelFiles, digest
 
 if TYPE_CHECKING:
+    import torch
+
     from crossmodal.encoders.rerankers.cross_attention_network import CrossAttention, Shape
 
 T = TypeVar("T")
@@ -34,11 +36,13 @@ _WIDEST = 8192
 class FrozenTokens(LoadedReranker):
     """Serve cross-attention over frozen patch and word tokens."""
 
-    pairs = frozenset({("text", "image")})
     batch = 16
 
-    def __init__(self, files: ModelFiles, network: CrossAttention, towers: FrozenTowers) -> None:
+    def __init__(
+        self, files: ModelFiles, network: CrossAttention, towers: FrozenTowers, asks: Sequence[str]
+    ) -> None:
         super().__init__(files, network.to(towers.encoder.device), towers.encoder.device)
+        self.pairs = frozenset((modality, "image") for modality in asks)
         self._towers = towers
         self._words = lru_cache(maxsize=16)(self._read)
         self.side_px = 2 * towers.encoder.preprocess.min_side
@@ -53,14 +57,15 @@ class FrozenTokens(LoadedReranker):
         """Return (n,) float32 logits of a match, higher is better."""
         import torch
 
-        words, num = self._words(query.text), len(tokens)
+        words = self._asked_by(query) if query.picture else self._words(query.text)
+        num = len(tokens)
         inputs = {
             "vectors": words.vectors.expand(num, -1),
             "words": words.states.expand(num, -1, -1),
             "mask": words.mask.expand(num, -1),
             "tokens": torch.from_numpy(np.stack(tokens).astype(np.float32)),
         }
-        return self._finite(self._run(inputs))
+        return self._finite(self._run(inputs, by_picture=query.picture is not None))
 
     def tokens(self, candidates: Sequence[Side]) -> list[Tokens]:
         """Return the (1 + p, width) tokens of each picture, its own vector first."""
@@ -69,6 +74,14 @@ class FrozenTokens(LoadedReranker):
         if not all(np.isfinite(one).all() for one in found):
             raise RerankFailed(f"{self.label} gave token vectors that are no numbers")
         return found
+
+    def _asked_by(self, query: Side) -> Words:
+        """Return what a picture that asks is to the network, in the place of words."""
+        import torch
+
+        (tokens,) = self.tokens([query])
+        rows = torch.from_numpy(tokens.astype(np.float32))[None]
+        return as_words(rows, self._model.dim)
 
     def _read(self, text: str) -> Words:
         return self._of_towers(lambda: self._towers.words([text]))
@@ -97,11 +110,25 @@ def load(files: ModelFiles, device: str) -> FrozenTokens:
             f"{base['weights_hash'][:8]}, but that model has weights {towers.weights_hash[:8]} "
             "now: put the base back that it was trained with, or train it again"
         )
-    return FrozenTokens(files, _filled(files, shape), towers)
+    return FrozenTokens(files, _filled(files, shape), towers, _asks_of(files, config))
 
 
-def write(folder: Path, network: CrossAttention, shape: Shape, towers: FrozenTowers) -> None:
-    """Write the folder; ``folder`` must exist."""
+def as_words(tokens: torch.Tensor, dim: int) -> Words:
+    """Return (n, 1 + p, width) tokens of pictures as what they are where they ask."""
+    import torch
+
+    states = tokens[:, 1:]
+    return Words(tokens[:, 0, :dim], states, torch.ones(states.shape[:2], dtype=torch.bool))
+
+
+def write(
+    folder: Path,
+    network: CrossAttention,
+    shape: Shape,
+    towers: FrozenTowers,
+    asks: Sequence[str] = ("text",),
+) -> None:
+    """Write the folder, which must exist; ``asks`` are the modalities of its questions."""
     from safetensors.torch import save_file
 
     version = towers.encoder.version
@@ -109,6 +136,7 @@ def write(folder: Path, network: CrossAttention, shape: Shape, towers: FrozenTow
         "architectures": [ARCHITECTURE],
         "base": {"name": version.name, "weights_hash": towers.weights_hash},
         "shape": asdict(shape),
+        "asks": list(asks),
     }
     weights = {name: values.detach().cpu().clone() for name, values in network.state_dict().items()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
@@ -126,6 +154,16 @@ def _base_of(files: ModelFiles, config: dict[str, Any]) -> dict[str, str]:
             '"base" with "name" and "weights_hash"'
         )
     return dict(config["base"])
+
+
+def _asks_of(files: ModelFiles, config: dict[str, Any]) -> list[str]:
+    asks = config.get("asks")
+    if isinstance(asks, list) and asks and set(asks) <= {"text", "image"}:
+        return asks
+    raise ModelUnsupported(
+        f'{files.name} does not say what it was taught to answer: its config.json needs "asks", '
+        f"a list of text and image, not {asks!r}"
+    )
 
 
 def _shape_of(files: ModelFiles, config: dict[str, Any]) -> Shape:

@@ -43,6 +43,9 @@ class CrossAttention(nn.Module):
         self.patches_in = nn.Sequential(
             nn.LayerNorm(shape.patches), nn.Dropout(_DROPOUT), nn.Linear(shape.patches, shape.width)
         )
+        self.pictures_in = nn.Sequential(
+            nn.LayerNorm(shape.patches), nn.Dropout(_DROPOUT), nn.Linear(shape.patches, shape.width)
+        )
         self.layers = nn.ModuleList(_Layer(shape.width, shape.heads) for _ in range(shape.layers))
         self.norm = nn.LayerNorm(shape.width)
         self.out = nn.Linear(shape.width, 1)
@@ -56,16 +59,23 @@ class CrossAttention(nn.Module):
             self.out.bias.fill_(-float(self.scale) * cosine)
 
     def forward(
-        self, vectors: torch.Tensor, words: torch.Tensor, mask: torch.Tensor, tokens: torch.Tensor
+        self,
+        vectors: torch.Tensor,
+        words: torch.Tensor,
+        mask: torch.Tensor,
+        tokens: torch.Tensor,
+        by_picture: bool = False,
     ) -> torch.Tensor:
         """Return (n,) logits.
 
         ``vectors`` (n, dim) are the dual encoder's own of the texts, ``words`` (n, t, words) its
         last states and ``mask`` (n, t) where there are any; ``tokens`` (n, 1 + p, patches) are the
-        pictures': their own vector, filled up with zeros, and then their patches.
+        pictures': their own vector, filled up with zeros, and then their patches. Where a picture
+        asks, its own vector and its patches (n, t, patches) are in the place of a text's.
         """
         cosine = (vectors * tokens[:, 0, : self.dim]).sum(dim=1)
-        found, patches = self.words_in(words), self.patches_in(tokens[:, 1:])
+        read = self.pictures_in if by_picture else self.words_in
+        found, patches = read(words), self.patches_in(tokens[:, 1:])
         for layer in self.layers:
             found = layer(found, patches)
         kept = mask[:, :, None].to(found.dtype)

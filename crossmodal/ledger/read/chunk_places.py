@@ -9,12 +9,11 @@ from typing import Any
 
 import duckdb
 
-from crossmodal.ledger.read.hidden import SPOT
 from crossmodal.ledger.read.hits import modified_at
 
-_PLACES = f"""
+_PLACES = """
 SELECT c.chunk_id, c.kind, c.text, c.meta, min(s.uri), arg_min(s.media_type, s.uri),
-    arg_min(s.mtime_ns, s.uri), any_value(c.content_hash), any_value({SPOT})
+    arg_min(s.mtime_ns, s.uri)
 FROM chunk c JOIN source s USING (content_hash)
 WHERE c.chunk_id IN (SELECT unnest($ids::BIGINT[]))
 GROUP BY c.chunk_id, c.kind, c.text, c.meta
@@ -34,9 +33,6 @@ class ChunkPlace:
     media_type: str
     modified: str
     """ISO 8601; empty where its store did not tell."""
-    content_hash: str
-    spot: str
-    """Tells it from other chunks of its content, also after that is cut anew."""
 
 
 def chunk_places(con: duckdb.DuckDBPyConnection, ids: Sequence[int]) -> dict[int, ChunkPlace]:
@@ -55,6 +51,4 @@ def _place(row: tuple[Any, ...]) -> ChunkPlace:
         uri=row[4],
         media_type=row[5] or "",
         modified=modified.isoformat() if modified else "",
-        content_hash=row[7],
-        spot=row[8],
     )

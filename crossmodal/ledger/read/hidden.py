@@ -23,7 +23,7 @@ SPOT = (
 """What tells a chunk ``c`` from the others of its content, however they are numbered."""
 _HASHES = """
 SELECT content_hash FROM chunk WHERE chunk_id IN (SELECT chunk_id FROM finding WHERE is_hidden)
-UNION SELECT evidence ->> '$.content_hash' FROM finding WHERE is_hidden
+UNION SELECT content_hash FROM finding WHERE is_hidden
 """
 _ALL = f"""
 WITH near AS MATERIALIZED (
@@ -33,13 +33,13 @@ WITH near AS MATERIALIZED (
 found AS (
     SELECT n.* FROM near n JOIN finding f ON f.chunk_id = n.chunk_id WHERE f.is_hidden
     UNION
-    SELECT n.* FROM near n JOIN finding f ON n.content_hash = f.evidence ->> '$.content_hash'
-        AND n.spot = f.evidence ->> '$.spot' WHERE f.is_hidden)
+    SELECT n.* FROM near n JOIN finding f ON n.content_hash = f.content_hash
+        AND n.spot = f.spot WHERE f.is_hidden)
 SELECT DISTINCT o.chunk_id FROM found c JOIN near o
     ON o.content_hash = c.content_hash AND o.chunker = c.chunker AND o.shown = c.shown
 """
 _HIDDEN = _ALL.format(hashes=_HASHES)
-_KNOWN = "SELECT chunk_id, evidence ->> '$.content_hash' FROM finding WHERE is_hidden"
+_KNOWN = "SELECT chunk_id, content_hash FROM finding WHERE is_hidden"
 _HASHES_OF = "SELECT content_hash FROM chunk WHERE chunk_id IN (SELECT unnest($ids::BIGINT[]))"
 _CONDITIONS = {
     "no": f"chunk_id NOT IN ({_HIDDEN})",

@@ -1,7 +1,8 @@
 """Write what policies find, and take back what no longer holds.
 
-Invariant: for a chunk, a policy and a text of that policy there is at most one finding that is
-open or decided. What people decided is never asked again under the same text, whichever model
+Invariant: for a place in a content, a policy and a text of that policy there is at most one
+finding that is open or decided; a content that is cut anew keeps its findings, whatever numbers its
+chunks have then. What people decided is never asked again under the same text, whichever model
 finds it; what they had not decided yet is withdrawn when the policy or the model changes.
 """
 
@@ -15,6 +16,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from crossmodal.ledger.read.hidden import SPOT
 from crossmodal.ledger.sql import one_number, registered
 
 _GONE = (
@@ -22,16 +24,31 @@ _GONE = (
     "WHERE c.chunk_id = f.chunk_id)"
 )
 
-
-_ADD = """
+_ADD = f"""
 INSERT INTO finding (chunk_id, policy_id, policy_hash, model_version_id, modality, score, is_first,
-    evidence, run_id, found_at, state, appeal, is_hidden, num_skips)
+    evidence, run_id, found_at, state, appeal, is_hidden, num_skips, content_hash, spot)
 SELECT chunk_id, $policy_id, $policy_hash, $model_version_id, $modality, score, is_first, evidence,
-    $run_id, now(), 'open', '', is_hidden, 0
-FROM fresh ANTI JOIN (SELECT chunk_id FROM finding WHERE policy_id = $policy_id
-    AND policy_hash = $policy_hash AND state <> 'withdrawn') asked USING (chunk_id)
+    $run_id, now(), 'open', '', is_hidden, 0, content_hash, spot
+FROM (
+    SELECT fresh.*, c.content_hash, {SPOT} AS spot FROM fresh JOIN chunk c USING (chunk_id)
+    QUALIFY row_number() OVER (
+        PARTITION BY c.content_hash, {SPOT} ORDER BY score DESC, chunk_id) = 1) placed
+ANTI JOIN (SELECT content_hash, spot FROM finding WHERE policy_id = $policy_id
+    AND policy_hash = $policy_hash AND state <> 'withdrawn') asked USING (content_hash, spot)
 ORDER BY score DESC, chunk_id
 RETURNING is_first
+"""
+_FOLLOW = f"""
+WITH lost AS MATERIALIZED (
+    SELECT finding_id, content_hash, spot FROM finding f ANTI JOIN chunk USING (chunk_id)
+    WHERE state <> 'withdrawn'),
+kept AS (
+    SELECT c.chunk_id, c.content_hash, {SPOT} AS spot FROM chunk c
+    SEMI JOIN lost USING (content_hash) SEMI JOIN source USING (content_hash)),
+moved AS (
+    SELECT finding_id, min(chunk_id) AS chunk_id FROM lost JOIN kept USING (content_hash, spot)
+    GROUP BY finding_id)
+UPDATE finding SET chunk_id = moved.chunk_id FROM moved WHERE finding.finding_id = moved.finding_id
 """
 
 
@@ -60,7 +77,7 @@ class FoundBy:
 def add_findings(
     con: duckdb.DuckDBPyConnection, by: FoundBy, found: Sequence[NewFinding]
 ) -> tuple[int, int]:
-    """Add findings to the queue, but for chunks that have theirs.
+    """Add findings to the queue, but for places that have theirs.
 
     Returns how many are new, and how many of these are urgent.
     """
@@ -96,6 +113,14 @@ def withdraw_open(con: duckdb.DuckDBPyConnection, policy_id: str, modality: str)
         "policy_id = $policy_id AND modality = $modality AND state = 'open'",
         {"policy_id": policy_id, "modality": modality},
     )
+
+
+def follow_places(con: duckdb.DuckDBPyConnection) -> int:
+    """Give findings of chunks that are gone the chunk that is at their place now; return how many.
+
+    A content that was cut anew has chunks of other numbers; the log keeps the numbers of then.
+    """
+    return one_number(con, _FOLLOW)
 
 
 def num_gone(con: duckdb.DuckDBPyConnection) -> int:

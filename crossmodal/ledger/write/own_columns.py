@@ -52,7 +52,10 @@ FROM said s WHERE NOT EXISTS (
     SELECT 1 FROM own_column o
     WHERE o.file = $file AND o.uri = s.uri AND o.name = s.name AND o.value = s.value)
 """
-_SOURCES = "SELECT count(*) || '|' || coalesce(bit_xor(hash(uri)), 0) FROM source"
+_SOURCES = """
+SELECT count(*) || '|' || coalesce(bit_xor(hash(uri)), 0) FROM source
+WHERE starts_with(uri, $within)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class OwnColumns:
     values: pa.Table
     """row, name (folded), value; empty cells are left out."""
     notes: tuple[str, ...] = ()
+    within: str = ""
+    """What the uris that it may mean begin with; other sources do not matter to it."""
 
     @property
     def num_rows(self) -> int:
@@ -104,10 +109,13 @@ class JoinedColumns:
         return said
 
 
-def joined_before(con: duckdb.DuckDBPyConnection, file: str, stat: str) -> JoinedColumns | None:
+def joined_before(
+    con: duckdb.DuckDBPyConnection, file: str, stat: str, within: str = ""
+) -> JoinedColumns | None:
     """Return what became of a file that is as it was read last, and so are the sources."""
-    sql = f"SELECT counts FROM column_file WHERE file = ? AND stat = ? AND sources = ({_SOURCES})"
-    row = first_row(con, sql, [file, stat])
+    sql = "SELECT counts FROM column_file WHERE file = $file AND stat = $stat"
+    sql += f" AND sources = ({_SOURCES})"
+    row = first_row(con, sql, {"file": file, "stat": stat, "within": within})
     if row is None:
         return None
     said: dict[str, Any] = json.loads(row[0])
@@ -133,8 +141,13 @@ def put_own_columns(con: duckdb.DuckDBPyConnection, columns: OwnColumns) -> Join
     )
     con.execute("DROP TABLE meant; DROP TABLE said")
     con.execute(
-        f"INSERT OR REPLACE INTO column_file VALUES (?, ?, ({_SOURCES}), ?, now())",
-        [columns.file, columns.stat, json.dumps(asdict(joined))],
+        f"INSERT OR REPLACE INTO column_file VALUES ($file, $stat, ({_SOURCES}), $counts, now())",
+        named
+        | {
+            "stat": columns.stat,
+            "counts": json.dumps(asdict(joined)),
+            "within": columns.within,
+        },
     )
     return joined
 

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from crossmodal.ledger.sql import one_number, registered
 from crossmodal.ledger.words import postings
 from crossmodal.ledger.write import quarantine as refusals
+from crossmodal.ledger.write.findings import follow_places
 from crossmodal.ledger.write.model_versions import all_versions, table_of, vector_lists
 from crossmodal.ledger.write.own_columns import drop_gone
 from crossmodal.ledger.write.undo_log import Undo, noted
@@ -179,6 +180,7 @@ def collect_orphans(con: duckdb.DuckDBPyConnection, undo: Undo) -> int:
     num_orphans = one_number(con, "SELECT count(*) FROM orphan")
     if num_orphans:
         drop_chunks(con, undo, tables)
+        follow_places(con)
     con.execute("DROP TABLE orphan")
     return num_orphans
 

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crossmodal.errors import ModelUnavailable
+from crossmodal.files.cache_folder import cache_root
 from crossmodal.models.starter import shipped, unpack
 
 RECORD = "expanded.json"
@@ -47,19 +48,6 @@ def sentence_directory() -> Path:
         ModelUnavailable: The shipped files are damaged, or there is no room to expand them.
     """
     return _expanded() / unpack.SENTENCE
-
-
-def cache_root() -> Path:
-    """Return the folder of caches: ``CROSSMODAL_CACHE``, else crossmodal/ in the user's cache.
-
-    Raises:
-        RuntimeError: There is no home directory.
-    """
-    if named := os.environ.get("CROSSMODAL_CACHE"):
-        return Path(named).expanduser().absolute()
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # The XDG base directory specification: a relative path is to be ignored.
-    return (base if base.is_absolute() else Path.home() / ".cache") / "crossmodal"
 
 
 def _expanded() -> Path:

@@ -7,16 +7,16 @@ content; holds one batch of rows in memory, whatever the number of files.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crossmodal.errors import PathError
 from crossmodal.records import Rejected
+from crossmodal.sources.listing.archive_walk import ArchiveWalk
 from crossmodal.sources.listing.local_walk import open_local
 from crossmodal.sources.listing.manifest import ManifestWriter, keep_one_row_a_source
 from crossmodal.sources.listing.roots import Root, Walk
-from crossmodal.sources.listing.tar_walk import TarWalk
 from crossmodal.sources.options import ListOptions
 
 
@@ -36,6 +36,8 @@ class Listing:
     """Files and folders left out for a leading dot; what such folders hold is not counted."""
     num_ignored: int = 0
     """Files and folders left out by a pattern, counted alike."""
+    describing: tuple[str, ...] = ()
+    """Archives and tables that may say something of the sources, such as captions."""
 
     @property
     def notes(self) -> list[str]:
@@ -83,7 +85,14 @@ def list_sources(paths: list[str], manifest: Path, options: ListOptions) -> List
         unreadable=sorted({uri for walk in walks for uri in walk.unreadable}),
         num_hidden=sum(walk.num_hidden for walk in walks),
         num_ignored=sum(walk.num_ignored for walk in walks),
+        describing=tuple(dict.fromkeys(_describing(walks))),
     )
+
+
+def _describing(walks: Iterable[Walk]) -> Iterator[str]:
+    for walk in walks:
+        if isinstance(walk, ArchiveWalk):
+            yield from walk.describing
 
 
 def _by_precedence(roots: Iterable[Root]) -> list[str]:
@@ -98,7 +107,8 @@ def _open_root(path: str, options: ListOptions) -> tuple[Root, Walk]:
         raise PathError("a path is empty: name a folder, file, glob or URL")
     if "://" not in path:
         root, walk = open_local(path, options)
-        return root, (TarWalk(walk, options) if options.archives else walk)
-    from crossmodal.sources.listing.remote_walk import open_remote
+    else:
+        from crossmodal.sources.listing.remote_walk import open_remote
 
-    return open_remote(path, options)
+        root, walk = open_remote(path, options)
+    return root, (ArchiveWalk(walk, options) if options.archives else walk)

@@ -20,8 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crossmodal.errors import is_transient
+from crossmodal.files.archives.members import MemberFile
+from crossmodal.files.archives.opening import open_local, open_remote
 from crossmodal.files.retry import with_retries
-from crossmodal.files.tars import MemberFile, open_local
 from crossmodal.records import Rejected
 from crossmodal.sources.planning.media_type import HEAD_BYTES, sniff
 
@@ -159,12 +160,12 @@ def _read_while_still(file: RawIOBase, uri: str, handled: Callable[[str], bool])
 
 
 def _read_remote(row: dict[str, Any], handled: Callable[[str], bool]) -> _Inspected:
-    from crossmodal.files.remote import RemoteFiles, with_os_errors
+    from crossmodal.files.remote import with_os_errors
 
     name = row["uri"].partition("?")[0].rpartition("/")[2]
 
     def read() -> tuple[str, str | None, int]:
-        with RemoteFiles(row["uri"]).open() as file:
+        with open_remote(row["uri"]) as file:
             return _digest(file, name, handled)
 
     media_type, content_hash, num_bytes = with_os_errors(read)

@@ -7,6 +7,8 @@ a run with nothing to do sorts and writes nothing.
 
 from __future__ import annotations
 
+from crossmodal.files.archives.names import SUFFIXES
+
 # A source belongs to a root by its path, but to a glob by what the ledger noted when it was found.
 # What the run did not look at (hidden names) is out of its scope: it may well be there still.
 IN_SCOPE = """
@@ -86,7 +88,7 @@ WHERE i.uri IS NOT NULL OR (s.uri IS NOT NULL AND wanted)
 """
 """Every seen source that has work or news; ``wanted``: its content lacks what this plan is for."""
 
-ABSENT = """
+ABSENT = f"""
 CREATE TEMP TABLE absent AS
 WITH known AS (
     SELECT uri, root, size_bytes, mtime_ns, media_type, content_hash, true AS indexed FROM source
@@ -97,10 +99,10 @@ SELECT k.* FROM known k ANTI JOIN seen USING (uri) ANTI JOIN refused_now USING (
 WHERE NOT EXISTS (
     SELECT 1 FROM unreadable u WHERE k.uri = u.uri OR starts_with(k.uri, u.uri || '/'))
 AND NOT EXISTS (
-    SELECT 1 FROM (SELECT uri FROM seen WHERE uri ILIKE '%.tar') t
+    SELECT 1 FROM (SELECT uri FROM seen WHERE regexp_matches(uri, '{SUFFIXES}$', 'i')) t
     WHERE starts_with(k.uri, t.uri || '/'))
 """
-"""Known but not seen; nothing that lies where this run could not look, nor in a tar unopened."""
+"""Known but not seen; nothing where this run could not look, nor in an archive unopened."""
 
 COVERED = f"""
 CREATE TEMP TABLE covered AS

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from crossmodal.errors import PathError, Refused
-from crossmodal.files.remote import RemoteFiles, with_os_errors
+from crossmodal.files.archives.opening import open_remote, remote_size
+from crossmodal.files.remote import with_os_errors
 from crossmodal.web.files.breaker import CircuitBreaker
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def look(row: SourceRow, breaker: CircuitBreaker) -> None:
             preview, or its storage fails.
     """
     _refuse_large(row)
-    _told(row, breaker, lambda: _check(RemoteFiles(row.uri), row))
+    _told(row, breaker, lambda: _check(row))
 
 
 def fetch(row: SourceRow, breaker: CircuitBreaker) -> bytes:
@@ -78,20 +79,19 @@ def fetch(row: SourceRow, breaker: CircuitBreaker) -> bytes:
 
 
 def _open(row: SourceRow) -> Any:
-    files = RemoteFiles(row.uri)
-    _check(files, row)
-    return files.open()
+    _check(row)
+    return open_remote(row.uri)
 
 
-def _check(files: RemoteFiles, row: SourceRow) -> None:
-    size_bytes = files.info().get("size")
+def _check(row: SourceRow) -> None:
+    size_bytes = remote_size(row.uri)
     if size_bytes is not None and size_bytes != row.size_bytes:
         raise _changed(row)
 
 
 def _whole(row: SourceRow) -> bytes:
     _refuse_large(row)
-    with RemoteFiles(row.uri).open() as file:
+    with open_remote(row.uri) as file:
         blocks = [file.read(row.size_bytes + 1)]
         # A server that knows no ranges gives what has arrived, which may be less.
         while blocks[-1] and sum(map(len, blocks)) <= row.size_bytes:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from crossmodal.errors import Refused
+from crossmodal.files.archives.members import MemberFile
+from crossmodal.files.archives.opening import open_local, split_member
 from crossmodal.files.local import open_regular
 from crossmodal.files.read import is_remote
-from crossmodal.files.tars import MemberFile, open_local, split_member
 from crossmodal.previews.content import MAX_FILE_BYTES, Content, LocalFile
 from crossmodal.sources.listing.patterns import GlobPattern, has_wildcard
 from crossmodal.web.files import remote

@@ -1,0 +1,163 @@
+"""Teach a student to give its teacher's vectors of pictures.
+
+The loss is the cosine distance to the teacher's vector, and how far the cosines among the pictures
+of a step are from those of the teacher (relational distillation: Park and others, CVPR 2019); each
+picture is seen as it is or mirrored. What decides is whether the student has the same neighbours.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from crossmodal.encoders.image_text import TransformersEncoder
+from crossmodal.training.distil.spec import Shown, StudentPace
+from crossmodal.training.distil.student import TEXT_SIDE
+from crossmodal.training.epochs import Weights
+from crossmodal.training.head import rate_share
+from crossmodal.training.material import Ints
+from crossmodal.training.pixels import PixelStore
+from crossmodal.training.recall import Recall
+from crossmodal.vectors.affine import Floats
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import torch
+
+    from crossmodal.previews.preview import Subject
+
+_AT_ONCE = 16
+_TOP = 10
+
+
+class StudentLearner:
+    """Take steps; keeps the student, the optimiser and the draw."""
+
+    def __init__(self, student: TransformersEncoder, shown: Shown, pace: StudentPace) -> None:
+        import torch
+
+        self.student, self._shown, self._pace = student, shown, pace
+        self._store = PixelStore(student.preprocess)
+        self._draw = np.random.default_rng(pace.seed)
+        for name, parameter in student.model.named_parameters():
+            parameter.requires_grad_(not name.startswith(TEXT_SIDE))
+        moving = [parameter for _, parameter in self._moving()]
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in moving if p.ndim > 1]},
+            {"params": [p for p in moving if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        self._optimiser = torch.optim.AdamW(
+            groups, lr=pace.learning_rate, weight_decay=pace.weight_decay
+        )
+        self._num_steps = pace.epochs * math.ceil(len(shown.train) / pace.batch_size)
+        self._step = 0
+
+    def epoch(self) -> float:
+        """Go once through the pictures; return the mean loss."""
+        order = self._draw.permutation(self._shown.train)
+        size = self._pace.batch_size
+        batches = [order[start : start + size] for start in range(0, len(order), size)]
+        return float(np.mean([self._take(batch) for batch in batches if len(batch) > 1]))
+
+    def measure(self) -> Recall:
+        """Return which neighbours of pictures held out are those that the teacher finds."""
+        dev = self._shown.dev
+        return neighbours(self.encoded([self._shown.pictures[p] for p in dev]), self._wanted(dev))
+
+    def weights(self) -> Weights:
+        """Return a copy of what is trained, as it is by now."""
+        return {name: parameter.detach().clone() for name, parameter in self._moving()}
+
+    def put(self, weights: Weights) -> None:
+        """Set what is trained."""
+        import torch
+
+        with torch.no_grad():
+            for name, parameter in self._moving():
+                parameter.copy_(weights[name])
+
+    def state(self) -> dict[str, Any]:
+        """Return all that is needed to go on from here."""
+        return {
+            "weights": self.weights(),
+            "optimiser": self._optimiser.state_dict(),
+            "draw": json.dumps(self._draw.bit_generator.state),
+            "step": self._step,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to a state."""
+        self.put(state["weights"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._draw.bit_generator.state = json.loads(state["draw"])
+        self._step = state["step"]
+
+    def pixels(self, pictures: Sequence[Subject]) -> np.ndarray:
+        """Return pictures as the student takes them."""
+        return self._store.of(pictures)
+
+    def encoded(self, pictures: Sequence[Subject]) -> Floats:
+        """Return (n, dim) vectors of pictures, as the student gives them by now."""
+        import torch
+
+        found = np.zeros((len(pictures), self.student.version.dim), np.float32)
+        for start in range(0, len(pictures), _AT_ONCE):
+            some = pictures[start : start + _AT_ONCE]
+            with torch.no_grad():
+                vectors = self.student.trained_images(self.pixels(some))
+            found[start : start + len(some)] = vectors.cpu().numpy()
+        return found
+
+    def _moving(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
+        return ((n, p) for n, p in self.student.model.named_parameters() if p.requires_grad)
+
+    def _wanted(self, places: Ints) -> Floats:
+        return self._shown.vectors[places]
+
+    def _take(self, places: Ints) -> float:
+        import torch
+
+        share = rate_share(self._step, self._num_steps, self._pace.warm_up)
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._pace.learning_rate * share
+        self._step += 1
+        pixels = self.pixels([self._shown.pictures[place] for place in places])
+        mirrored = self._draw.random(len(places)) < 0.5
+        pixels[mirrored] = pixels[mirrored, :, ::-1]
+        device = self.student.device
+        wanted = torch.from_numpy(self._wanted(places)).to(device)
+        with torch.autocast(device, torch.bfloat16, device == "cuda"):
+            found = self.student.trained_images(pixels)
+        loss = loss_of(found, wanted)
+        self._optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimiser.step()
+        return float(loss.detach())
+
+
+def loss_of(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Return how far (n, dim) unit vectors are from those wanted, and their cosines from theirs."""
+    away = 1 - (found * wanted).sum(dim=1).mean()
+    return away + (found @ found.T - wanted @ wanted.T).square().mean()
+
+
+def neighbours(found: Floats, wanted: Floats) -> Recall:
+    """Return which share of the teacher's nearest picture, and of its first ten, is found too.
+
+    Both are (n, dim); each picture asks for the others. Where there are few, fewer than ten count.
+    """
+    num = min(_TOP, max(1, len(found) // 4))
+    ours, theirs = _order(found, num), _order(wanted, num)
+    first = float((ours[:, 0] == theirs[:, 0]).mean())
+    shared = [len(set(a) & set(b)) / num for a, b in zip(ours, theirs, strict=True)]
+    return Recall(first, float(np.mean(shared)))
+
+
+def _order(vectors: Floats, num: int) -> Ints:
+    scores = vectors @ vectors.T
+    np.fill_diagonal(scores, -np.inf)
+    return np.argsort(-scores, axis=1, kind="stable")[:, :num]
