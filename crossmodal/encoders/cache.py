@@ -121,6 +121,12 @@ def _image_text() -> type[LoadedEncoder]:
     return TransformersEncoder
 
 
+def _patches_text() -> type[LoadedEncoder]:
+    from crossmodal.encoders.patches_text import PatchesEncoder
+
+    return PatchesEncoder
+
+
 def _text() -> type[LoadedEncoder]:
     from crossmodal.encoders.text import SentenceEncoder
 
@@ -133,9 +139,31 @@ def _audio_text() -> type[LoadedEncoder]:
     return AudioEncoder
 
 
+def _waveform_text() -> type[LoadedEncoder]:
+    from crossmodal.encoders.waveform_text import WaveformEncoder
+
+    return WaveformEncoder
+
+
+def _gemma() -> type[LoadedEncoder]:
+    from crossmodal.encoders.gemma import GemmaEncoder
+
+    return GemmaEncoder
+
+
+def _qwen() -> type[LoadedEncoder]:
+    from crossmodal.encoders.qwen import QwenEncoder
+
+    return QwenEncoder
+
+
 # By kind of encoder; functions, because importing what runs a kind imports more than most need.
 _CLASSES: dict[str, Callable[[], type[LoadedEncoder]]] = {
     "image-text": _image_text,
+    "patches-text": _patches_text,
     "text": _text,
     "audio-text": _audio_text,
+    "waveform-text": _waveform_text,
+    "gemma": _gemma,
+    "qwen": _qwen,
 }
