@@ -32,6 +32,7 @@ from crossmodal.ledger.words.postings import count_words
 from crossmodal.records import Hit
 from crossmodal.search.lists import QueryVectors, choose_lists
 from crossmodal.search.many import merged_many
+from crossmodal.search.merge import Beside
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import Query, SearchService, codes_beside
 from crossmodal.search.strength import LIKELY
@@ -202,8 +203,13 @@ def product(
         numbers = [i for i, q in enumerate(questions) if (q.at_s is None) is group]
         options = QueryOptions(collection=str(collection), k=_K, group=group)
         asked = [questions[i] for i in numbers]
-        words = [words_of(con, "" if q.picture else q.text, options, None) for q in asked]
-        pages = merged_many(con, [encoded[i] for i in numbers], options, None, codes, words)
+        besides = [
+            Beside(asks="image")
+            if q.picture
+            else Beside(words=words_of(con, q.text, options, None))
+            for q in asked
+        ]
+        pages = merged_many(con, [encoded[i] for i in numbers], options, None, codes, besides)
         found |= {i: page.hits for i, page in zip(numbers, pages, strict=True)}
     return [found[number] for number in range(len(questions))]
 

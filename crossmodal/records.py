@@ -172,7 +172,7 @@ class Derivation:
 
     parent: ModelVersion
     kind: str
-    """centring, pca, whitening, propagation, fusion or adapter."""
+    """centring, pca, whitening, truncation, propagation, fusion or adapter."""
     maps: bytes = field(repr=False)
     """As ``vectors.affine`` packs them: one map a modality."""
 
@@ -198,13 +198,15 @@ class Lineup:
         text: ModelVersion | None = None,
         **others: ModelVersion | None,
     ) -> Lineup:
-        """Return the line-up of a joint model, which also reads texts unless ``text`` does.
+        """Return the line-up of a joint model, which also serves what else it can.
 
-        ``others`` serve the modality that each is named by, where it is not None.
+        Texts unless ``text`` does; ``others`` serve the modality that each is named by, where it is
+        not None.
         """
         serving = {"image": joint}
         if text or "text" in joint.encoders:
             serving["text"] = text or joint
+        serving |= {modality: joint for modality in joint.encoders if modality not in serving}
         serving |= {modality: version for modality, version in others.items() if version}
         return cls(serving=serving)
 

@@ -50,6 +50,49 @@ _SIGLIP_PREPROCESSING = {
 }
 
 
+SIGLIP2_PREPROCESSING = {
+    "image_processor_type": "Siglip2ImageProcessor",
+    "patch_size": 8,
+    "max_num_patches": 16,
+    "do_normalize": True,
+    "do_rescale": True,
+    "do_resize": True,
+    "image_mean": [0.5, 0.5, 0.5],
+    "image_std": [0.5, 0.5, 0.5],
+    "resample": 2,
+    "rescale_factor": 1 / 255,
+}
+
+
+QWEN_PREPROCESSING = {
+    "image_processor_type": "Qwen2VLImageProcessorFast",
+    "patch_size": 4,
+    "merge_size": 2,
+    "temporal_patch_size": 2,
+    "size": {"shortest_edge": 256, "longest_edge": 4096},
+    "image_mean": [0.5, 0.5, 0.5],
+    "image_std": [0.5, 0.5, 0.5],
+    "resample": 3,
+}
+GEMMA_PREPROCESSING = {
+    "image_processor": {
+        "image_processor_type": "Gemma4ImageProcessor",
+        "patch_size": 4,
+        "pooling_kernel_size": 2,
+        "max_soft_tokens": 70,
+        "do_normalize": False,
+        "image_mean": [0.0, 0.0, 0.0],
+        "image_std": [1.0, 1.0, 1.0],
+        "resample": 3,
+    },
+    "feature_extractor": {
+        "feature_extractor_type": "Gemma4AudioFeatureExtractor",
+        "feature_size": 32,
+        "sampling_rate": 16000,
+    },
+}
+
+
 _CLAP_PREPROCESSING = {
     "feature_extractor_type": "ClapFeatureExtractor",
     "sampling_rate": 8000,
@@ -81,6 +124,36 @@ def build_tiny_siglip(dest: Path, seed: int = SEED) -> Path:
     text = {**_TOWER, **_text(num_tokens)}
     config = SiglipConfig(text_config=text, vision_config=_VISION)
     return _save(SiglipModel, config, dest, seed, _SIGLIP_PREPROCESSING)
+
+
+def build_tiny_siglip2(dest: Path, seed: int = SEED) -> Path:
+    """Write a SigLIP 2 of up to 16 patches an image (NaFlex) and return its directory."""
+    from transformers import Siglip2Config, Siglip2Model
+
+    num_tokens = _save_tokenizer(dest)
+    vision = {**_TOWER, "patch_size": 8, "num_patches": 16}
+    config = Siglip2Config(text_config={**_TOWER, **_text(num_tokens)}, vision_config=vision)
+    return _save(Siglip2Model, config, dest, seed, SIGLIP2_PREPROCESSING)
+
+
+def build_tiny_tipsv2(dest: Path, seed: int = SEED) -> Path:
+    """Write a TIPSv2 of two layers a tower, as published without its temperature."""
+    from safetensors.torch import load_file, save_file
+    from transformers import Tipsv2Config, Tipsv2Model
+
+    num_tokens = _save_letter_tokenizer(dest)
+    text = {**_TOWER, "vocab_size": num_tokens, "max_position_embeddings": TEXT_LENGTH}
+    vision = {**_TOWER, "image_size": IMAGE_SIZE, "patch_size": 8}
+    config = Tipsv2Config(text_config=text, vision_config=vision)
+    preprocessing = {
+        "image_processor_type": "Tipsv2ImageProcessor",
+        "size": {"height": IMAGE_SIZE, "width": IMAGE_SIZE},
+    }
+    _save(Tipsv2Model, config, dest, seed, preprocessing)
+    weights = load_file(dest / "model.safetensors")
+    del weights["temperature"]
+    save_file(weights, dest / "model.safetensors", {"format": "pt"})
+    return dest
 
 
 def build_tiny_dual_encoder(dest: Path, seed: int = SEED) -> Path:
@@ -159,6 +232,120 @@ def build_tiny_clap(dest: Path, seed: int = SEED, *, fused: bool = False) -> Pat
     )
     preprocessing = {**_CLAP_PREPROCESSING, "truncation": "fusion" if fused else "rand_trunc"}
     return _save(ClapModel, config, dest, seed, preprocessing)
+
+
+def build_tiny_pe_audio(dest: Path, seed: int = SEED) -> Path:
+    """Write a PE-Audio that hears at 8 kHz, 20 samples a step, and return its directory."""
+    from transformers import PeAudioConfig, PeAudioModel
+
+    num_tokens = _save_letter_tokenizer(dest)
+    special = {"pad_token_id": 0, "cls_token_id": 2, "sep_token_id": 3}
+    text = {**_TOWER, **special, "bos_token_id": 2, "eos_token_id": 3, "model_type": "modernbert"}
+    codec = {"encoder_hidden_size": 8, "downsampling_ratios": [4, 5], "codebook_dim": 8}
+    config = PeAudioConfig(
+        text_config=text | {"vocab_size": num_tokens, "max_position_embeddings": TEXT_LENGTH},
+        audio_config={
+            **_TOWER,
+            "head_dim": 16,
+            "dac_config": {**codec, "model_type": "dac", "hidden_size": 16},
+        },
+    )
+    preprocessing = {
+        "feature_extractor_type": "PeAudioFeatureExtractor",
+        "sampling_rate": 8000,
+        "hop_length": 20,
+        "feature_size": 1,
+    }
+    return _save(PeAudioModel, config, dest, seed, preprocessing)
+
+
+def build_tiny_gemma(dest: Path, seed: int = SEED, *, hears: bool = True) -> Path:
+    """Write an EmbeddingGemma 2 of two layers a tower, with or without one that hears."""
+    from transformers import AutoTokenizer, EmbeddingGemma2Config, EmbeddingGemma2Model
+
+    _save_letter_tokenizer(dest)
+    tokenizer = AutoTokenizer.from_pretrained(dest)
+    names = ["<boi>", "<eoi>", "<image>", "<video>", "<boa>", "<eoa>", "<audio>"]
+    tokenizer.add_special_tokens({"additional_special_tokens": names})
+    tokenizer.save_pretrained(dest)
+    boi, eoi, image, video, boa, eoa, audio = tokenizer.convert_tokens_to_ids(names)
+    heads = {"num_key_value_heads": 2, "head_dim": 16}
+    layers = {"sliding_window": 8, "sliding_window_pattern": 2, "hidden_size_per_layer_input": 8}
+    config = EmbeddingGemma2Config(
+        text_config={
+            **_TOWER,
+            **heads,
+            **layers,
+            "vocab_size": len(tokenizer),
+            "max_position_embeddings": 4 * TEXT_LENGTH,
+            "global_head_dim": 16,
+            "num_global_key_value_heads": 1,
+            "embedding_dim": DIM,
+        },
+        vision_config={
+            **_TOWER,
+            **heads,
+            "model_type": "gemma4_vision",
+            "patch_size": 4,
+            "pooling_kernel_size": 2,
+            "position_embedding_size": 256,
+        },
+        audio_config={
+            "model_type": "gemma4_audio",
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "subsampling_conv_channels": [32, 4],
+            "output_proj_dims": 32,
+        }
+        if hears
+        else None,
+        **{"boi_token_id": boi, "eoi_token_id": eoi, "image_token_id": image},
+        **{"video_token_id": video, "boa_token_id": boa, "eoa_token_index": eoa},
+        audio_token_id=audio,
+    )
+    _save(EmbeddingGemma2Model, config, dest, seed)
+    _write_json(dest / "processor_config.json", GEMMA_PREPROCESSING)
+    return dest
+
+
+def build_tiny_qwen(dest: Path, seed: int = SEED, *, instruction: str = "") -> Path:
+    """Write a Qwen3-VL of two layers a tower; ``instruction`` is for passages and queries alike."""
+    from transformers import AutoTokenizer, Qwen3VLConfig, Qwen3VLForConditionalGeneration
+
+    _save_letter_tokenizer(dest, 10 * TEXT_LENGTH)
+    if instruction:
+        prompts = {"document": instruction, "query": instruction}
+        _write_json(dest / "config_sentence_transformers.json", {"prompts": prompts})
+    tokenizer = AutoTokenizer.from_pretrained(dest)
+    names = ["<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>"]
+    names += ["<|image_pad|>", "<|video_pad|>"]
+    tokenizer.add_special_tokens({"additional_special_tokens": names})
+    tokenizer.save_pretrained(dest)
+    _, _, start, end, image, video = tokenizer.convert_tokens_to_ids(names)
+    config = Qwen3VLConfig(
+        text_config={
+            **_TOWER,
+            "vocab_size": len(tokenizer),
+            "max_position_embeddings": 40 * TEXT_LENGTH,
+            "num_key_value_heads": 1,
+            "head_dim": 16,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 10_000.0,
+                "mrope_section": [4, 2, 2],
+                "mrope_interleaved": True,
+            },
+        },
+        vision_config={
+            **{"hidden_size": 32, "intermediate_size": 64, "depth": 2, "num_heads": 2},
+            **{"patch_size": 4, "out_hidden_size": 32, "num_position_embeddings": 64},
+            "deepstack_visual_indexes": [0],
+        },
+        **{"image_token_id": image, "video_token_id": video},
+        **{"vision_start_token_id": start, "vision_end_token_id": end},
+    )
+    return _save(Qwen3VLForConditionalGeneration, config, dest, seed, QWEN_PREPROCESSING)
 
 
 def build_tiny_metaclip_2(dest: Path, seed: int = SEED) -> Path:
@@ -257,14 +444,14 @@ def _save_tokenizer(dest: Path) -> int:
     return len(vocabulary)
 
 
-def _save_letter_tokenizer(dest: Path) -> int:
+def _save_letter_tokenizer(dest: Path, length: int = TEXT_LENGTH) -> int:
     """Write a tokenizer that reads letter by letter, as BERT does, and return how many it has."""
     from transformers import BertTokenizer
 
     letters = string.ascii_lowercase + string.digits + string.punctuation
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{c}" for c in letters)]
     vocabulary = {token: number for number, token in enumerate(tokens)}
-    tokenizer = BertTokenizer(vocab=vocabulary, model_max_length=TEXT_LENGTH)
+    tokenizer = BertTokenizer(vocab=vocabulary, model_max_length=length)
     dest.mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(dest)
     return len(vocabulary)

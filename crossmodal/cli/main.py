@@ -10,9 +10,10 @@ error and exit code 1; a wrong option is exit code 2.
 from __future__ import annotations
 
 import atexit
+import itertools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -33,43 +34,46 @@ from crossmodal.cli.watch import watch
 from crossmodal.cli.web import ui
 
 _HELP = "Keep a DuckDB file of embeddings in step with your files, and search it by meaning."
-_COMMANDS: tuple[Callable[..., None], ...] = (
-    run.index,
-    watch,
-    ask.search,
-    ask.ask,
-    recommend,
-    create.pair,
-    create.duplicates,
-    create.map,
-    create.storyboard,
-    ask.status,
-    ask.quarantine,
-    run.backfill,
-    ask.backfills,
-    undo,
-    forget,
-    run.finetune,
-    run.distil,
-    run.promote,
-    models.rollback,
-    models.compare,
-    models.gc,
-    models.pin,
-    models.alias,
-    models.ab,
-    evaluate,
-    moderate.moderate,
-    ask.profile,
-    export,
-    keep.verify,
-    keep.backup,
-    keep.restore,
-    deploy,
-    serve,
-    ui,
-    agents.mcp,
-)
+_COMMANDS: Mapping[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
+    "Index": (run.index, watch, run.backfill, ask.backfills, undo, forget),
+    "Search": (ask.search, ask.ask, saved, ui, agents.mcp),
+    "Use": (
+        recommend,
+        moderate.moderate,
+        moderate.review,
+        create.pair,
+        create.duplicates,
+        create.map,
+        create.storyboard,
+    ),
+    "Models": (
+        models.models,
+        run.finetune,
+        run.distil,
+        space.space,
+        evaluate,
+        judgements,
+        models.compare,
+        run.promote,
+        models.rollback,
+        models.ab,
+        models.alias,
+        models.pin,
+        models.gc,
+        reranker,
+    ),
+    "Look after": (
+        ask.status,
+        ask.quarantine,
+        ask.profile,
+        keep.verify,
+        keep.backup,
+        keep.restore,
+        export,
+    ),
+    "Prefect": (deploy, serve),
+}
+"""By the headings of the help: what a person wants to do."""
 
 
 def main() -> None:
@@ -98,14 +102,12 @@ def make_app(arguments: Sequence[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback(help=_HELP)(_with_version)
-    for command in _COMMANDS:
-        app.command()(drawn(command, arguments))
-    app.add_typer(models.models)
-    app.add_typer(moderate.review)
-    app.add_typer(judgements)
-    app.add_typer(saved)
-    app.add_typer(space.space)
-    app.add_typer(reranker)
+    for heading, commands in _COMMANDS.items():
+        for command in commands:
+            if isinstance(command, typer.Typer):
+                app.add_typer(command, rich_help_panel=heading)
+            else:
+                app.command(rich_help_panel=heading)(drawn(command, arguments))
     return app
 
 
@@ -135,8 +137,9 @@ def _words_to_complete() -> list[str]:
 
 
 def command_names() -> list[str]:
-    """Return the names of the commands of the table."""
-    return [command.__name__ for command in _COMMANDS]
+    """Return the names of the commands of the table that are functions."""
+    every = itertools.chain.from_iterable(_COMMANDS.values())
+    return [command.__name__ for command in every if not isinstance(command, typer.Typer)]
 
 
 def _mute() -> None:

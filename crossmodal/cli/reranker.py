@@ -1,8 +1,12 @@
-"""Offer the rerankers of a collection on the command line: ``reranker set``, ``list``, ``drop``."""
+"""Offer the rerankers of a collection on the command line: ``reranker set``, ``list``, ``drop``.
+
+And ``reranker why``, which draws where in a picture a query is found.
+"""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -88,3 +92,25 @@ def drop(
         print_json({"pair": pair, "dropped": was_there})
     else:
         typer.echo(f"{pair}: {'dropped' if was_there else 'there was none'}")
+
+
+@reranker.command()
+def why(
+    model: Annotated[str, typer.Argument(help="Directory or hub id of a ColPali or ColQwen2.")],
+    text: Annotated[str, typer.Argument(help="What was looked for.")],
+    chunk: Annotated[int, typer.Argument(help="The id of a picture's or a page's hit.")],
+    out: Annotated[Path, typer.Option(help="Where the map goes, as PNG.")] = Path("why.png"),
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Draw where in the picture of CHUNK the words of TEXT are found, by a model of pages."""
+    from crossmodal.search.patch_map import map_patches
+
+    found = map_patches(collection, chunk, text, model, device)
+    found.drawn().save(out, "PNG")
+    if as_json:
+        print_json(found.to_dict() | {"out": str(out)})
+        return
+    down, across = found.grid.shape
+    typer.echo(f"{out}: {down} x {across} places of chunk {chunk}, by {found.label}")

@@ -20,7 +20,9 @@ def _group() -> None:
 
 @space.command()
 def add(
-    kind: Annotated[str, typer.Argument(help="centring, pca, whitening or propagation.")],
+    kind: Annotated[
+        str, typer.Argument(help="centring, pca, whitening, truncation or propagation.")
+    ],
     dim: Annotated[int, typer.Option(min=0, help="Of the new vectors; 0: as before.")] = 0,
     of: Annotated[str, typer.Option(help="Derive from this version; default: live.")] = "",
     name: Annotated[str, typer.Option(help="Empty: the parent's with the kind.")] = "",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cachetools import LRUCache
 
 from crossmodal.encoders.encoder import Encoder
+from crossmodal.encoders.numpy_text.checked import MAX_TEXTS, QueryEncoder, compare, numpy_texts
 from crossmodal.errors import ModelMismatch
 from crossmodal.models import files as model_files
 from crossmodal.models.folder import ModelFiles
@@ -76,6 +77,24 @@ def load_version(version: ModelVersion, device: str = "auto") -> Encoder:
         from crossmodal.encoders.derived import DerivedEncoder
 
         return DerivedEncoder(version, load_version(version.derived.parent, device))
+    return load_encoder(_files_of(version), version, device)
+
+
+def load_for_queries(version: ModelVersion, device: str, num_texts: int) -> QueryEncoder:
+    """Return what encodes a few queries with a model version that a collection names.
+
+    Where torch is not loaded, and numpy was measured to give the same, that is numpy.
+
+    Raises as ``load_version`` does.
+    """
+    if version.derived or device not in ("auto", "cpu") or num_texts > MAX_TEXTS:
+        return load_version(version, device)
+    files = _files_of(version)
+    return numpy_texts(files, version) or load_encoder(files, version, device)
+
+
+def _files_of(version: ModelVersion) -> ModelFiles:
+    """Return the files of a model version, made sure of."""
     files = model_files.files_of(version)
     # A hub commit cannot change; a directory can.
     is_local = version.revision == model_files.LOCAL_REVISION
@@ -87,17 +106,25 @@ def load_version(version: ModelVersion, device: str = "auto") -> Encoder:
             f"and the vectors are of {version.label}. Put the former files back, "
             f"or index again with --model {version.name}"
         )
-    return load_encoder(files, version, device)
+    return files
 
 
 def _load(files: ModelFiles, version: ModelVersion, device: str) -> Encoder:
-    return _CLASSES[kind_name(version.encoders)]().load(files, version, device)
+    encoder = _CLASSES[kind_name(version.encoders)]().load(files, version, device)
+    compare(files, version, encoder)
+    return encoder
 
 
 def _image_text() -> type[LoadedEncoder]:
     from crossmodal.encoders.image_text import TransformersEncoder
 
     return TransformersEncoder
+
+
+def _patches_text() -> type[LoadedEncoder]:
+    from crossmodal.encoders.patches_text import PatchesEncoder
+
+    return PatchesEncoder
 
 
 def _text() -> type[LoadedEncoder]:
@@ -112,9 +139,31 @@ def _audio_text() -> type[LoadedEncoder]:
     return AudioEncoder
 
 
+def _waveform_text() -> type[LoadedEncoder]:
+    from crossmodal.encoders.waveform_text import WaveformEncoder
+
+    return WaveformEncoder
+
+
+def _gemma() -> type[LoadedEncoder]:
+    from crossmodal.encoders.gemma import GemmaEncoder
+
+    return GemmaEncoder
+
+
+def _qwen() -> type[LoadedEncoder]:
+    from crossmodal.encoders.qwen import QwenEncoder
+
+    return QwenEncoder
+
+
 # By kind of encoder; functions, because importing what runs a kind imports more than most need.
 _CLASSES: dict[str, Callable[[], type[LoadedEncoder]]] = {
     "image-text": _image_text,
+    "patches-text": _patches_text,
     "text": _text,
     "audio-text": _audio_text,
+    "waveform-text": _waveform_text,
+    "gemma": _gemma,
+    "qwen": _qwen,
 }

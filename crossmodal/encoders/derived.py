@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from crossmodal.encoders.encoder import Encoded, Encoder
 from crossmodal.encoders.tokens import TokenMeasure
-from crossmodal.models.audio_preprocess import AudioPreprocess
+from crossmodal.models.audio_preprocess import SoundPreprocess
 from crossmodal.models.image_preprocess import ImagePreprocess
 from crossmodal.records import ModelVersion
 from crossmodal.vectors.affine import apply, unpack
@@ -40,7 +40,7 @@ class DerivedEncoder(Encoder):
         return self._parent.preprocess
 
     @property
-    def audio(self) -> AudioPreprocess:
+    def audio(self) -> SoundPreprocess:
         """Return the windows that the parent takes."""
         return self._parent.audio
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from crossmodal.encoders.tokens import TokenMeasure
 from crossmodal.errors import ModelMismatch, ModelUnsupported
-from crossmodal.models.audio_preprocess import AudioPreprocess
+from crossmodal.models.audio_preprocess import SoundPreprocess
 from crossmodal.models.image_preprocess import ImagePreprocess
 from crossmodal.records import ModelVersion
 
@@ -62,7 +62,7 @@ class Encoder(Protocol):
         raise _not_served(self.version, "image")
 
     @property
-    def audio(self) -> AudioPreprocess:
+    def audio(self) -> SoundPreprocess:
         """Return the rate and the length of the windows that ``encode_audio`` takes."""
         raise _not_served(self.version, "audio")
 

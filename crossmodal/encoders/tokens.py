@@ -115,8 +115,10 @@ def _from_slow_files(directory: Path) -> Any:
     return Tokenizer.from_str(converted.to_str())
 
 
-def load_tokenizer(directory: Path) -> Any:
+def load_tokenizer(directory: Path, *, split_special: bool = True) -> Any:
     """Return the model's tokenizer, which takes special tokens in a text for words.
+
+    Without ``split_special`` it takes them for what they are, which is nothing for texts of others.
 
     Raises:
         ModelUnavailable: Its files are damaged.
@@ -127,7 +129,7 @@ def load_tokenizer(directory: Path) -> Any:
                 directory,
                 local_files_only=True,
                 trust_remote_code=False,
-                split_special_tokens=True,
+                split_special_tokens=split_special,
             )
         except Exception as error:  # the libraries behind it raise types of their own
             raise ModelUnavailable(

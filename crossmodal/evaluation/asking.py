@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.filters import parse_where
-from crossmodal.records import Hit, ModelVersion
+from crossmodal.records import Hit, VectorList
 from crossmodal.search.lists import choose_lists
 from crossmodal.search.many import merged_many
+from crossmodal.search.merge import Beside
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import answer, codes_beside
 
@@ -46,19 +47,22 @@ def ask_texts(options: QueryOptions, texts: Sequence[str], tick: Tick) -> Found:
 def ask_vectors(
     options: QueryOptions,
     vectors: npt.NDArray[np.float32],
-    version: ModelVersion,
+    asks: VectorList,
     tick: Tick,
 ) -> Found:
-    """Return the hits of each of (n, dim) unit vectors of a version, in every list of its space."""
+    """Return the hits of each of (n, dim) unit vectors of a list, in every list of its space."""
     collection, where = Collection(options.collection), parse_where(options.where)
 
     def ask(part: Sequence[Any]) -> list[list[Hit]]:
         with collection.read() as con:
             lists = choose_lists(con, collection.path, options)
-            spaces = [held for held in lists if held.version.fingerprint == version.fingerprint]
+            fingerprint = asks.version.fingerprint
+            spaces = [held for held in lists if held.version.fingerprint == fingerprint]
             codes = codes_beside(collection.path)
             asked = [dict.fromkeys(spaces, vector) for vector in part]
-            return [page.hits for page in merged_many(con, asked, options, where, codes)]
+            besides = [Beside(asks=asks.modality)] * len(asked)
+            pages = merged_many(con, asked, options, where, codes, besides)
+            return [page.hits for page in pages]
 
     return _timed(list(vectors), ask, tick)
 

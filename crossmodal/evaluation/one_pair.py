@@ -181,7 +181,7 @@ def _asked(
     if pictures is None:
         return ask_texts(options, [question.text for question in questions], tick)
     vectors = np.stack([pictures.of[question.picture] for question in questions])
-    return ask_vectors(options, vectors, pictures.version, tick)
+    return ask_vectors(options, vectors, VectorList(pictures.version, "image"), tick)
 
 
 def _items_found(

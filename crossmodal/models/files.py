@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from crossmodal.errors import ModelUnavailable, ModelUnsupported
-from crossmodal.models.audio_preprocess import AudioPreprocess, audio_preprocess
+from crossmodal.models.audio_preprocess import SoundPreprocess, audio_preprocess
 from crossmodal.models.folder import (
     ModelFiles,
     digest,
@@ -31,6 +31,7 @@ from crossmodal.models.folder import (
 from crossmodal.models.image_preprocess import ImagePreprocess
 from crossmodal.models.kinds import ModelKind, kind_of
 from crossmodal.models.options import BUILT_IN, STARTER, ModelSpec
+from crossmodal.models.patch_preprocess import MergedPatches, PatchPreprocess, PooledPatches
 from crossmodal.models.text_preprocess import TextPreprocess, text_preprocess
 from crossmodal.records import ModelVersion
 
@@ -41,6 +42,12 @@ _WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
 OTHER_FOLDERS = ("[!0-9]*/*",)
 # A file that was just written may be written again within one tick of the file system's clock.
 _SETTLED_NS = 100_000_000
+_PREPROCESSING = {
+    "vision": ImagePreprocess,
+    "patches": PatchPreprocess,
+    "gemma": PooledPatches,
+    "qwen": MergedPatches,
+}
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
@@ -50,7 +57,7 @@ class Preprocessing:
 
     text: TextPreprocess
     image: ImagePreprocess | None = None
-    audio: AudioPreprocess | None = None
+    audio: SoundPreprocess | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -204,9 +211,9 @@ def describe(files: ModelFiles, dtype: str, weights_hash: str) -> ModelVersion:
 def _described(files: ModelFiles, _key: tuple[tuple[str, int, int], ...]) -> Description:
     kind = kind_of(files)
     settings = Preprocessing(
-        image=_image(files) if "image" in kind.encoders else None,
+        image=_image(files, kind) if "image" in kind.encoders else None,
         text=text_preprocess(files, kind),
-        audio=audio_preprocess(files) if "audio" in kind.encoders else None,
+        audio=audio_preprocess(files, kind) if "audio" in kind.encoders else None,
     )
     return Description(kind, settings)
 
@@ -229,12 +236,12 @@ def _cpu_flags() -> set[str]:
     return set(flags.split())
 
 
-def _image(files: ModelFiles) -> ImagePreprocess:
+def _image(files: ModelFiles, kind: ModelKind) -> ImagePreprocess:
     combined = read_object(files.directory, "processor_config.json").get("image_processor")
     config = combined or read_object(files.directory, "preprocessor_config.json")
     if not config:
         raise ModelUnsupported(f"{files.name} has no preprocessor_config.json: not an image model")
-    return ImagePreprocess.from_config(config)
+    return _PREPROCESSING[kind.encoders["image"]].from_config(config)
 
 
 def _built_in(name: str) -> ModelFiles:

@@ -28,11 +28,11 @@ PREPROCESS_REVISION = 2
 
 # A JPEG decoded at just the model's input size leaves nothing to smooth: cosine with the vector of
 # the full decode fell to 0.93; with a quarter more it stays above 0.996, and as fast on photos.
-_DECODE_MARGIN = 1.25
+DECODE_MARGIN = 1.25
 
 # A much larger picture is first averaged down in whole steps to this many times its target: four
 # times as fast, and the pixels differ by a fifth of a grey level on average.
-_REDUCING_GAP = 3.0
+REDUCING_GAP = 3.0
 
 _CLIP_MEAN = [0.48145466, 0.4578275, 0.40821073]
 _CLIP_STD = [0.26862954, 0.26130258, 0.27577711]
@@ -64,6 +64,12 @@ _FAMILIES: dict[str, dict[str, Any]] = {
     "CLIP": _CLIP,
     "ChineseCLIP": _CLIP,
     "Siglip": _SQUARE,
+    "Tipsv2": {
+        **_SQUARE,
+        "size": {"height": 448, "width": 448},
+        "resample": 2,
+        "do_normalize": False,
+    },
     "ViT": {**_SQUARE, "resample": 2},
     "Blip": {
         **_SQUARE,
@@ -134,7 +140,7 @@ class ImagePreprocess:
     def min_side(self) -> int:
         """Return the shorter side, in pixels, that an image should have before the resize."""
         side = self.shortest_edge or max(self.stretch or (self.height, self.width))
-        return ceil(side * _DECODE_MARGIN)
+        return ceil(side * DECODE_MARGIN)
 
     @property
     def fingerprint(self) -> str:
@@ -164,9 +170,14 @@ class ImagePreprocess:
             (self.width, self.height),
             resample=self.resample,
             box=window,
-            reducing_gap=_REDUCING_GAP,
+            reducing_gap=REDUCING_GAP,
         )
         return np.asarray(pixels)
+
+    def noise(self, num_items: int) -> npt.NDArray[np.uint8]:
+        """Return (num_items, height, width, 3) random pixels, the same at every call."""
+        rng = np.random.default_rng(num_items)
+        return rng.integers(0, 256, (num_items, self.height, self.width, 3), np.uint8)
 
     def _resized(self, width: int, height: int) -> tuple[int, int]:
         """Return the (width, height) of the whole image after the resize."""

@@ -15,10 +15,25 @@ from crossmodal.errors import ModelUnsupported
 from crossmodal.models.folder import ModelFiles, read_object
 
 IMAGE_TEXT = {"image": "vision", "text": "text"}
+PATCHES_TEXT = {"image": "patches", "text": "text"}
 SENTENCE = {"text": "sentence"}
 AUDIO_TEXT = {"audio": "audio", "text": "text"}
-KINDS = {"image-text": IMAGE_TEXT, "text": SENTENCE, "audio-text": AUDIO_TEXT}
-"""By the name of a kind of encoder, what serves which of its modalities."""
+WAVEFORM_TEXT = {"audio": "waveform", "text": "text"}
+GEMMA = {"image": "gemma", "text": "gemma", "audio": "gemma"}
+QWEN = {"image": "qwen", "text": "qwen"}
+KINDS = {
+    "image-text": IMAGE_TEXT,
+    "patches-text": PATCHES_TEXT,
+    "text": SENTENCE,
+    "audio-text": AUDIO_TEXT,
+    "waveform-text": WAVEFORM_TEXT,
+    "gemma": GEMMA,
+    "qwen": QWEN,
+}
+"""By the name of a kind of encoder, what serves which of its modalities.
+
+A model of Gemma's kind may lack towers, and then serves the others.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +52,14 @@ _TYPES = {
     "metaclip_2": _Type(IMAGE_TEXT, 512, 77),
     "altclip": _Type(IMAGE_TEXT, 768, 514),
     "siglip": _Type(IMAGE_TEXT, 768, 64, ("vision_config", "hidden_size")),
+    "siglip2": _Type(PATCHES_TEXT, 768, 64, ("vision_config", "hidden_size")),
+    "tipsv2": _Type(IMAGE_TEXT, 768, 64, ("vision_config", "hidden_size")),
     "vision-text-dual-encoder": _Type(IMAGE_TEXT, 512),
     "clap": _Type(AUDIO_TEXT, 512, 514),
+    "pe_audio": _Type(WAVEFORM_TEXT, 1024, 8192, ("text_config", "hidden_size")),
+    "embedding_gemma2": _Type(GEMMA, 768, 262_144, ("text_config", "embedding_dim")),
+    "qwen3_vl": _Type(QWEN, 4096, 128_000, ("text_config", "hidden_size")),
+    "embedding_gemma2_text": _Type(SENTENCE, 768, 262_144, ("embedding_dim",)),
     "albert": _Type(SENTENCE, 4096, dim_key=_HIDDEN),
     "bert": _Type(SENTENCE, 768, dim_key=_HIDDEN),
     "camembert": _Type(SENTENCE, 768, dim_key=_HIDDEN),
@@ -50,6 +71,19 @@ _TYPES = {
     "roberta": _Type(SENTENCE, 768, dim_key=_HIDDEN),
     "xlm-roberta": _Type(SENTENCE, 768, dim_key=_HIDDEN),
 }
+_TIMM = (
+    "its tower for films is a model of timm, which brings torchvision along, and that is never "
+    "installed beside crossmodal"
+)
+_REFUSED = {
+    "aimv2": (
+        "its class in transformers reads a text both ways or one way, by whether the batch has "
+        "padding: the same text would have several vectors"
+    ),
+    "pe_video": _TIMM,
+    "pe_audio_video": _TIMM,
+}
+"""By type, why a family that is known cannot be used."""
 # Their positions are counted from the one after the padding token's.
 _OFFSET_POSITIONS = {
     "altclip_text_model",
@@ -59,6 +93,8 @@ _OFFSET_POSITIONS = {
     "roberta",
     "xlm-roberta",
 }
+# Without the configuration of its tower a modality is not served, where a family may lack it.
+_TOWERS = {"image": "vision_config", "audio": "audio_config"}
 _TEXT_TYPES = {"altclip": "altclip_text_model", "clap": "clap_text_model"}
 
 
@@ -68,7 +104,7 @@ class ModelKind:
 
     model_type: str
     encoders: dict[str, str]
-    """IMAGE_TEXT, SENTENCE or AUDIO_TEXT."""
+    """One of the values of KINDS."""
     dim: int
     num_positions: int
     """Tokens of one text that its text tower has positions for, special ones included."""
@@ -83,14 +119,16 @@ def kind_of(files: ModelFiles) -> ModelKind:
     config = read_object(files.directory, "config.json")
     name = config.get("model_type")
     if not isinstance(name, str) or name not in _TYPES:
+        reason = f", which cannot be used: {_REFUSED[name]}" if name in _REFUSED else ""
         raise ModelUnsupported(
-            f"{files.name} is of type {name!r}; models of these types can be used: {_known()}"
+            f"{files.name} is of type {name!r}{reason}; models of these types can be used: "
+            f"{_known()}"
         )
     known = _TYPES[name]
     try:
         return ModelKind(
             model_type=name,
-            encoders=known.encoders,
+            encoders=_encoders(config, known),
             dim=_dim(config, known),
             num_positions=_num_positions(name, config, known),
         )
@@ -102,7 +140,7 @@ def kind_of(files: ModelFiles) -> ModelKind:
 
 def kind_name(encoders: Mapping[str, str]) -> str:
     """Return the name of the kind that serves modalities so; ``encoders`` is a model version's."""
-    return next(name for name, kind in KINDS.items() if kind == encoders)
+    return next(name for name, kind in KINDS.items() if encoders.items() <= kind.items())
 
 
 def _known() -> str:
@@ -110,6 +148,13 @@ def _known() -> str:
         f"{name}: {', '.join(key for key, known in _TYPES.items() if known.encoders is encoders)}"
         for name, encoders in KINDS.items()
     )
+
+
+def _encoders(config: dict[str, Any], known: _Type) -> dict[str, str]:
+    if known.encoders is not GEMMA:
+        return known.encoders
+    lacking = {modality for modality, tower in _TOWERS.items() if not config.get(tower)}
+    return {m: serving for m, serving in known.encoders.items() if m not in lacking}
 
 
 def _dim(config: dict[str, Any], known: _Type) -> int:

@@ -73,14 +73,13 @@ class _Chooser:
     def beside(self, live: Lineup, spec: LineupSpec) -> Lineup:
         """Return the line-up of a spec in a collection that has a live one."""
         joint = self._named_or_live(spec.joint, live.joint, "image")
-        text = live.serving.get("text")
-        if text == live.joint:
-            text = None
-        others = [m for m in OTHERS if m in spec.others or m in live.serving]
+        # What the joint model serves beside pictures goes with it.
+        apart = {m: version for m, version in live.serving.items() if version != live.joint}
+        text, others = apart.get("text"), [m for m in OTHERS if m in spec.others or m in apart]
         return Lineup.of(
             joint,
             self._named_or_live(spec.text, text, "text") if spec.text or text else None,
-            **{m: self._named_or_live(spec.others.get(m), live.serving.get(m), m) for m in others},
+            **{m: self._named_or_live(spec.others.get(m), apart.get(m), m) for m in others},
         )
 
     def _named_or_live(

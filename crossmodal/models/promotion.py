@@ -141,11 +141,12 @@ def proposed(
     if live is None:
         raise CollectionEmpty("there is nothing to replace yet: run `crossmodal index PATH...`")
     found = {modality: _find(con, spec, modality) for modality, spec in named.items()}
-    text = live.serving.get("text")
+    # What the joint model serves beside pictures goes with it.
+    apart = {m: version for m, version in live.serving.items() if version != live.joint}
     lineup = Lineup.of(
         found.get("image", live.joint),
-        found.get("text", None if text == live.joint else text),
-        **{m: found.get(m, live.serving.get(m)) for m in OTHERS},
+        found.get("text", apart.get("text")),
+        **{m: found.get(m, apart.get(m)) for m in OTHERS},
     )
     counts = {vectors.modality: num_vectors(con, vectors) for vectors in lineup.lists}
     if not allow_partial:

@@ -14,7 +14,7 @@ from typing import Any
 
 from crossmodal.errors import ModelUnavailable, ModelUnsupported
 from crossmodal.models.folder import ModelFiles, digest, hash_of, read_list, read_object
-from crossmodal.models.kinds import SENTENCE, ModelKind
+from crossmodal.models.kinds import ModelKind
 
 TEXT_REVISION = 1
 """Raised when the same settings would give other tokens or vectors; part of the fingerprint."""
@@ -37,6 +37,14 @@ _TOKENIZER_SETTINGS = (
     "add_bos_token",
     "add_eos_token",
 )
+# Trained without a mask, so that the padding is a part of the text.
+_UNMASKED = {"siglip", "siglip2"}
+# What serves texts as sentence-transformers do: with prompts, and pooled here.
+_WITH_PROMPTS = {"sentence", "gemma", "qwen"}
+# What Qwen3-VL embedding models are told where their folder does not say otherwise, as in the
+# script that is published beside them.
+_QWEN_DOCUMENT = "Represent the user's input."
+_QWEN_QUERY = "Retrieve images or text relevant to the user's query."
 _NO_LIMIT = 10**9
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _OLD_POOLINGS = {
@@ -93,19 +101,24 @@ def text_preprocess(files: ModelFiles, kind: ModelKind) -> TextPreprocess:
         ModelUnsupported: A step is unknown, or a file is damaged.
     """
     folder = files.directory
-    if kind.encoders is not SENTENCE:
+    if kind.encoders["text"] not in _WITH_PROMPTS:
         return TextPreprocess(
             tokenizer=_tokenizer_hash(files),
             max_length=_max_length(files, kind, None),
-            pad_to_max=kind.model_type == "siglip",
+            lower_case=kind.model_type == "siglip2",
+            pad_to_max=kind.model_type in _UNMASKED,
         )
     sentence = read_object(folder, "sentence_bert_config.json")
     document, query = _prompts(read_object(folder, "config_sentence_transformers.json"))
+    pooling = _pooling(files, bool(document or query))
+    if kind.encoders["text"] == "qwen":
+        document, query = document or _QWEN_DOCUMENT, query or _QWEN_QUERY
+        pooling = pooling if read_list(folder, "modules.json") else "lasttoken"
     return TextPreprocess(
         tokenizer=_tokenizer_hash(files),
         max_length=_max_length(files, kind, sentence.get("max_seq_length")),
         lower_case=bool(sentence.get("do_lower_case")),
-        pooling=_pooling(files, bool(document or query)),
+        pooling=pooling,
         document_prompt=document,
         query_prompt=query,
     )

@@ -72,7 +72,7 @@ def encode_texts(lists: list[VectorList], texts: Sequence[str], device: str) -> 
     """Return each text as each space sees it; encoded together, which is much quicker."""
     asked = lists_for_text(lists)
     spaces = {found.version for found in asked}
-    vectors = {version: _load(version, device).encode_queries(texts) for version in spaces}
+    vectors = {version: _queries(version, device, texts) for version in spaces}
     return [{found: vectors[found.version][i] for found in asked} for i in range(len(texts))]
 
 
@@ -154,6 +154,12 @@ def _lists(con: duckdb.DuckDBPyConnection, path: Path, options: QueryOptions) ->
             f"index with --model {spec} first, or leave --model out for {live.label}"
         )
     return model_versions.vector_lists(found[-1])
+
+
+def _queries(version: ModelVersion, device: str, texts: Sequence[str]) -> np.ndarray:
+    from crossmodal.encoders.cache import load_for_queries
+
+    return load_for_queries(version, device, len(texts)).encode_queries(list(texts))
 
 
 def _load(version: ModelVersion, device: str) -> Encoder:

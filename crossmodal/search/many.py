@@ -26,6 +26,7 @@ from crossmodal.search.merge import (
     WordedList,
     measures_of,
     merged,
+    needs_hubs,
     page_of,
     uncalibrated,
     window_of,
@@ -33,11 +34,17 @@ from crossmodal.search.merge import (
 )
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.strength import limits_of
-from crossmodal.search.words import Words
 from crossmodal.vectors.ann.cache import CodesFolder
 from crossmodal.vectors.calibration.merit import Floats
 from crossmodal.vectors.nearest_many import search_many
 from crossmodal.vectors.search import hits_of
+
+
+class _Asked(NamedTuple):
+    """Hold a query, and the modality of what asks where that is a picture or a chunk."""
+
+    vectors: QueryVectors
+    asks: str
 
 
 class _Nearest(NamedTuple):
@@ -57,18 +64,21 @@ def merged_many(
     options: QueryOptions,
     where: Where | None,
     codes: CodesFolder,
-    words: Sequence[Words] | None = None,
+    besides: Sequence[Beside] | None = None,
 ) -> list[Page]:
-    """Return for each query the page that ``merged`` returns."""
-    told = [Beside(words=of) for of in words or [Words()] * len(queries)]
+    """Return for each query the page that ``merged`` returns; of ``besides`` no ``grown``."""
+    told = list(besides or [Beside()] * len(queries))
     phrased = any(beside.words.among is not None for beside in told)
     if len(queries) == 1 or where not in (None, Where()) or phrased:
-        asked = zip(queries, told, strict=True)
-        return [merged(con, vectors, options, where, codes, beside) for vectors, beside in asked]
+        return [
+            merged(con, vectors, options, where, codes, beside)
+            for vectors, beside in zip(queries, told, strict=True)
+        ]
     lists = list(dict.fromkeys(held for vectors in queries for held in vectors))
     measures, limits = measures_of(con, lists), limits_of(con, lists)
     window = window_of(options)
-    nearest = {held: _nearest(con, held, queries, measures, window, codes) for held in lists}
+    asked = [_Asked(vectors, beside.asks) for vectors, beside in zip(queries, told, strict=True)]
+    nearest = {held: _nearest(con, held, asked, measures, window, codes) for held in lists}
     known = _known(con, nearest)
     pages = []
     for number, vectors in enumerate(queries):
@@ -82,7 +92,7 @@ def merged_many(
             )
             for held, vector in vectors.items()
         ]
-        page, is_enough = page_of(found, options, window, Beside(limits=limits))
+        page, is_enough = page_of(found, options, window, replace(beside, limits=limits))
         if is_enough or all(len(part.hits) < window for part in found):
             own = {held: measures[held] for held in vectors}
             notices = (*uncalibrated(own), *beside.words.notices)
@@ -95,18 +105,20 @@ def merged_many(
 def _nearest(
     con: duckdb.DuckDBPyConnection,
     held: VectorList,
-    queries: Sequence[QueryVectors],
+    queries: Sequence[_Asked],
     measures: Measures,
     window: int,
     codes: CodesFolder,
 ) -> _Nearest:
-    asking = [number for number, vectors in enumerate(queries) if held in vectors]
-    matrix = np.stack([queries[number][held] for number in asking])
+    asking = [number for number, query in enumerate(queries) if held in query.vectors]
+    matrix = np.stack([queries[number].vectors[held] for number in asking])
     ids, cosines = search_many(con, held, matrix, window, codes)
     measure, merits = measures[held], None
     if measure is not None:
         unique, place = np.unique(ids, return_inverse=True)
-        merits = measure(cosines, hubs_of(con, held, unique)[place.reshape(ids.shape)])
+        hubs = hubs_of(con, held, unique)[place.reshape(ids.shape)]
+        hubs[[not needs_hubs(held, queries[number].asks) for number in asking]] = np.nan
+        merits = measure(cosines, hubs)
     return _Nearest({number: row for row, number in enumerate(asking)}, ids, cosines, merits)
 
 

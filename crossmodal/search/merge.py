@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from crossmodal.ledger.read.filters import Where
 from crossmodal.ledger.read.stored_vectors import num_vectors
+from crossmodal.ledger.words.bm25 import Matches, Scores
 from crossmodal.ledger.write.calibrations import hubs_of
 from crossmodal.modalities import MODALITIES
 from crossmodal.records import Hit, VectorList
@@ -37,7 +38,7 @@ from crossmodal.search.words import (
     standing_of,
 )
 from crossmodal.vectors.ann.cache import CodesFolder
-from crossmodal.vectors.calibration.merit import Floats, MeritOf
+from crossmodal.vectors.calibration.merit import Floats, MeritOf, corrected
 from crossmodal.vectors.calibration.update import merit_of_list, spread_of_list
 from crossmodal.vectors.search import Found, SearchNotice, SearchRequest, find, hits_of
 
@@ -89,6 +90,8 @@ class Beside:
     """Lets neighbours of the best join them."""
     limits: Limits = BY_CHANCE
     """From which merits on hits are likely and strong."""
+    asks: str = ""
+    """Modality of what asks, where that is a picture or a chunk."""
 
 
 class Ranked(NamedTuple):
@@ -132,7 +135,7 @@ def merged(
         lists = [
             with_words(
                 con,
-                _measured(con, found, measures[found], answer.hits),
+                _measured(con, found, measures[found], answer.hits, beside.asks),
                 WordedList(found, vector, measures[found], window, where),
                 beside.words,
             )
@@ -175,12 +178,25 @@ def with_words(
     cosines = np.append(found.cosines, [hit.score for hit in joining]).astype(np.float32)
     is_first = np.isin(ids, best)
     is_near = is_first | (np.arange(len(ids)) < min(worded.window, len(found.hits)))
-    standing = standing_of(matches, ids, is_near)
-    gained = WORD_WEIGHT * spread_of_list(con, worded.held) * standing
-    merits = worded.measure(cosines + gained.astype(np.float32), hubs_of(con, worded.held, ids))
+    hubs = hubs_of(con, worded.held, ids)
+    gained = WORD_WEIGHT * spread_of_list(con, worded.held) * standing_of(matches, ids, is_near)
+    gained -= _lowered(corrected(cosines, np.nan_to_num(hubs))[is_near], gained[is_near], matches)
+    merits = worded.measure(cosines + gained.astype(np.float32), hubs)
     merits += EXACT_MERIT * np.isin(ids, list(matches.exact))
     places = np.where(is_first, 0, np.arange(len(ids))).tolist()
     return ListHits(hits, cosines, merits, places)
+
+
+def _lowered(scores: Floats, gained: Scores, matches: Matches) -> float:
+    """Return by how much a list stands lower, for words of the question that no chunk holds.
+
+    Words order the list by what they are worth there, however few of the question's they are. Its
+    level is that of the best hit had they gained only the share that is covered: else one stray
+    word would let an off-topic question stand out in a small collection (docs/quality.md).
+    """
+    if not len(scores):
+        return 0.0
+    return max(0.0, float((scores + gained).max() - (scores + matches.covered * gained).max()))
 
 
 def _find(
@@ -318,14 +334,29 @@ def words_page(
         depth *= _WIDENING
 
 
+def needs_hubs(held: VectorList, asks: str) -> bool:
+    """Say whether hub terms count where something of modality ``asks`` is compared with a list.
+
+    They say how near a chunk lies to any text. Between two pictures they take from the ranking
+    (docs/quality.md), and every chunk is given the mean of its list.
+    """
+    return asks in ("", "text") or asks != held.modality
+
+
 def _measured(
-    con: duckdb.DuckDBPyConnection, found: VectorList, measure: MeritOf | None, hits: Sequence[Hit]
+    con: duckdb.DuckDBPyConnection,
+    found: VectorList,
+    measure: MeritOf | None,
+    hits: Sequence[Hit],
+    asks: str,
 ) -> ListHits:
     cosines = np.array([hit.score for hit in hits], np.float32)
     if measure is None:
         return ListHits(hits, cosines, None)
-    ids = np.array([hit.chunk_id for hit in hits], np.int64)
-    return ListHits(hits, cosines, measure(cosines, hubs_of(con, found, ids)))
+    hubs = np.full(len(hits), np.nan, np.float32)
+    if needs_hubs(found, asks):
+        hubs = hubs_of(con, found, np.array([hit.chunk_id for hit in hits], np.int64))
+    return ListHits(hits, cosines, measure(cosines, hubs))
 
 
 def _window(place: int, size: int) -> int:

@@ -289,7 +289,8 @@ class _Search:
         words = words_of(con, query.text if query.has_words else "", self.options, where)
         asked = self._searched(vectors)
         grown = Growth(con, asked, self.options, where) if self.options.neighbours else None
-        beside = Beside(self._filter(con, query), words, grown)
+        asks = _modality_of(con, query)
+        beside = Beside(self._filter(con, query), words, grown, asks=asks)
         page = merged(con, asked, self.options, where, codes, beside)
         return self._shown(con, query, query_id, vectors, page)
 
@@ -304,8 +305,14 @@ class _Search:
         where = where_in(con, self.options.where)
         codes = codes_beside(self.collection.path)
         searched = [self._searched(vectors) for vectors in encoded]
-        words = [words_of(con, query.text, self.options, where) for query in queries]
-        pages = merged_many(con, searched, self.options, where, codes, words)
+        besides = [
+            Beside(
+                words=words_of(con, query.text, self.options, where),
+                asks=_modality_of(con, query),
+            )
+            for query in queries
+        ]
+        pages = merged_many(con, searched, self.options, where, codes, besides)
         return [
             self._shown(con, query, "", vectors, page)
             for query, vectors, page in zip(queries, encoded, pages, strict=True)
@@ -413,6 +420,14 @@ def _noted(found: Answer, trial: Trial) -> Answer:
 def codes_beside(collection: Path) -> CodesFolder:
     """Return the codes of a collection, kept open across the searches of this process."""
     return CodesFolder(collection)
+
+
+def _modality_of(con: duckdb.DuckDBPyConnection, query: Query) -> str:
+    """Return the modality of what asks; empty for a text."""
+    if query.chunk_id is None:
+        return "image" if query.picture else ""
+    known = find_chunk(con, query.chunk_id)
+    return known.hit.modality if known else ""
 
 
 def _asker(query: Query) -> Asker:

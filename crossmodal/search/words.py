@@ -32,7 +32,7 @@ Flags = npt.NDArray[np.bool_]
 Mode = Literal["hybrid", "vector", "words"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-WORD_WEIGHT = 0.3
+WORD_WEIGHT = 0.5
 """Of BM25 against the cosine, each in its standard deviations (docs/quality.md)."""
 EXACT_MERIT = 10.0
 """What a chunk gains that holds the very part number a question names; a rule, not measured."""

@@ -1,4 +1,4 @@
-"""Find the maps of derived spaces that need no labels: centring, PCA, whitening.
+"""Find the maps of derived spaces that need no labels: centring, PCA, whitening, truncation.
 
 Owns the arithmetic on samples of stored vectors; refuses to know tables. All modalities of a joint
 space get one matrix, since their vectors are compared with each other; means are each one's own.
@@ -16,7 +16,8 @@ from crossmodal.errors import ParametersError
 from crossmodal.spaces.graph import PROPAGATION, Spread
 from crossmodal.vectors.affine import AffineMap, Floats, Maps
 
-KINDS = ("centring", "pca", "whitening", PROPAGATION)
+TRUNCATION = "truncation"
+KINDS = ("centring", "pca", "whitening", TRUNCATION, PROPAGATION)
 FEWEST = 16
 """Vectors of a modality without which it has no mean that could be trusted."""
 MAX_STEPS = 10
@@ -59,6 +60,10 @@ def fit_maps(spec: SpaceSpec, samples: Mapping[str, Floats]) -> Maps:
         return {modality: AffineMap(vectors.mean(axis=0)) for modality, vectors in usable.items()}
     if spec.kind == PROPAGATION:
         return _spread(spec, samples).packed()
+    if spec.kind == TRUNCATION:
+        # What Matryoshka models are trained for: the first dimensions, brought to length 1 again.
+        first = np.eye(_dim(usable), spec.dim, dtype=np.float32)
+        return {modality: AffineMap(None, first) for modality in samples}
     means = _means(spec, usable)
     matrix = _matrix(spec, [vectors - means[m] for m, vectors in usable.items()])
     # A modality without a sample has to come into the new space all the same.
@@ -111,7 +116,9 @@ def _refuse(spec: SpaceSpec, usable: Mapping[str, Floats]) -> None:
             f"the parent has fewer than {FEWEST} vectors of any modality, too few to learn a "
             "space from: index more first"
         )
-    dim = next(iter(usable.values())).shape[1]
+    dim = _dim(usable)
+    if spec.kind == TRUNCATION and not 1 <= spec.dim < dim:
+        raise ParametersError(f"--dim {spec.dim}: truncation takes 1 to {dim - 1}")
     if spec.dim and (spec.kind in ("centring", PROPAGATION) or not 1 <= spec.dim <= dim):
         raise ParametersError(
             f"--dim {spec.dim}: centring keeps the dimension, as propagation does; pca and "
@@ -122,3 +129,7 @@ def _refuse(spec: SpaceSpec, usable: Mapping[str, Floats]) -> None:
             f"--keep {spec.keep:g} has to be 0 to 1, --steps {spec.steps} 1 to {MAX_STEPS} and "
             f"--near {spec.near} 0 to 1000"
         )
+
+
+def _dim(samples: Mapping[str, Floats]) -> int:
+    return int(next(iter(samples.values())).shape[1])

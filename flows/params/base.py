@@ -86,8 +86,8 @@ class EmbedParams(FlowParams, ChunkParams):
     audio_model: Text = Field(
         default="",
         title="Model for sounds",
-        description="Hub id or directory of an audio-text model (CLAP). Without one, sounds are "
-        "skipped.",
+        description="Hub id or directory of an audio-text model, such as a CLAP. Empty: --model "
+        "where it hears too, else sounds are skipped.",
     )
     revision: Text = Field(
         default="",

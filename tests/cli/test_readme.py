@@ -38,3 +38,8 @@ def test_every_command_stands_in_the_table() -> None:
 def test_every_command_that_ends_answers_in_json(name: str) -> None:
     options = {option for known in dict(leaves())[name].params for option in known.opts}
     assert "--json" in options
+
+
+def test_every_command_stands_under_a_heading_of_the_help() -> None:
+    app: Any = typer.main.get_command(make_app([]))
+    assert not [name for name, command in app.commands.items() if not command.rich_help_panel]

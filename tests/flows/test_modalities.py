@@ -15,7 +15,7 @@ from flows.index import index
 from flows.search import search
 from tests.chunking.clips import film, film_with_sound, scenes, tone
 from tests.drawn import draw_pictures
-from tests.tiny_model import build_tiny_clap, build_tiny_sentence
+from tests.tiny_model import build_tiny_clap, build_tiny_gemma, build_tiny_sentence
 
 pytestmark = pytest.mark.usefixtures("prefect")
 
@@ -94,6 +94,24 @@ def test_every_file_becomes_chunks_or_is_skipped_with_a_reason(
     assert found["image"] == 2
     assert found.keys() == {"image", "passage", "rows", "table", "cue", "window"}
     assert report["num_embedded"] == sum(found.values())
+
+
+def test_one_model_serves_pictures_words_and_sounds(
+    collection: Path, media: Path, tmp_path: Path
+) -> None:
+    model = build_tiny_gemma(tmp_path / "gemma")
+    report = run_index(collection, media, model=str(model))
+    found = kinds(collection)
+    assert report["quarantined"] == {}
+    assert report["num_embedded"] == sum(found.values())
+    assert {"image", "passage", "window"} <= found.keys()
+    with Collection(collection).read() as con:
+        assert con.execute("SELECT count(*) FROM model_version").fetchone() == (1,)
+    picture = next(str(path) for path in sorted(media.iterdir()) if "picture" in path.name)
+    for query in ({"text": "a boat"}, {"image": picture}):
+        answer = search(collection=str(collection), k=20, **query)
+        assert {hit["modality"] for hit in answer["hits"]} == {"image", "text", "audio"}
+    assert run_index(collection, media)["num_embedded"] == 0
 
 
 def test_a_rerun_over_mixed_media_embeds_nothing(

@@ -126,7 +126,7 @@ def test_dimension_comes_from_the_configuration(model: Path, config: dict, dim: 
     assert describe(model).dim == dim
 
 
-@pytest.mark.parametrize("kind", ["gpt2", "siglip2", None, 7])
+@pytest.mark.parametrize("kind", ["gpt2", "pe_video", None, 7])
 def test_model_of_another_type_is_refused_with_the_types_that_work(model: Path, kind) -> None:
     edit_json(model / "config.json", model_type=kind)
     with pytest.raises(ModelUnsupported, match=rf"type {kind!r}.*clip, .*siglip.*text: .*bert"):

@@ -259,6 +259,26 @@ def test_of_texts_equally_near_the_one_that_shares_words_is_first(filled: Collec
     assert counted.merits.max() > plain.merits.max() > counted.merits.min()
 
 
+def test_a_stray_word_orders_texts_but_lifts_them_no_more_than_it_covers_of_the_question(
+    filled: Collection,
+) -> None:
+    _, whole = in_hybrid(filled, "text", "moored boats")
+    plain, stray = in_hybrid(filled, "text", "boats steered by astronauts near distant comets")
+    assert plain.merits is not None
+    assert whole.merits is not None
+    assert stray.merits is not None
+    assert stray.hits[int(np.argmax(stray.merits))].uri == "/parts/boats.txt"
+    gained, by_all = (found.max() - plain.merits.max() for found in (stray.merits, whole.merits))
+    assert 0 < gained < by_all / 2
+
+
+def test_texts_without_a_word_of_the_question_stay_where_they_are(filled: Collection) -> None:
+    plain, counted = in_hybrid(filled, "text", "astronauts near distant comets")
+    assert plain.merits is not None
+    assert counted.merits is not None
+    assert counted.merits.tolist() == pytest.approx(plain.merits.tolist())
+
+
 def test_words_leave_the_merit_of_pictures_as_it_is(filled: Collection) -> None:
     plain, counted = in_hybrid(filled, "image", "moored boats")
     assert counted is plain

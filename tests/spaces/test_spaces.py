@@ -67,6 +67,23 @@ def test_fewer_dimensions_are_unit_vectors_of_that_many(own: Collection, kind: s
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
 
 
+def test_truncation_keeps_the_first_dimensions(own: Collection, album: Album) -> None:
+    space = add(own, "truncation", 8)
+    assert space.derived is not None
+    first = vectors(own, space.derived.parent)[:, :8]
+    expected = first / np.linalg.norm(first, axis=1, keepdims=True)
+    np.testing.assert_allclose(vectors(own, space), expected, atol=1e-5)
+    options = QueryOptions(collection=str(own.path), model=space.name, device="cpu", k=1)
+    (found,) = answer(options, [], [str(album.pictures[3])])
+    assert found.hits[0].score == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("dim", [0, 32, 33])
+def test_truncation_says_how_many_dimensions_it_takes(own: Collection, dim: int) -> None:
+    with pytest.raises(ParametersError, match="truncation takes 1 to 31"):
+        add(own, "truncation", dim)
+
+
 def test_pca_of_all_dimensions_keeps_every_cosine(own: Collection) -> None:
     space = add(own, "pca")
     assert space.derived is not None
@@ -156,7 +173,7 @@ def test_gc_keeps_the_parent_of_a_live_space_and_drops_a_space_whole(own: Collec
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        (SpaceSpec(kind="magic"), "take one of centring, pca, whitening"),
+        (SpaceSpec(kind="magic"), "take one of centring, pca, whitening, truncation"),
         (SpaceSpec(kind="pca", dim=33), "take 1 to 32"),
         (SpaceSpec(kind="centring", dim=8), "centring keeps the dimension"),
     ],

@@ -62,8 +62,7 @@ def shape_name(encoder: Encoder) -> str:
 
 def random_pass(encoder: Encoder, num_items: int) -> Callable[[], object]:
     """Return a forward pass over pictures of noise."""
-    rng = np.random.default_rng(num_items)
-    pixels = rng.integers(0, 256, (num_items, *encoder.image_size, 3), np.uint8)
+    pixels = encoder.preprocess.noise(num_items)
     return lambda: encoder.encode_images(pixels)
 
 

@@ -56,7 +56,8 @@ class FrozenTowers:
         version = model_files.describe(files, model_files.choose_dtype("auto", device), weights)
         if {"image", "text"} <= set(version.encoders):
             encoder = load_encoder(files, version, device)
-            if isinstance(encoder, TransformersEncoder):
+            # Of patches in any number the tokens are of a number each, padded.
+            if type(encoder) is TransformersEncoder:
                 return cls(encoder, weights)
         raise ModelUnsupported(
             f"{name} gives no tokens of pictures and words: take an image-text model of "

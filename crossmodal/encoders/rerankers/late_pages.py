@@ -6,9 +6,10 @@ the tokens that it does not pad. A page keeps hundreds of them, so they are wort
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +24,11 @@ from crossmodal.errors import RerankFailed
 from crossmodal.models.folder import ModelFiles
 from crossmodal.models.text_preprocess import readable
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+# Pictures, tiles, channels, height, width.
+_TILED = 5
 PAGES = ("ColPaliForRetrieval", "ColQwen2ForRetrieval", "ColModernVBertForRetrieval")
 
 
@@ -52,6 +58,27 @@ class LatePages(LoadedReranker):
         inputs = (self._document_inputs(side) for side in candidates)
         return [self._vectors(each).astype(np.float16) for each in inputs]
 
+    def patch_map(self, text: str, picture: Image) -> Floats:
+        """Return (down, across) float32 mean cosines of each patch with the tokens of a query."""
+        inputs = self._document_inputs(Side(picture=picture))
+        kept = inputs["attention_mask"][0].bool()
+        is_patch = (inputs["input_ids"][0] == self._processor.image_token_id)[kept].numpy()
+        patches = _units(self._vectors(inputs)[is_patch])
+        down, across = self._grid(inputs, len(patches))
+        likeness: Floats = (patches @ _units(self._query(text)).T).mean(axis=1)
+        return likeness.reshape(down, across)
+
+    def _grid(self, inputs: Any, num_patches: int) -> tuple[int, int]:
+        """Return how many patches a picture has, down and across."""
+        if "image_grid_thw" in inputs:
+            merge = self._processor.image_processor.merge_size
+            _, down, across = inputs["image_grid_thw"][0].tolist()
+            return down // merge, across // merge
+        side, pixels = math.isqrt(num_patches), inputs["pixel_values"]
+        if side**2 != num_patches or (pixels.ndim == _TILED and pixels.shape[1] > 1):
+            raise RerankFailed(f"{self.label} cuts a picture into tiles, which lie in no one grid")
+        return side, side
+
     def _prepare(self) -> None:
         self._processor = load_processor(self._files, "AutoProcessor")
 
@@ -71,6 +98,11 @@ class LatePages(LoadedReranker):
         if not np.isfinite(array).all():
             raise RerankFailed(f"{self.label} gave token vectors that are no numbers")
         return array
+
+
+def _units(vectors: Floats) -> Floats:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-9), np.float32)
 
 
 def without_special(tokenizer: Any, text: str) -> str:

@@ -81,6 +81,18 @@ class TokenReranker(Reranker, Protocol):
         """
 
 
+@runtime_checkable
+class MappingReranker(Reranker, Protocol):
+    """Score pictures by their patches, and so say which of them a query is found in."""
+
+    def patch_map(self, text: str, picture: Image) -> Floats:
+        """Return (down, across) float32 mean cosines of each patch with the tokens of a query.
+
+        Raises:
+            RerankFailed: the patches of the picture lie in no grid.
+        """
+
+
 def max_sim(query: Floats, tokens: Sequence[Tokens]) -> Floats:
     """Return for each candidate the sum over the query's tokens of the best match among its own.
 

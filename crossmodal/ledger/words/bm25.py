@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import duckdb
@@ -58,12 +58,22 @@ class Matches:
     """(n,) BM25, above 0."""
     exact: frozenset[int] = frozenset()
     """Chunks that hold all the identifiers, such as part numbers, that the question names."""
+    rarity: float = 0.0
+    """Weight of all words of the question, also of those that no chunk holds: what a chunk of
+    average length scores that holds each of them once."""
+
+    @property
+    def covered(self) -> float:
+        """Return how much of the question the best chunk covers, by weight of words: 0 to 1."""
+        if not self.rarity or not len(self.scores):
+            return 0.0
+        return min(1.0, float(self.scores.max()) / self.rarity)
 
     def only(self, chunk_ids: Ids) -> Matches:
         """Return those among ``chunk_ids``."""
         kept = np.isin(self.chunk_ids, chunk_ids)
         left = self.exact.intersection(chunk_ids.tolist())
-        return Matches(self.chunk_ids[kept], self.scores[kept], left)
+        return replace(self, chunk_ids=self.chunk_ids[kept], scores=self.scores[kept], exact=left)
 
     def best(self, num: int) -> tuple[Ids, Scores]:
         """Return the ``num`` best chunks, best first, ties in order of their ids, and scores."""
@@ -131,7 +141,8 @@ def match(
     num_worded, mean_words = first_row(con, _EXTENT) or (0, 0.0)
     rows = _with_names(con, postings(con, terms), terms)
     ids, scores = _scored(rows, num_worded, mean_words)
-    found = Matches(ids, scores, _holding_all(rows[: len(exact)]))
+    rarity = sum(_weight(len(part.chunk_ids), num_worded) for part in rows)
+    found = Matches(ids, scores, _holding_all(rows[: len(exact)]), rarity)
     if where in (None, Where()):
         return found
     return found.only(_passing(con, where, found.chunk_ids))
@@ -209,13 +220,17 @@ def _scored(rows: list[TermRows], num_worded: int, mean_words: float) -> tuple[I
 
 
 def _part_scores(part: TermRows, num_worded: int, mean_words: float) -> Scores:
-    num_holding = len(part.chunk_ids)
-    # Chunks without words that a file name matches may outnumber those with some.
-    total = max(num_worded, num_holding)
-    weight = math.log1p((total - num_holding + 0.5) / (num_holding + 0.5))
+    weight = _weight(len(part.chunk_ids), num_worded)
     length = 1 - B + B * part.num_words / max(mean_words, 1.0)
     scores: Scores = weight * part.tf * (K1 + 1) / (part.tf + K1 * length)
     return scores
+
+
+def _weight(num_holding: int, num_worded: int) -> float:
+    """Return the weight of a word that so many chunks hold: its inverse document frequency."""
+    # Chunks without words that a file name matches may outnumber those with some.
+    total = max(num_worded, num_holding)
+    return math.log1p((total - num_holding + 0.5) / (num_holding + 0.5))
 
 
 def _holding_all(rows: list[TermRows]) -> frozenset[int]:

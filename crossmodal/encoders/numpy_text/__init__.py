@@ -1,0 +1,1 @@
+"""Encode a few search queries by numpy alone, where importing torch would take the longest."""
