@@ -33,6 +33,7 @@ from crossmodal.embedding.rows import (
     planned_sources,
     to_arrow,
 )
+from crossmodal.embedding.through import expected_chunks
 from crossmodal.records import CHUNK_SCHEMA, Lineup, Span, VectorList, vector_schema
 from crossmodal.runs.progress import Progress
 
@@ -75,13 +76,13 @@ def embed_shard(
 ) -> EmbeddedShard:
     """Cut and embed the sources of PLAN_SCHEMA rows, each with its content hash.
 
-    ``record`` and ``progress`` are called from several threads; progress counts the bytes of
-    sources that are through.
+    ``record`` and ``progress`` are called from several threads; progress counts the
+    chunks that were expected of sources that are through.
     """
     sources, rows = planned_sources(planned), list[EmbeddedChunk | Refusal]()
     if sources and options.runner == "ray":
         rows = run_on_ray(sources, encoders, options, record)
-        progress.advance(sum(source.size_bytes for source in sources))
+        progress.advance(sum(expected_chunks(s.media_type, s.size_bytes) for s in sources))
     elif sources:
         rows = _ShardQuery(ShardOperators(encoders, options, record, progress)).run(sources)
     by_source = [list(group) for _, group in itertools.groupby(rows, key=lambda row: row.uri)]

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from crossmodal.embedding.commits import CommitSizes
 from crossmodal.embedding.probes import Probes, hubs_of
+from crossmodal.embedding.through import expected_chunks
 from crossmodal.ledger.read.pending import still_pending
 from crossmodal.ledger.words.postings import words_of_cut
 from crossmodal.ledger.write.shard_writer import ShardCommit, commit_shard
@@ -56,9 +57,8 @@ def embed_batch(work: ShardWork, batch: Batch) -> int:
     """Embed and commit the batch's shards; return how many items went through the model."""
     shards = pq.ParquetFile(batch.shards)
     if batch.first == 0:
-        work.progress.start(
-            _num_bytes(pq.read_table(batch.shards, columns=["size_bytes"])), "embedding", "bytes"
-        )
+        every = pq.read_table(batch.shards, columns=["media_type", "size_bytes"])
+        work.progress.start(round(_num_expected(every)), "embedding", "chunks")
     num_embedded = 0
     sizes = CommitSizes()
     for i in range(batch.first, batch.stop):
@@ -103,6 +103,11 @@ def _num_bytes(planned: pa.Table) -> int:
     return int(pc.sum(planned["size_bytes"]).as_py() or 0)
 
 
+def _num_expected(planned: pa.Table) -> float:
+    pairs = zip(planned["media_type"].to_pylist(), planned["size_bytes"].to_pylist(), strict=True)
+    return sum(expected_chunks(media_type or "", size) for media_type, size in pairs)
+
+
 def _embed_one(work: ShardWork, planned: pa.Table) -> EmbeddedShard | None:
     """Embed and commit what nobody else has meanwhile; None where nothing is left."""
     from crossmodal.embedding.shard_query import embed_shard
@@ -110,7 +115,7 @@ def _embed_one(work: ShardWork, planned: pa.Table) -> EmbeddedShard | None:
     lineup = work.encoders.lineup
     with work.collection.read() as con:
         pending = still_pending(con, planned, lineup)
-    work.progress.advance(_num_bytes(planned) - _num_bytes(pending))
+    work.progress.advance(_num_expected(planned) - _num_expected(pending))
     if pending.num_rows == 0:
         return None
     with work.recorder.span("embed") as span:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from crossmodal.views.human import human_bytes, human_rate, human_seconds, printable
+from crossmodal.views.human import human_rate, human_seconds, printable
 
-Unit = Literal["items", "bytes"]
-"""What progress counts; a few large files among many small ones make files a poor measure."""
+Unit = Literal["items", "chunks"]
+"""What progress counts. Chunks are those that are expected: a few large files among many small ones
+make files a poor measure, and bytes of photos among those of texts a worse one."""
 _MAX_NAME = 60
 
 
@@ -36,9 +36,12 @@ class Pace:
 
     @property
     def amounts(self) -> str:
-        """Return how much is done, of how much: ``3 of 40``, ``1.2 MB of 3.0 GB``."""
-        shown = self._shown
-        return shown(self.num_done) + ("" if self.total is None else f" of {shown(self.total)}")
+        """Return how much is done, of how much: ``3 of 40``, ``12 of about 3,000 chunks``."""
+        if self.total is None:
+            return f"{self.num_done:,.0f}"
+        if self.unit == "items":
+            return f"{self.num_done:,.0f} of {self.total:,}"
+        return f"{self.num_done:,.0f} of about {self.total:,} chunks"
 
     @property
     def file(self) -> str:
@@ -49,10 +52,7 @@ class Pace:
 
     def rate(self, now_s: float) -> str:
         """Return how fast it went so far, with its unit."""
-        rate = self._per_second(now_s)
-        if self.unit == "items":
-            return f"{human_rate(rate)} items/s"
-        return "- B/s" if rate is None else f"{human_bytes(rate)}/s"
+        return f"{human_rate(self._per_second(now_s))} {self.unit}/s"
 
     def line(self, now_s: float) -> str:
         """Return how much is done, how fast, how long the rest will take, and of which file."""
@@ -69,10 +69,6 @@ class Pace:
         """Return how much was done, how fast, and how long it took."""
         took = human_seconds(now_s - self.started_s)
         return f"{self.what}: {self.amounts}, {self.rate(now_s)}, took {took}"
-
-    @property
-    def _shown(self) -> Callable[[float], str]:
-        return human_bytes if self.unit == "bytes" else "{:,.0f}".format
 
     def _per_second(self, now_s: float) -> float | None:
         elapsed_s = now_s - self.started_s

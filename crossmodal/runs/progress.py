@@ -28,7 +28,7 @@ class Progress(Protocol):
         """Begin ``what``; a total of None means that nobody knows."""
 
     def advance(self, amount: float) -> None:
-        """Count items, or bytes, that are done."""
+        """Count items, or expected chunks, that are done."""
 
     def begin(self, name: str) -> None:
         """Say that a file is at work now."""

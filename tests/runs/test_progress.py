@@ -119,14 +119,14 @@ def test_the_stream_decides_how_progress_is_shown(
     assert isinstance(make_progress(stream, quiet=quiet), expected)
 
 
-def test_bytes_tell_the_time_left_and_the_file_that_is_at_work(clock: Clock) -> None:
+def test_expected_chunks_tell_the_time_left_and_the_file_that_is_at_work(clock: Clock) -> None:
     stream = io.StringIO()
     progress = LineProgress(stream, interval_s=5, clock=clock)
-    progress.start(1_000_000, "embedding", "bytes")
+    progress.start(1_000, "embedding", "chunks")
     for name in ("/data/huge.csv", "/data/a.png"):
         progress.begin(name)
     clock.now += 10
-    progress.advance(900_000)
+    progress.advance(900)
     progress.end("/data/a.png")
     clock.now += 6
     progress.begin("s3://photos/b.png")
@@ -135,17 +135,17 @@ def test_bytes_tell_the_time_left_and_the_file_that_is_at_work(clock: Clock) -> 
     progress.advance(0)
     progress.finish()
     assert lines(stream) == [
-        "embedding: 900.0 kB of 1.0 MB, 90.0 kB/s, 1.1 s left, at huge.csv",
-        "embedding: 900.0 kB of 1.0 MB, 56.2 kB/s, 1.8 s left, at huge.csv",
-        "embedding: 900.0 kB of 1.0 MB, 42.9 kB/s, 2.3 s left, at b.png",
-        "embedding: 900.0 kB of 1.0 MB, 42.9 kB/s, took 21.0 s",
+        "embedding: 900 of about 1,000 chunks, 90 chunks/s, 1.1 s left, at huge.csv",
+        "embedding: 900 of about 1,000 chunks, 56.2 chunks/s, 1.8 s left, at huge.csv",
+        "embedding: 900 of about 1,000 chunks, 42.9 chunks/s, 2.3 s left, at b.png",
+        "embedding: 900 of about 1,000 chunks, 42.9 chunks/s, took 21.0 s",
     ]
 
 
 def test_names_of_files_at_work_cannot_move_the_cursor() -> None:
     stream = Terminal()
     progress = RichProgress(stream)
-    progress.start(10, "embedding", "bytes")
+    progress.start(10, "embedding", "chunks")
     progress.begin("/data/\x1b[2Jevil [bold].png")
     progress.finish()
     assert "\x1b[2J" not in stream.getvalue()
