@@ -14,6 +14,7 @@ allowed and what to do next.
     │   ├── NoSuchChunk            it holds no such chunk, or no vector of it
     │   ├── UndoRefused            a run cannot be undone, or not yet
     │   ├── SqlError               a query in SQL cannot be answered, or would write
+    │   ├── PublicationBusy        another run publishes to the same store
     │   ├── CollectionBusy         its lock was not free in time (transient)
     │   ├── CollectionUnreadable   not DuckDB, damaged, or no permission
     │   └── CollectionTooNew       written by a later crossmodal
@@ -33,6 +34,9 @@ allowed and what to do next.
     │   ├── PairsError             the pairs are damaged, too few, or tell nothing apart
     │   ├── TrainingFailed         the loss is no number, or nothing got better
     │   └── ConsentNeeded          it would take long, and nobody has said yes
+    ├── StoreError             a store that is published to cannot be used
+    │   ├── StoreAway              it does not answer (transient)
+    │   └── StoreTaken             it holds rows that are not this collection's
     ├── ExtraMissing           a library that this use needs is not installed
     ├── DeploymentError        the Prefect server does not take the deployments
     └── RunError               a run ended short of its promise
@@ -85,6 +89,10 @@ class UndoRefused(CollectionError):
 
 class SqlError(CollectionError):
     """A query in SQL cannot be answered, or would write."""
+
+
+class PublicationBusy(CollectionError):
+    """Another run publishes to the same store."""
 
 
 class CollectionBusy(CollectionError):
@@ -155,6 +163,18 @@ class ConsentNeeded(TrainingError):
     """It would take long; nobody has said yes to that."""
 
 
+class StoreError(CrossmodalError):
+    """A store that is published to cannot be used."""
+
+
+class StoreAway(StoreError):
+    """The store does not answer, or broke off."""
+
+
+class StoreTaken(StoreError):
+    """The store holds rows of another collection, or of somebody else."""
+
+
 class ExtraMissing(CrossmodalError):
     """A library that this use needs is not installed: it comes with an extra."""
 
@@ -215,6 +235,6 @@ _TRANSIENT_ERRNOS = {
 
 def is_transient(error: BaseException) -> bool:
     """Say whether the same call may succeed a moment later (I/O, lock, network)."""
-    if isinstance(error, CollectionBusy | ConnectionError | TimeoutError):
+    if isinstance(error, CollectionBusy | StoreAway | ConnectionError | TimeoutError):
         return True
     return isinstance(error, OSError) and error.errno in _TRANSIENT_ERRNOS

@@ -26,6 +26,8 @@ from flows.params.flat import deployment_schema
 
 NIGHTLY = "nightly"
 """The schedule that a person may give another time."""
+PUBLISH = "publish"
+"""The schedule that is on where a store is named."""
 PREFECT_FILE = files("deployments") / "prefect.yaml"
 _PLACEHOLDER = re.compile(r"\{\{\s*\$(\w+)\s*\}\}")
 
@@ -46,6 +48,8 @@ def _entries(target: Target) -> list[dict[str, Any]]:
     for schedule in (given for entry in filled for given in entry.get("schedules", [])):
         if target.schedule and schedule["slug"] == NIGHTLY:
             schedule["cron"] = target.schedule
+        if schedule["slug"] == PUBLISH:
+            schedule["active"] = bool(target.publish_to)
     return filled
 
 
@@ -59,6 +63,7 @@ def variables(target: Target) -> dict[str, str]:
         "CROSSMODAL_TEXT_MODEL": target.text_model or "",
         "CROSSMODAL_AUDIO_MODEL": target.audio_model or "",
         "CROSSMODAL_POOL": target.pool,
+        "CROSSMODAL_PUBLISH_TO": target.publish_to or "",
     }
 
 

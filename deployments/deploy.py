@@ -118,7 +118,9 @@ def _collection(parameters: dict[str, Any]) -> str | None:
 
 
 def _keep_switches(wanted: RunnerDeployment, found: DeploymentResponse) -> None:
-    """Leave each schedule as active as a person made it."""
+    """Leave each schedule as active as a person made it, but for one that had no store yet."""
+    if wanted.parameters.get("to") and not found.parameters.get("to"):
+        return
     switches = {schedule.slug: schedule.active for schedule in found.schedules}
     for schedule in wanted.schedules or []:
         schedule.active = switches.get(schedule.slug, schedule.active)

@@ -35,6 +35,8 @@ class Target:
     """Runs of the pool at one time; None: as it is."""
     schedule: str | None = None
     """Cron, UTC, of the index in place of every night at three."""
+    publish_to: str | None = None
+    """The store to keep in step, every night after the index."""
 
 
 def make_target(
@@ -47,6 +49,7 @@ def make_target(
     text_model: str | None = None,
     audio_model: str | None = None,
     schedule: str | None = None,
+    publish_to: str | None = None,
 ) -> Target:
     """Return a target with absolute paths, named after the collection unless ``name`` is given."""
     return Target(
@@ -58,6 +61,7 @@ def make_target(
         text_model=_place_of(text_model),
         audio_model=_place_of(audio_model),
         schedule=schedule,
+        publish_to=publish_to,
     )
 
 

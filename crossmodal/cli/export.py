@@ -1,13 +1,15 @@
-"""Offer stored vectors as files: ``crossmodal export``."""
+"""Offer stored vectors elsewhere: as files by ``export``, in a serving store by ``publish``."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crossmodal.cli.drawn import form_command
+from crossmodal.cli.invoke import checked, run_flow
 from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOption
 from crossmodal.cli.printing import print_json, print_tables
 
@@ -48,6 +50,26 @@ def export(
     ]
     header = ("file", "modality", "model version", "vectors", "dim", "size")
     print_tables([TextTable("exported", header, rows, num_words=3)])
+
+
+@form_command("flows.params.publish:PublishParams")
+def publish(given: dict[str, Any], as_json: JsonOption = False) -> None:
+    """Bring a Lance, PostgreSQL or Qdrant store in step with the collection; sends what changed."""
+    from flows.params.publish import PublishParams
+
+    params = checked(PublishParams, given)
+    if not params.to:
+        raise typer.BadParameter(
+            "--to is missing: name a store, such as lance:///srv/photos, "
+            "postgresql://USER@HOST/DATABASE or qdrant://HOST:6333"
+        )
+    run_flow(_publish_flow, params, as_json=as_json)
+
+
+def _publish_flow() -> Any:
+    from flows.publish import publish as flow
+
+    return flow
 
 
 def _format(form: str, dest: Path) -> Format:

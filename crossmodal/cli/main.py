@@ -21,7 +21,7 @@ import typer
 from crossmodal.cli import agents, ask, create, keep, models, moderate, project, run, space
 from crossmodal.cli.drawn import drawn
 from crossmodal.cli.evaluate import evaluate
-from crossmodal.cli.export import export
+from crossmodal.cli.export import export, publish
 from crossmodal.cli.forget import forget
 from crossmodal.cli.judgements import judgements
 from crossmodal.cli.quiet import quieten
@@ -70,6 +70,7 @@ _COMMANDS: Mapping[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
         keep.backup,
         keep.restore,
         export,
+        publish,
     ),
     "Prefect": (deploy, serve),
 }

@@ -48,6 +48,12 @@ ScheduleOption = Annotated[
     str | None,
     typer.Option(help="When to index, as cron says it, UTC; by default every night: '0 3 * * *'."),
 ]
+PublishOption = Annotated[
+    str | None,
+    typer.Option(
+        help="A store to keep in step every night after the index, as `publish --to` names it."
+    ),
+]
 _of_the_files = form_command(
     "flows.params.base:IndexParams",
     only=("paths", "collection", *MODEL_FIELDS.values()),
@@ -67,6 +73,7 @@ def deploy(
         int | None, typer.Option(min=1, help="Most runs of the pool at one time.")
     ] = None,
     schedule: ScheduleOption = None,
+    publish_to: PublishOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -74,7 +81,7 @@ def deploy(
     from crossmodal.views.text_table import TextTable
     from deployments.deploy import deploy as deploy_target
 
-    target = _target(given, name, pool, schedule)
+    target = _target(given, name, pool, schedule, publish_to)
     target = replace(target, pool_type=pool_type.value, pool_limit=pool_limit)
     changes = deploy_target(target, alert, dry_run=dry_run)
     if as_json:
@@ -94,14 +101,22 @@ def serve(
     alert: AlertOption = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Prefect UI.")] = 4200,
     schedule: ScheduleOption = None,
+    publish_to: PublishOption = None,
 ) -> None:
     """Run the Prefect UI, the schedules and the flows for PATHS on this machine until Ctrl-C."""
     from deployments.serve import serve as serve_target
 
-    serve_target(_target(given, name, DEFAULT_POOL, schedule), port, alert, typer.echo)
+    serve_target(_target(given, name, DEFAULT_POOL, schedule, publish_to), port, alert, typer.echo)
 
 
-def _target(given: dict[str, Any], name: str | None, pool: str, schedule: str | None) -> Target:
+def _target(
+    given: dict[str, Any],
+    name: str | None,
+    pool: str,
+    schedule: str | None,
+    publish_to: str | None,
+) -> Target:
+    from crossmodal.publishing.address import parse_address
     from deployments.target import make_target
     from flows.params.base import IndexParams
 
@@ -115,4 +130,5 @@ def _target(given: dict[str, Any], name: str | None, pool: str, schedule: str | 
         text_model=chosen.text_model or None,
         audio_model=chosen.audio_model or None,
         schedule=schedule,
+        publish_to=parse_address(publish_to).text if publish_to else None,
     )

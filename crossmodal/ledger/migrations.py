@@ -423,6 +423,23 @@ def m031_findings_by_place(con: duckdb.DuckDBPyConnection) -> None:
         FROM chunk c WHERE c.chunk_id = f.chunk_id""")
 
 
+def m032_publications(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the memory of what each store that is published to holds, and of each publication."""
+    con.execute("""
+        CREATE SEQUENCE published_store_id;
+        CREATE TABLE published_store (
+            store_id INTEGER PRIMARY KEY DEFAULT nextval('published_store_id'),
+            address VARCHAR NOT NULL, written_by VARCHAR NOT NULL);
+        CREATE TABLE published_chunk (
+            store_id INTEGER NOT NULL, model_version_id INTEGER NOT NULL,
+            chunk_id BIGINT NOT NULL, digest BIGINT NOT NULL);
+        CREATE SEQUENCE publication_generation;
+        CREATE TABLE publication (
+            generation BIGINT NOT NULL DEFAULT nextval('publication_generation'),
+            run_id VARCHAR NOT NULL, store_id INTEGER NOT NULL, watermark BIGINT NOT NULL,
+            counts VARCHAR NOT NULL, started_at TIMESTAMPTZ NOT NULL, finished_at TIMESTAMPTZ)""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -455,6 +472,7 @@ STEPS: tuple[Step, ...] = (
     m029_word_index,
     m030_space_edges,
     m031_findings_by_place,
+    m032_publications,
 )
 LATEST = len(STEPS)
 

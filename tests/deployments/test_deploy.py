@@ -33,6 +33,7 @@ FLOWS = (
     "finetune",
     "distil",
     "promote",
+    "publish",
     "recommend",
     "status-report",
 )
@@ -231,3 +232,18 @@ def test_without_a_configured_server_the_command_names_serve(tmp_path: Path) -> 
     )
     assert done.returncode == 1
     assert "crossmodal serve" in done.stderr
+
+
+def test_a_store_that_is_named_is_kept_in_step_every_night(
+    client: SyncPrefectClient, target: Target
+) -> None:
+    deploy(target)
+    assert switches(read(client, target)["publish"]) == {"publish": False}
+    with_store = replace(target, publish_to="lance:///srv/photos")
+    deploy(with_store)
+    found = read(client, target)["publish"]
+    assert found.parameters["to"] == "lance:///srv/photos"
+    assert switches(found) == {"publish": True}
+    client.update_deployment_schedule(found.id, found.schedules[0].id, active=False)
+    deploy(with_store)
+    assert switches(read(client, target)["publish"]) == {"publish": False}

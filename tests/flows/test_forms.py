@@ -19,6 +19,7 @@ from flows.index import index
 from flows.moderate import moderate
 from flows.params.flat import deployment_schema
 from flows.promote import promote
+from flows.publish import publish
 from flows.recommend import recommend
 from flows.search import search
 from flows.status import report_status
@@ -36,6 +37,7 @@ FLOWS = (
     evaluate,
     moderate,
     finetune,
+    publish,
     distil,
 )
 
