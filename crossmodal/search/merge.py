@@ -31,6 +31,7 @@ from crossmodal.search.options import QueryOptions
 from crossmodal.search.prose import DEMOTION, is_prose
 from crossmodal.search.strength import BY_CHANCE, Limits, least_merit, limits_of, strength_of
 from crossmodal.search.words import (
+    COVERED_POWER,
     EXACT_MERIT,
     WORD_WEIGHT,
     Words,
@@ -196,7 +197,8 @@ def _lowered(scores: Floats, gained: Scores, matches: Matches) -> float:
     """
     if not len(scores):
         return 0.0
-    return max(0.0, float((scores + gained).max() - (scores + matches.covered * gained).max()))
+    share = matches.covered**COVERED_POWER
+    return max(0.0, float((scores + gained).max() - (scores + share * gained).max()))
 
 
 def _find(

@@ -34,6 +34,8 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 
 WORD_WEIGHT = 0.5
 """Of BM25 against the cosine, each in its standard deviations (docs/quality.md)."""
+COVERED_POWER = 2
+"""A question that words cover by half lifts the list of texts by a quarter of their gain."""
 EXACT_MERIT = 10.0
 """What a chunk gains that holds the very part number a question names; a rule, not measured."""
 _MAX_HOLDING = 2000

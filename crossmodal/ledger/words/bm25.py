@@ -8,7 +8,7 @@ holds now; a filter changes who is scored and not how.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -18,7 +18,13 @@ import numpy.typing as npt
 
 from crossmodal.ledger.read.filters import Where
 from crossmodal.ledger.sql import first_row
-from crossmodal.ledger.words.tokens import folded, identifiers, question_terms, term_id
+from crossmodal.ledger.words.tokens import (
+    folded,
+    identifiers,
+    question_terms,
+    term_id,
+    terms_by_word,
+)
 
 K1 = 1.2
 B = 0.75
@@ -141,8 +147,10 @@ def match(
     num_worded, mean_words = first_row(con, _EXTENT) or (0, 0.0)
     rows = _with_names(con, postings(con, terms), terms)
     ids, scores = _scored(rows, num_worded, mean_words)
-    rarity = sum(_weight(len(part.chunk_ids), num_worded) for part in rows)
-    found = Matches(ids, scores, _holding_all(rows[: len(exact)]), rarity)
+    weights = {
+        t: _weight(len(part.chunk_ids), num_worded) for t, part in zip(terms, rows, strict=True)
+    }
+    found = Matches(ids, scores, _holding_all(rows[: len(exact)]), _rarity(text, weights))
     if where in (None, Where()):
         return found
     return found.only(_passing(con, where, found.chunk_ids))
@@ -231,6 +239,16 @@ def _weight(num_holding: int, num_worded: int) -> float:
     # Chunks without words that a file name matches may outnumber those with some.
     total = max(num_worded, num_holding)
     return math.log1p((total - num_holding + 0.5) / (num_holding + 0.5))
+
+
+def _rarity(text: str, weights: Mapping[int, float]) -> float:
+    """Return the weight of all words of a question: of each in the language where it is commonest.
+
+    A stem of another language stands nowhere, and would count as a word that is missing.
+    """
+    words = [[term_id(term) for term in terms] for terms in terms_by_word(text)]
+    known = [[weights[term] for term in terms if term in weights] for terms in words]
+    return sum(min(found) for found in known if found)
 
 
 def _holding_all(rows: list[TermRows]) -> frozenset[int]:

@@ -119,16 +119,19 @@ def question_terms(text: str) -> list[str]:
 
     Function words are left out where others remain, since they cost most and tell least.
     """
+    return list(dict.fromkeys(term for terms in terms_by_word(text) for term in terms))
+
+
+def terms_by_word(text: str) -> list[list[str]]:
+    """Return the terms of each word that a question asks for, then each of its part numbers."""
     words = _WORD.findall(folded(text))
     telling = [word for word in words if not any(word in known for known in _STOP_SETS.values())]
     languages = (RUSSIAN,) if _CYRILLIC.search(text) else LANGUAGES[:-1]
-    found = {
-        term: None
-        for word in telling or words
-        for name in languages
-        for term in _of_word(word, name)
-    }
-    return list(found | dict.fromkeys(_identifiers_within(folded(text))))
+    stemmed = [
+        [term for name in languages for term in _of_word(word, name)]
+        for word in dict.fromkeys(telling or words)
+    ]
+    return stemmed + [[term] for term in _identifiers_within(folded(text))]
 
 
 def identifiers(text: str) -> list[str]:
