@@ -25,7 +25,7 @@ from crossmodal.records import Hit, VectorList
 from crossmodal.search.answer import Answer
 from crossmodal.search.calibrating import calibrate_for_search
 from crossmodal.search.centring import centring_of, versions_without_texts
-from crossmodal.search.examples import Unread, chunks_of, encoded, look_up, texts_for
+from crossmodal.search.examples import Example, Unread, chunks_of, encoded, look_up, texts_for
 from crossmodal.search.lists import (
     QueryVectors,
     choose_lists,
@@ -63,6 +63,8 @@ class Query:
     chunk_id: int | None = None
     has_words: bool = True
     """Whether the words of the text count; not where it only names a mixed query."""
+    asks: str = ""
+    """Modality of the parts of a mixed query, where they are of one."""
 
     @property
     def title(self) -> str:
@@ -234,7 +236,8 @@ class SearchService:
             centring = centring_of(con, every, texts)
             vectors = combine(list(zip(examples, weights, strict=True)), every, centring)
             search = _Search(self.collection, options, hidden)
-            return search.answer(con, Query(text=title_of(parts), has_words=False), "", vectors)
+            query = Query(title_of(parts), has_words=False, asks=_common_modality(examples))
+            return search.answer(con, query, "", vectors)
 
     def _lists(self, con: duckdb.DuckDBPyConnection, options: QueryOptions) -> list[VectorList]:
         """Return the lists to encode for; all of them where the query is to be remembered.
@@ -425,9 +428,15 @@ def codes_beside(collection: Path) -> CodesFolder:
 def _modality_of(con: duckdb.DuckDBPyConnection, query: Query) -> str:
     """Return the modality of what asks; empty for a text."""
     if query.chunk_id is None:
-        return "image" if query.picture else ""
+        return "image" if query.picture else query.asks
     known = find_chunk(con, query.chunk_id)
     return known.hit.modality if known else ""
+
+
+def _common_modality(examples: Sequence[Example]) -> str:
+    """Return the modality that all examples are of; empty where they are of several."""
+    found = {space.modality for example in examples for space in example.vectors}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _asker(query: Query) -> Asker:
