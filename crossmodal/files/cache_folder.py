@@ -6,6 +6,18 @@ import os
 from pathlib import Path
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a small file of a cache so that nobody ever reads half of it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}-{os.getpid()}")
+    partial.write_text(text, "utf-8")
+    os.replace(partial, path)
+
+
 def cache_root() -> Path:
     """Return the folder of caches: ``CROSSMODAL_CACHE``, else crossmodal/ in the user's cache.
 

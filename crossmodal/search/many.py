@@ -115,9 +115,10 @@ def _nearest(
     ids, cosines = search_many(con, held, matrix, window, codes)
     measure, merits = measures[held], None
     if measure is not None:
-        unique, place = np.unique(ids, return_inverse=True)
-        hubs = hubs_of(con, held, unique)[place.reshape(ids.shape)]
-        hubs[[not needs_hubs(held, queries[number].asks) for number in asking]] = np.nan
+        needing = [needs_hubs(held, queries[number].asks) for number in asking]
+        unique, place = np.unique(ids[needing], return_inverse=True)
+        hubs = np.full(ids.shape, np.nan, np.float32)
+        hubs[needing] = hubs_of(con, held, unique)[place.reshape(-1, ids.shape[1])]
         merits = measure(cosines, hubs)
     return _Nearest({number: row for row, number in enumerate(asking)}, ids, cosines, merits)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from crossmodal.errors import FilterError, NoSuchChunk
 from crossmodal.ledger.collection import Collection
-from crossmodal.ledger.read.chunks import find_chunk, played_by
+from crossmodal.ledger.read.chunks import KnownChunk, find_chunk, played_by
 from crossmodal.ledger.read.filters import Where, parse_where, where_in
 from crossmodal.ledger.read.surroundings import surroundings
 from crossmodal.ledger.write.trials import Trial
@@ -292,8 +292,8 @@ class _Search:
         words = words_of(con, query.text if query.has_words else "", self.options, where)
         asked = self._searched(vectors)
         grown = Growth(con, asked, self.options, where) if self.options.neighbours else None
-        asks = _modality_of(con, query)
-        beside = Beside(self._filter(con, query), words, grown, asks=asks)
+        known = _chunk_of(con, query)
+        beside = Beside(self._filter(known), words, grown, asks=_modality_of(query, known))
         page = merged(con, asked, self.options, where, codes, beside)
         return self._shown(con, query, query_id, vectors, page)
 
@@ -311,7 +311,7 @@ class _Search:
         besides = [
             Beside(
                 words=words_of(con, query.text, self.options, where),
-                asks=_modality_of(con, query),
+                asks=_modality_of(query, _chunk_of(con, query)),
             )
             for query in queries
         ]
@@ -341,13 +341,12 @@ class _Search:
         wanted = () if self.options.neighbours else self.options.modalities
         return {v: q for v, q in vectors.items() if not wanted or v.modality in wanted}
 
-    def _filter(self, con: duckdb.DuckDBPyConnection, query: Query) -> Callable[[Hit], bool] | None:
+    def _filter(self, asking: KnownChunk | None) -> Callable[[Hit], bool] | None:
         """Leave the chunk out that asks; where hits are sources, its sources too."""
-        if query.chunk_id is None:
+        if asking is None:
             return (lambda hit: hit.chunk_id not in self.hidden) if self.hidden else None
-        known = find_chunk(con, query.chunk_id)
-        own = {source.uri for source in known.sources} if known and self.options.group else set()
-        return lambda hit: hit.chunk_id != query.chunk_id and hit.uri not in own
+        own = {source.uri for source in asking.sources} if self.options.group else set()
+        return lambda hit: hit.chunk_id != asking.hit.chunk_id and hit.uri not in own
 
     def _shown(
         self,
@@ -425,12 +424,16 @@ def codes_beside(collection: Path) -> CodesFolder:
     return CodesFolder(collection)
 
 
-def _modality_of(con: duckdb.DuckDBPyConnection, query: Query) -> str:
+def _chunk_of(con: duckdb.DuckDBPyConnection, query: Query) -> KnownChunk | None:
+    """Return the chunk that asks; None where it is a text or a picture."""
+    return None if query.chunk_id is None else find_chunk(con, query.chunk_id)
+
+
+def _modality_of(query: Query, asking: KnownChunk | None) -> str:
     """Return the modality of what asks; empty for a text."""
-    if query.chunk_id is None:
-        return "image" if query.picture else query.asks
-    known = find_chunk(con, query.chunk_id)
-    return known.hit.modality if known else ""
+    if asking:
+        return asking.hit.modality
+    return "image" if query.picture else query.asks
 
 
 def _common_modality(examples: Sequence[Example]) -> str:

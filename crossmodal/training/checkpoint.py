@@ -6,9 +6,12 @@ parameters. It appears whole, by a rename, and goes when what was learned is reg
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,16 @@ class Checkpoint:
     """Name the place of one training."""
 
     folder: Path
+
+    @classmethod
+    def of(cls, collection: Path, decides: Sequence[Any]) -> Checkpoint:
+        """Return the place of a training beside a collection, by all that decides its weights.
+
+        ``decides`` are plain values; dataclasses among them count by their fields.
+        """
+        key = json.dumps(decides, sort_keys=True, default=asdict)
+        digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+        return cls(Path(f"{collection}.training") / digest)
 
     def load(self) -> dict[str, Any] | None:
         """Return what was kept; None where there is nothing, or nothing that can be read."""

@@ -9,7 +9,6 @@ the recall of the base's ``top`` in the order of the network, on what was held o
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,8 +21,8 @@ from crossmodal.encoders.rerankers.frozen_towers import FrozenTowers, Words
 from crossmodal.encoders.rerankers.reranker import Tokens
 from crossmodal.errors import PairsError
 from crossmodal.training.checkpoint import Checkpoint
-from crossmodal.training.epochs import LearnedWeights, Weights, learn_epochs
-from crossmodal.training.head import Epoch, one_thread, rate_share
+from crossmodal.training.epochs import LearnedWeights, Steps, Weights, learn_epochs
+from crossmodal.training.head import Epoch, one_thread
 from crossmodal.training.material import Ints
 from crossmodal.training.recall import Recall, recall_of
 
@@ -244,11 +243,11 @@ class Learner:
             self.network = CrossAttention(self.shape)
         self.network.begin_at(self._train.by_text.mean_cosine)
         self.network.to(self._device)
-        self._optimiser = torch.optim.AdamW(
+        optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=spec.learning_rate, weight_decay=0.05
         )
-        self._num_steps = spec.epochs * math.ceil(len(taught.tokens) / spec.batch_size)
-        self._step = 0
+        num_steps = spec.epochs * math.ceil(len(taught.tokens) / spec.batch_size)
+        self._steps = Steps(optimiser, self._draw, spec.learning_rate, _WARM_UP, num_steps)
 
     def epoch(self) -> float:
         """Go once through the pictures, each with one of its captions; return the mean loss."""
@@ -261,7 +260,7 @@ class Learner:
         size = self._spec.batch_size
         self.network.train()
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self._spec.seed + self._step)
+            torch.manual_seed(self._spec.seed + self._steps.num_taken)
             losses = [self._take(captions[s : s + size]) for s in range(0, len(captions), size)]
         return float(np.mean(losses))
 
@@ -278,35 +277,24 @@ class Learner:
 
     def state(self) -> dict[str, Any]:
         """Return all that is needed to go on from here."""
-        return {
-            "weights": self.weights(),
-            "optimiser": self._optimiser.state_dict(),
-            "draw": json.dumps(self._draw.bit_generator.state),
-            "step": self._step,
-        }
+        return {"weights": self.weights(), **self._steps.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to a state."""
         self.network.load_state_dict(state["weights"])
-        self._optimiser.load_state_dict(state["optimiser"])
-        self._draw.bit_generator.state = json.loads(state["draw"])
-        self._step = state["step"]
+        self._steps.restore(state)
 
     def _take(self, captions: Ints) -> float:
         import torch
 
-        share = rate_share(self._step, self._num_steps, _WARM_UP)
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._spec.learning_rate * share
-        self._step += 1
+        self._steps.begin()
         loss = self._loss(self._train.by_text, captions, by_picture=False)
         if asked := self._train.by_picture:
             some = self._draw.permutation(len(asked.own))[: len(captions)]
             loss = (loss + self._loss(asked, some, by_picture=True)) / 2
-        self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self._optimiser.step()
+        self._steps.optimiser.step()
         return float(loss.detach())
 
     def _loss(self, asked: _Asked, rows: Ints, *, by_picture: bool) -> torch.Tensor:

@@ -1,24 +1,27 @@
 """Go through epochs until the dev recall stops to rise; keep the best, and the state after each.
 
-Owns the loop that every training with a checkpoint goes through; refuses to know what is learned.
-Invariant: one seed gives one set of weights on one machine, whether or not the training was killed
-between two epochs.
+Owns the loop, and the steps, that every training with a checkpoint goes through; refuses to know
+what is learned. Invariant: one seed gives one set of weights on one machine, whether or not the
+training was killed between two epochs.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crossmodal.encoders.forward import is_out_of_memory
 from crossmodal.errors import TrainingFailed
 from crossmodal.training.checkpoint import Checkpoint
-from crossmodal.training.head import Epoch
+from crossmodal.training.head import Epoch, rate_share
 from crossmodal.training.recall import Recall
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 Weights = dict[str, "torch.Tensor"]
@@ -41,6 +44,43 @@ class Learner(Protocol):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to a state."""
+
+
+@dataclass(slots=True)
+class Steps:
+    """Take the steps of a learner: their rate rises and falls; they go on where they stopped."""
+
+    optimiser: torch.optim.Optimizer
+    draw: np.random.Generator
+    """Of all that is drawn on the way."""
+    learning_rate: float
+    """The highest."""
+    warm_up: float
+    """Share of the steps in which it rises."""
+    num_steps: int
+    num_taken: int = 0
+
+    def begin(self) -> None:
+        """Set the rate of the next step, and forget the gradients of the one before."""
+        share = rate_share(self.num_taken, self.num_steps, self.warm_up)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.learning_rate * share
+        self.num_taken += 1
+        self.optimiser.zero_grad()
+
+    def state(self) -> dict[str, Any]:
+        """Return all that is needed to go on from here, but for the weights."""
+        return {
+            "optimiser": self.optimiser.state_dict(),
+            "draw": json.dumps(self.draw.bit_generator.state),
+            "step": self.num_taken,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to a state."""
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.draw.bit_generator.state = json.loads(state["draw"])
+        self.num_taken = state["step"]
 
 
 class Pace(Protocol):
@@ -102,6 +142,15 @@ def learn_epochs(
         checkpoint.save(learner.state() | _kept(learned))
         tick(found)
     return learned
+
+
+def digest_of(weights: Mapping[str, torch.Tensor]) -> str:
+    """Return the SHA-256, in hex, of tensors and their names."""
+    total = hashlib.sha256()
+    for name in sorted(weights):
+        total.update(name.encode())
+        total.update(weights[name].detach().cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()
 
 
 def _is_over(learned: LearnedWeights, pace: Pace) -> bool:

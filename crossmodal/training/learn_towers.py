@@ -9,7 +9,6 @@ batch goes through the towers in parts, its gradients cached (GradCache: Gao and
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crossmodal.training.checkpoint import Checkpoint
-from crossmodal.training.epochs import LearnedWeights, Weights, learn_epochs
-from crossmodal.training.head import Epoch, one_thread, rate_share
+from crossmodal.training.epochs import LearnedWeights, Steps, Weights, learn_epochs
+from crossmodal.training.head import Epoch, one_thread
 from crossmodal.training.losses import Batch, loss_of
 from crossmodal.training.material import Ints, Material, by_picture, drawn_hard, hard_by_text
 from crossmodal.training.recall import Recall
@@ -72,11 +71,9 @@ class Learner:
             {"params": [p for p in moving.values() if p.ndim > 1]},
             {"params": [p for p in moving.values() if p.ndim <= 1], "weight_decay": 0.0},
         ]
-        self._optimiser = torch.optim.AdamW(
-            groups, lr=spec.learning_rate, weight_decay=spec.weight_decay
-        )
-        self._num_steps = spec.epochs * math.ceil(len(train.images) / spec.batch_size)
-        self._step = 0
+        optimiser = torch.optim.AdamW(groups, lr=spec.learning_rate, weight_decay=spec.weight_decay)
+        num_steps = spec.epochs * math.ceil(len(train.images) / spec.batch_size)
+        self._steps = Steps(optimiser, self._draw, spec.learning_rate, spec.warm_up, num_steps)
 
     def epoch(self) -> float:
         """Go once through the pictures, each with one of its captions; return the mean loss."""
@@ -98,9 +95,7 @@ class Learner:
         return {
             "weights": self._tower.weights(),
             "bias": None if self._bias is None else self._bias.detach(),
-            "optimiser": self._optimiser.state_dict(),
-            "draw": json.dumps(self._draw.bit_generator.state),
-            "step": self._step,
+            **self._steps.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -108,29 +103,23 @@ class Learner:
         import torch
 
         self._tower.put(state["weights"])
-        self._optimiser.load_state_dict(state["optimiser"])
-        self._draw.bit_generator.state = json.loads(state["draw"])
-        self._step = state["step"]
+        self._steps.restore(state)
         with torch.no_grad():
             if self._bias is not None:
                 self._bias.copy_(state["bias"])
 
     def _take(self, pictures: Ints) -> float:
         captions = np.array([self._draw.choice(self._captions[p]) for p in pictures])
-        share = rate_share(self._step, self._num_steps, self._spec.warm_up)
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._spec.learning_rate * share
-        self._step += 1
+        self._steps.begin()
         hard = drawn_hard(self._hard, captions, self._draw, self._spec.num_hard)
         parts = self._parts(pictures, captions, hard)
-        self._optimiser.zero_grad()
         if not 0 < self._spec.at_once < len(pictures):
             vectors = {side: run(places) for side, run, places in parts}
             loss = self._loss(vectors, captions, hard)
             loss.backward()  # type: ignore[no-untyped-call]
         else:
             loss = self._cached(parts, captions, hard)
-        self._optimiser.step()
+        self._steps.optimiser.step()
         return float(loss.detach())
 
     def _parts(self, pictures: Ints, captions: Ints, hard: Hard | None) -> list[_Part]:

@@ -7,8 +7,6 @@ learned. Nothing is entered in the ledger: ``crossmodal reranker set`` does that
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,6 +31,7 @@ from crossmodal.training.directory import (
     refuse_folder,
     write_folder,
 )
+from crossmodal.training.epochs import digest_of
 from crossmodal.training.head import Epoch
 from crossmodal.training.material import Material
 from crossmodal.training.spec import FinetuneSpec, Prepared
@@ -64,10 +63,8 @@ class Read:
 
 def checkpoint_of(collection: Collection, prepared: Prepared, spec: FinetuneSpec) -> Checkpoint:
     """Return where a training keeps its state: named by all that decides its weights."""
-    named = [RERANK, prepared.parent.fingerprint, prepared.data_digest, spec.dev_share]
-    key = json.dumps([*named, asdict(spec.rerank)], sort_keys=True)
-    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-    return Checkpoint(Path(f"{collection.path}.training") / digest)
+    data = [prepared.parent.fingerprint, prepared.data_digest, spec.dev_share]
+    return Checkpoint.of(collection.path, [RERANK, *data, spec.rerank])
 
 
 def read_tokens(
@@ -169,7 +166,7 @@ def write_reranker(
         PathError: it cannot be written, or holds something else.
         TrainingFailed: it does not load, or gives other scores than what was learned.
     """
-    digest = _digest(learned)
+    digest = digest_of(learned.network.state_dict())
     short = prepared.parent.name.rstrip("/").rsplit("/", 1)[-1]
     name = spec.name or f"{short}-reranker-{digest[:6]}"
     folder = model_folder(collection.path, spec.out, name)
@@ -222,14 +219,6 @@ def _scores(read: Read, learned: LearnedNetwork, text: str, tokens: Sequence[Tok
     return np.asarray(logits.cpu().numpy())
 
 
-def _digest(learned: LearnedNetwork) -> str:
-    total = hashlib.sha256()
-    for name, values in sorted(learned.network.state_dict().items()):
-        total.update(name.encode())
-        total.update(values.detach().cpu().contiguous().numpy().tobytes())
-    return total.hexdigest()
-
-
 def _card_words(prepared: Prepared, learned: LearnedNetwork, spec: FinetuneSpec) -> list[str]:
     counts, way = prepared.counts, learned.learned
     asked = " and ".join({"text": "texts", "image": "pictures"}[each] for each in learned.asks)
@@ -249,7 +238,7 @@ def _card_words(prepared: Prepared, learned: LearnedNetwork, spec: FinetuneSpec)
         "## Made again",
         "",
         f"Digest of the pairs {prepared.data_digest}, seed {spec.seed}, epoch {way.best_epoch} of "
-        f"{len(way.epochs)}. Digest of the weights {_digest(learned)}.",
+        f"{len(way.epochs)}. Digest of the weights {digest_of(learned.network.state_dict())}.",
     ]
 
 

@@ -7,11 +7,8 @@ goes on after the last epoch. Pictures that a locked image tower saw keep their 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
-from pathlib import Path
+from dataclasses import replace
 
 import duckdb
 
@@ -24,7 +21,7 @@ from crossmodal.records import ModelVersion
 from crossmodal.training.checkpoint import Checkpoint
 from crossmodal.training.cost import cost_of
 from crossmodal.training.directory import Written, model_folder, refuse_folder, write_model
-from crossmodal.training.epochs import Weights
+from crossmodal.training.epochs import Weights, digest_of
 from crossmodal.training.finetune import record_items, taken, training_of
 from crossmodal.training.head import Epoch, one_thread
 from crossmodal.training.learn_towers import learn_towers
@@ -65,16 +62,8 @@ WHERE chunk_id NOT IN (SELECT chunk_id FROM {own}) ORDER BY chunk_id
 
 def checkpoint_of(collection: Collection, prepared: Prepared, spec: FinetuneSpec) -> Checkpoint:
     """Return where a training keeps its state: named by all that decides its weights."""
-    named = [
-        spec.depth,
-        prepared.parent.fingerprint,
-        prepared.data_digest,
-        spec.dev_share,
-        spec.mine,
-    ]
-    key = json.dumps([*named, asdict(spec.tower)], sort_keys=True)
-    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-    return Checkpoint(Path(f"{collection.path}.training") / digest)
+    data = [prepared.parent.fingerprint, prepared.data_digest, spec.dev_share, spec.mine]
+    return Checkpoint.of(collection.path, [spec.depth, *data, spec.tower])
 
 
 def tune_towers(
@@ -106,7 +95,7 @@ def tune_towers(
         proof_texts = prepared.dev.words[:_NUM_PROOFS]
         return Tuned(
             maps={},
-            weights_hash=_digest(weights),
+            weights_hash=digest_of(weights),
             share=best.share,
             base=steps[0],
             best=best,
@@ -186,11 +175,3 @@ def _between(base: Weights, learned: Weights, share: float) -> Weights:
     import torch
 
     return {name: torch.lerp(base[name], learned[name], share) for name in base}
-
-
-def _digest(weights: Weights) -> str:
-    total = hashlib.sha256()
-    for name in sorted(weights):
-        total.update(name.encode())
-        total.update(weights[name].contiguous().numpy().tobytes())
-    return total.hexdigest()

@@ -134,7 +134,9 @@ def near_each(
     requests: Sequence[SearchRequest],
     codes: CodesFolder | None = None,
 ) -> np.ndarray:
-    """Return (m,) int64: the ids that ``nearest_chunks`` finds for requests of different queries.
+    """Return (m,) int64: the ids, each once, that ``nearest_chunks`` finds for each request.
+
+    The requests differ in nothing but their queries.
 
     Raises:
         ModelMismatch: as there.
@@ -142,7 +144,8 @@ def near_each(
     first = requests[0]
     ready = codes.ready(con, first.vectors) if codes else None
     if isinstance(ready, Ready) and not _is_selective(con, first):
-        return np.concatenate([nearest_chunks(con, each, codes).chunk_ids for each in requests])
+        found = [nearest_chunks(con, each, codes).chunk_ids for each in requests]
+        return np.unique(np.concatenate(found))
     queries = np.stack([each.query for each in requests])
     check_query(con, first.vectors, queries)
     return exact_of_each(con, first.vectors, queries, first.k, _condition(first))

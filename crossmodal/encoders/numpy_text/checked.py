@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 
 from crossmodal.encoders.numpy_text.weights import Floats
 from crossmodal.errors import CrossmodalError
-from crossmodal.files.cache_folder import cache_root
+from crossmodal.files.cache_folder import cache_root, write_whole
 from crossmodal.models.folder import ModelFiles
 from crossmodal.records import ModelVersion
 
@@ -88,11 +87,7 @@ def _noted(version: ModelVersion) -> bool | None:
 
 
 def _write(version: ModelVersion, is_equal: bool) -> None:
-    path = _path(version)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}")
-    partial.write_text(json.dumps({"is_equal": is_equal}), "utf-8")
-    os.replace(partial, path)
+    write_whole(_path(version), json.dumps({"is_equal": is_equal}))
 
 
 def _path(version: ModelVersion) -> Path:

@@ -27,7 +27,7 @@ from crossmodal.files.archives.names import Kind
 from crossmodal.files.archives.parquet import NO_MEDIA, tar_of_rows
 from crossmodal.files.archives.tars import Contents, Place, read_headers
 from crossmodal.files.archives.unpack import tar_of_packed
-from crossmodal.files.cache_folder import cache_root
+from crossmodal.files.cache_folder import cache_root, write_whole
 from crossmodal.files.local import open_regular
 from crossmodal.sandbox.pool import run_in_child
 
@@ -41,6 +41,7 @@ _MAX_INDEX_BYTES = 256_000_000
 _MAX_SECONDS = 4 * 3600.0
 _MAX_MEMORY_BYTES = 4_000_000_000
 _VERSION = 1
+_INDEX = "index.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def noted(archive: Archive, look: Callable[[], Contents]) -> Contents:
             known = _read_index(archive.folder)
             if known is None:
                 known = look()
-                _write_index(archive.folder, known)
+                write_whole(archive.folder / _INDEX, json.dumps(asdict(known)))
     return known
 
 
@@ -208,16 +209,10 @@ def _turn(folder: Path) -> Iterator[None]:
 
 def _read_index(folder: Path) -> Contents | None:
     try:
-        with (folder / "index.json").open(encoding="utf-8") as file:
+        with (folder / _INDEX).open(encoding="utf-8") as file:
             told = json.loads(file.read(_MAX_INDEX_BYTES))
         places = {name: Place(*place) for name, place in told.pop("members").items()}
         refused = {name: tuple(why) for name, why in told.pop("refused").items()}
         return Contents(members=places, refused=refused, **told)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-
-
-def _write_index(folder: Path, found: Contents) -> None:
-    partial = folder / f".index-{os.getpid()}"
-    partial.write_text(json.dumps(asdict(found)), encoding="utf-8")
-    os.replace(partial, folder / "index.json")

@@ -7,6 +7,7 @@ holds now; a filter changes who is scored and not how.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -141,7 +142,8 @@ def match(
     ``where`` leaves out chunks of which no source passes.
     """
     exact = [term_id(term) for term in identifiers(text)]
-    terms = list(dict.fromkeys([*exact, *map(term_id, question_terms(text))]))[:_MAX_TERMS]
+    words = [[term_id(term) for term in of_word] for of_word in terms_by_word(text)]
+    terms = list(dict.fromkeys(itertools.chain(exact, *words)))[:_MAX_TERMS]
     if not terms:
         return Matches(np.zeros(0, np.int64), np.zeros(0))
     num_worded, mean_words = first_row(con, _EXTENT) or (0, 0.0)
@@ -150,7 +152,7 @@ def match(
     weights = {
         t: _weight(len(part.chunk_ids), num_worded) for t, part in zip(terms, rows, strict=True)
     }
-    found = Matches(ids, scores, _holding_all(rows[: len(exact)]), _rarity(text, weights))
+    found = Matches(ids, scores, _holding_all(rows[: len(exact)]), _rarity(words, weights))
     if where in (None, Where()):
         return found
     return found.only(_passing(con, where, found.chunk_ids))
@@ -241,12 +243,11 @@ def _weight(num_holding: int, num_worded: int) -> float:
     return math.log1p((total - num_holding + 0.5) / (num_holding + 0.5))
 
 
-def _rarity(text: str, weights: Mapping[int, float]) -> float:
+def _rarity(words: Sequence[Sequence[int]], weights: Mapping[int, float]) -> float:
     """Return the weight of all words of a question: of each in the language where it is commonest.
 
     A stem of another language stands nowhere, and would count as a word that is missing.
     """
-    words = [[term_id(term) for term in terms] for terms in terms_by_word(text)]
     known = [[weights[term] for term in terms if term in weights] for terms in words]
     return sum(min(found) for found in known if found)
 

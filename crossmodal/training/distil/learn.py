@@ -7,7 +7,6 @@ picture is seen as it is or mirrored. What decides is whether the student has th
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,7 @@ import numpy as np
 from crossmodal.encoders.image_text import TransformersEncoder
 from crossmodal.training.distil.spec import Shown, StudentPace
 from crossmodal.training.distil.student import TEXT_SIDE
-from crossmodal.training.epochs import Weights
-from crossmodal.training.head import rate_share
+from crossmodal.training.epochs import Steps, Weights
 from crossmodal.training.material import Ints
 from crossmodal.training.pixels import PixelStore
 from crossmodal.training.recall import Recall
@@ -50,11 +48,9 @@ class StudentLearner:
             {"params": [p for p in moving if p.ndim > 1]},
             {"params": [p for p in moving if p.ndim <= 1], "weight_decay": 0.0},
         ]
-        self._optimiser = torch.optim.AdamW(
-            groups, lr=pace.learning_rate, weight_decay=pace.weight_decay
-        )
-        self._num_steps = pace.epochs * math.ceil(len(shown.train) / pace.batch_size)
-        self._step = 0
+        optimiser = torch.optim.AdamW(groups, lr=pace.learning_rate, weight_decay=pace.weight_decay)
+        num_steps = pace.epochs * math.ceil(len(shown.train) / pace.batch_size)
+        self._steps = Steps(optimiser, self._draw, pace.learning_rate, pace.warm_up, num_steps)
 
     def epoch(self) -> float:
         """Go once through the pictures; return the mean loss."""
@@ -82,19 +78,12 @@ class StudentLearner:
 
     def state(self) -> dict[str, Any]:
         """Return all that is needed to go on from here."""
-        return {
-            "weights": self.weights(),
-            "optimiser": self._optimiser.state_dict(),
-            "draw": json.dumps(self._draw.bit_generator.state),
-            "step": self._step,
-        }
+        return {"weights": self.weights(), **self._steps.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to a state."""
         self.put(state["weights"])
-        self._optimiser.load_state_dict(state["optimiser"])
-        self._draw.bit_generator.state = json.loads(state["draw"])
-        self._step = state["step"]
+        self._steps.restore(state)
 
     def pixels(self, pictures: Sequence[Subject]) -> np.ndarray:
         """Return pictures as the student takes them."""
@@ -121,10 +110,7 @@ class StudentLearner:
     def _take(self, places: Ints) -> float:
         import torch
 
-        share = rate_share(self._step, self._num_steps, self._pace.warm_up)
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._pace.learning_rate * share
-        self._step += 1
+        self._steps.begin()
         pixels = self.pixels([self._shown.pictures[place] for place in places])
         mirrored = self._draw.random(len(places)) < 0.5
         pixels[mirrored] = pixels[mirrored, :, ::-1]
@@ -133,9 +119,8 @@ class StudentLearner:
         with torch.autocast(device, torch.bfloat16, device == "cuda"):
             found = self.student.trained_images(pixels)
         loss = loss_of(found, wanted)
-        self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        self._optimiser.step()
+        self._steps.optimiser.step()
         return float(loss.detach())
 
 

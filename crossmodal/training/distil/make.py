@@ -7,8 +7,6 @@ before that, the next run goes on after the last epoch.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import time
 from collections.abc import Callable
@@ -47,7 +45,7 @@ from crossmodal.training.distil.shape import Shape, shape_of, student_of
 from crossmodal.training.distil.shown import vectors_folder
 from crossmodal.training.distil.spec import Captions, DistilSpec, Figures, Shown, Student
 from crossmodal.training.distil.student import student_from
-from crossmodal.training.epochs import LearnedWeights, learn_epochs
+from crossmodal.training.epochs import LearnedWeights, digest_of, learn_epochs
 from crossmodal.training.head import Epoch, one_thread
 from crossmodal.training.recall import Recall, ranks_of, recall_of
 from crossmodal.vectors.affine import Floats
@@ -68,10 +66,8 @@ _BACK_AND_FORTH = 3.0
 def checkpoint_of(collection: Collection, shown: Shown, spec: DistilSpec) -> Checkpoint:
     """Return where a distillation keeps its state: named by all that decides its weights."""
     shape = [spec.size, spec.layers, spec.patch, spec.input_px, spec.width]
-    named = [shown.teacher.fingerprint, shown.data_digest, spec.dev_share, shape]
-    key = json.dumps(["distil", *named, asdict(spec.pace)], sort_keys=True)
-    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-    return Checkpoint(Path(f"{collection.path}.training") / digest)
+    data = [shown.teacher.fingerprint, shown.data_digest, spec.dev_share, shape]
+    return Checkpoint.of(collection.path, ["distil", *data, spec.pace])
 
 
 def distil(
@@ -114,7 +110,7 @@ def distil(
         return Student(
             shape=shape,
             weights=stored,
-            weights_hash=_digest(stored),
+            weights_hash=digest_of(stored),
             learned=as_learned,
             stored=_figures(learner, shown, _bytes(stored)),
             teacher=_of_teacher(teacher, shown, files.weights),
@@ -289,14 +285,6 @@ def _stored(weights: Tensors, spec: DistilSpec) -> Tensors:
 
 def _bytes(weights: Tensors) -> int:
     return sum(values.numel() * values.element_size() for values in weights.values())
-
-
-def _digest(weights: Tensors) -> str:
-    total = hashlib.sha256()
-    for name in sorted(weights):
-        total.update(name.encode())
-        total.update(weights[name].contiguous().numpy().tobytes())
-    return total.hexdigest()
 
 
 def _proof(encoder: TransformersEncoder, pixels: np.ndarray, texts: tuple[str, ...]) -> Floats:
