@@ -56,6 +56,8 @@ class _Nearest(NamedTuple):
     """(n, k) int64; -1 where there is none."""
     cosines: Floats
     merits: Merits | None
+    hubs: Floats
+    """(n, k) float32; NaN where there is none or it does not count."""
 
 
 def merged_many(
@@ -114,13 +116,14 @@ def _nearest(
     matrix = np.stack([queries[number].vectors[held] for number in asking])
     ids, cosines = search_many(con, held, matrix, window, codes)
     measure, merits = measures[held], None
+    hubs = np.full(ids.shape, np.nan, np.float32)
     if measure is not None:
         needing = [needs_hubs(held, queries[number].asks) for number in asking]
         unique, place = np.unique(ids[needing], return_inverse=True)
-        hubs = np.full(ids.shape, np.nan, np.float32)
         hubs[needing] = hubs_of(con, held, unique)[place.reshape(-1, ids.shape[1])]
         merits = measure(cosines, hubs)
-    return _Nearest({number: row for row, number in enumerate(asking)}, ids, cosines, merits)
+    row_of = {number: row for row, number in enumerate(asking)}
+    return _Nearest(row_of, ids, cosines, merits, hubs)
 
 
 def _known(con: duckdb.DuckDBPyConnection, nearest: dict[VectorList, _Nearest]) -> dict[int, Hit]:
@@ -136,4 +139,5 @@ def _list_hits(found: _Nearest, number: int, known: dict[int, Hit]) -> ListHits:
     kept = [place for place, chunk_id in enumerate(ids) if chunk_id in known]
     cosines = found.cosines[row, kept].clip(-1, 1)
     merits = None if found.merits is None else found.merits[row, kept]
-    return ListHits([known[ids[place]] for place in kept], cosines, merits)
+    hits = [known[ids[place]] for place in kept]
+    return ListHits(hits, cosines, merits, found.hubs[row, kept])

@@ -59,6 +59,8 @@ class ListHits(NamedTuple):
     """(n,) float32."""
     merits: Merits | None
     """(n,); None where the list has no table."""
+    hubs: Floats
+    """(n,) float32 hub terms; NaN where there is none or it does not count."""
     places: Sequence[int] | None = None
     """From which place each hit counts; None for its own, by cosine."""
 
@@ -174,18 +176,19 @@ def with_words(
     best, _ = matches.best(worded.window)
     missing = np.setdiff1d(best, [hit.chunk_id for hit in found.hits])
     joining = _hits_among(con, worded, missing)
+    joined = np.array([hit.chunk_id for hit in joining], np.int64)
     hits = [*found.hits, *joining]
     ids = np.array([hit.chunk_id for hit in hits], np.int64)
     cosines = np.append(found.cosines, [hit.score for hit in joining]).astype(np.float32)
     is_first = np.isin(ids, best)
     is_near = is_first | (np.arange(len(ids)) < min(worded.window, len(found.hits)))
-    hubs = hubs_of(con, worded.held, ids)
+    hubs = np.append(found.hubs, hubs_of(con, worded.held, joined))
     gained = WORD_WEIGHT * spread_of_list(con, worded.held) * standing_of(matches, ids, is_near)
     gained -= _lowered(corrected(cosines, np.nan_to_num(hubs))[is_near], gained[is_near], matches)
     merits = worded.measure(cosines + gained.astype(np.float32), hubs)
     merits += EXACT_MERIT * np.isin(ids, list(matches.exact))
     places = np.where(is_first, 0, np.arange(len(ids))).tolist()
-    return ListHits(hits, cosines, merits, places)
+    return ListHits(hits, cosines, merits, hubs, places)
 
 
 def _lowered(scores: Floats, gained: Scores, matches: Matches) -> float:
@@ -328,7 +331,8 @@ def words_page(
         scored = [(known[i], score) for i, score in told if i in known]
         wanted = [p for p in scored if p[0].modality in (options.modalities or MODALITIES)]
         cosines = np.array([score for _, score in wanted], np.float32)
-        found = ListHits([hit for hit, _ in wanted], cosines, None)
+        hubs = np.full(len(wanted), np.nan, np.float32)
+        found = ListHits([hit for hit, _ in wanted], cosines, None, hubs)
         plain = replace(options, min_strength=None)
         page, is_enough = page_of([found], plain, window, Beside(beside.is_wanted))
         if is_enough or depth >= len(matches.chunk_ids):
@@ -353,12 +357,12 @@ def _measured(
     asks: str,
 ) -> ListHits:
     cosines = np.array([hit.score for hit in hits], np.float32)
-    if measure is None:
-        return ListHits(hits, cosines, None)
     hubs = np.full(len(hits), np.nan, np.float32)
+    if measure is None:
+        return ListHits(hits, cosines, None, hubs)
     if needs_hubs(found, asks):
         hubs = hubs_of(con, found, np.array([hit.chunk_id for hit in hits], np.int64))
-    return ListHits(hits, cosines, measure(cosines, hubs))
+    return ListHits(hits, cosines, measure(cosines, hubs), hubs)
 
 
 def _window(place: int, size: int) -> int:

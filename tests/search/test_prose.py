@@ -54,7 +54,10 @@ def found(*merits: float, texts: list[str], **changes: str) -> list[Hit]:
         for i, text in enumerate(texts)
     ]
     cosines = np.linspace(0.9, 0.5, len(made)).astype(np.float32)
-    return [r.hit for r in ranked([ListHits(made, cosines, np.array(merits))], 100)]
+    return [
+        r.hit
+        for r in ranked([ListHits(made, cosines, np.array(merits), np.zeros_like(cosines))], 100)
+    ]
 
 
 def test_a_list_of_references_stands_below_prose_that_is_nearly_as_good() -> None:
@@ -71,5 +74,5 @@ def test_rows_are_never_taken_for_references() -> None:
     made = [hits.hit("/a.csv", 1, kind="rows", modality="text", text=REFERENCES)]
     made += [hits.hit("/b.csv", 2, kind="rows", modality="text", text=CITING)]
     cosines = np.array([0.9, 0.8], np.float32)
-    order = ranked([ListHits(made, cosines, np.array([5.0, 4.9]))], 100)
+    order = ranked([ListHits(made, cosines, np.array([5.0, 4.9]), np.zeros_like(cosines))], 100)
     assert [r.hit.chunk_id for r in order] == [1, 2]

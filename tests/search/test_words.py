@@ -245,7 +245,8 @@ def in_hybrid(filled: Collection, modality: str, text: str) -> tuple[ListHits, L
     with filled.read() as con:
         ids = np.array(build.column(con, "SELECT chunk_id FROM chunk ORDER BY chunk_id"))
         hits = list(hits_of(con, ids).values())
-        plain = ListHits(hits, np.full(len(hits), 0.3, np.float32), np.full(len(hits), 0.3))
+        even, unknown = np.full(len(hits), 0.3, np.float32), np.full(len(hits), np.nan, np.float32)
+        plain = ListHits(hits, even, even.astype(float), unknown)
         worded = WordedList(held, np.ones(4, np.float32), lambda cosines, hubs: cosines, 100, None)
         return plain, with_words(con, plain, worded, Words(match(con, text)))
 
