@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import duckdb
@@ -35,9 +36,9 @@ from crossmodal.search.merge import (
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.strength import limits_of
 from crossmodal.vectors.ann.cache import CodesFolder
-from crossmodal.vectors.calibration.merit import Floats
+from crossmodal.vectors.calibration.merit import Floats, MeritOf
 from crossmodal.vectors.nearest_many import search_many
-from crossmodal.vectors.search import hits_of
+from crossmodal.vectors.search import SearchRequest, hits_of
 
 
 class _Asked(NamedTuple):
@@ -89,7 +90,7 @@ def merged_many(
             with_words(
                 con,
                 _list_hits(nearest[held], number, known),
-                WordedList(held, vector, measures[held], window, where),
+                _worded(con, SearchRequest(held, vector, where=where), measures[held], window),
                 beside.words,
             )
             for held, vector in vectors.items()
@@ -131,6 +132,12 @@ def _known(con: duckdb.DuckDBPyConnection, nearest: dict[VectorList, _Nearest]) 
     ids = [found.chunk_ids.ravel() for found in nearest.values()]
     unique = np.unique(np.concatenate(ids)) if ids else np.zeros(0, np.int64)
     return hits_of(con, unique[unique >= 0])
+
+
+def _worded(
+    con: duckdb.DuckDBPyConnection, request: SearchRequest, measure: MeritOf | None, window: int
+) -> WordedList:
+    return WordedList(request, measure, window, partial(hubs_of, con, request.vectors))
 
 
 def _list_hits(found: _Nearest, number: int, known: dict[int, Hit]) -> ListHits:
