@@ -28,7 +28,7 @@ from crossmodal.records import Hit, VectorList
 from crossmodal.search.folding import fold
 from crossmodal.search.lists import QueryVectors
 from crossmodal.search.options import QueryOptions
-from crossmodal.search.prose import DEMOTION, is_prose
+from crossmodal.search.prose import DEMOTION, DEMOTION_SPREADS, is_prose
 from crossmodal.search.strength import BY_CHANCE, Limits, least_merit, limits_of, strength_of
 from crossmodal.search.words import (
     COVERED_POWER,
@@ -277,13 +277,12 @@ def ranked(lists: Sequence[ListHits], window: int) -> list[Ranked]:
 
 def in_order(ranking: Iterable[Ranked], *, calibrated: bool) -> list[Ranked]:
     """Return hits in the order in which they are shown; what is no prose stands below its merit."""
+    lower = DEMOTION if calibrated else DEMOTION_SPREADS
 
     def place(found: Ranked) -> tuple[int, float, float, int]:
         hit = found.hit
-        is_passage = calibrated and hit.kind == "passage"
-        is_lower = is_passage and not is_prose(hit.text, hit.section)
-        merit = found.standing - DEMOTION * is_lower
-        return found.window, -merit, -found.cosine, hit.chunk_id
+        is_lower = hit.kind == "passage" and not is_prose(hit.text, hit.section)
+        return found.window, lower * is_lower - found.standing, -found.cosine, hit.chunk_id
 
     return sorted(ranking, key=place)
 
