@@ -15,6 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from crossmodal.ledger.read.many_vectors import vectors_of_chunks
+from crossmodal.ledger.read.picture_colours import colours_of_chunks, colours_of_contents
+from crossmodal.pictures.colour_histogram import histograms
+from crossmodal.recommendation.colours import colour_gain
 from crossmodal.recommendation.scoring import Strategy, average_weights, score, stacked
 from crossmodal.recommendation.spreading import spread
 from crossmodal.records import VectorList
@@ -134,7 +137,9 @@ def _scored(
     scores = score(likes, dislikes, weights, "best" if strategy == "spread" else strategy)
     if strategy == "spread" and len(pulling) + len(pushing) > 1 and len(centred):
         reached = _reached(taste, held, centred, (pulling, pushing))
-        scores = _in_order_of(score(*reached, weights, strategy), scores)
+        standings = _standardised(score(*reached, weights, strategy))
+        standings += _colour_gain(con, held, taste, vectors.chunk_ids)
+        scores = _in_order_of(standings, scores)
     order = np.lexsort((vectors.chunk_ids, -scores))
     nearest = np.array(asking)[likes.argmax(axis=1)] if asking else np.full(len(scores), -1)
     return Candidates(
@@ -163,6 +168,27 @@ def _reached(
             directions = np.eye(held.version.dim, dtype=np.float32)
         reached = spread(centred, normalised(np.stack([*pulling, *pushing])), directions)
     return reached[:, : len(pulling)], reached[:, len(pulling) :]
+
+
+def _colour_gain(
+    con: duckdb.DuckDBPyConnection,
+    held: VectorList,
+    taste: Taste,
+    chunk_ids: npt.NDArray[np.int64],
+) -> Floats:
+    """Return (n,) float32: what the colours of these chunks add to their standings."""
+    if held.modality != "image":
+        return np.zeros(len(chunk_ids), np.float32)
+    examples = [each.content_hash for each in (*taste.likes, *taste.dislikes)]
+    of_examples = colours_of_contents(con, sorted(set(examples) - {""}))
+    of_chunks = colours_of_chunks(con, chunk_ids)
+    asking = histograms([of_examples.get(content, "") for content in examples])
+    shown = histograms([of_chunks.get(chunk_id, "") for chunk_id in chunk_ids.tolist()])
+    return colour_gain(shown, asking[: len(taste.likes)], asking[len(taste.likes) :])
+
+
+def _standardised(scores: Floats) -> Floats:
+    return np.asarray((scores - scores.mean()) / max(float(scores.std()), 1e-9), np.float32)
 
 
 def _in_order_of(better: Floats, scores: Floats) -> Floats:

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from crossmodal.errors import CollectionMissing, FilterError, ModelMismatch, PathError
 from crossmodal.ledger.collection import Collection
+from crossmodal.pictures.colour_histogram import colours_of
 from crossmodal.recommendation.options import RecommendOptions
 from crossmodal.recommendation.recommend import recommend
 from crossmodal.recommendation.recommendation import Recommendation
@@ -36,6 +38,28 @@ def test_likes_bring_their_like_and_dislikes_keep_theirs_away(kinds: Path, strat
     found = asked(kinds, likes=likes, dislikes=dislikes, strategy=strategy)
     assert kinds_of(found) == ["apples"] * 10
     assert [hit.rank for hit in found.hits] == list(range(1, 11))
+
+
+def test_of_pictures_that_show_the_same_those_of_the_likes_colour_come_first(
+    kinds: Path, tmp_path: Path
+) -> None:
+    coloured = shutil.copy(kinds, tmp_path / "coloured.duckdb")
+    red, blue = (colours_of(Image.new("RGB", (8, 8), name)) for name in ("red", "blue"))
+    with Collection(coloured).write() as con:
+        con.execute(
+            "UPDATE chunk SET meta = json_object('colours', CASE WHEN chunk_id % 2 = 0 THEN $red "
+            "ELSE $blue END) WHERE kind = 'image'",
+            {"red": red, "blue": blue},
+        )
+        even = con.execute(
+            "SELECT s.uri FROM chunk c JOIN source s USING (content_hash) "
+            "WHERE s.uri LIKE '/apples/%.jpg' AND chunk_id % 2 = 0 ORDER BY s.uri"
+        ).fetchall()
+    names = [name for (name,) in even]
+    found = asked(coloured, likes=names[:3], k=len(names) - 3, modalities=("image",))
+    assert {hit.uri for hit in found.hits} == set(names[3:])
+    plain = asked(kinds, likes=names[:3], k=len(names) - 3, modalities=("image",))
+    assert {hit.uri for hit in plain.hits} != set(names[3:])
 
 
 def test_examples_never_come_back(kinds: Path) -> None:
