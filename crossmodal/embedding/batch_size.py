@@ -63,7 +63,7 @@ def find_batch_size(
     ``has_own_threads``: the forward pass computes in others than those that call it.
     """
     largest = _CPU_LARGEST if device == "cpu" else _ACCELERATOR_LARGEST
-    timed = _process_pass_s if has_own_threads else _pass_s
+    timed = process_pass_s if has_own_threads else _pass_s
 
     def pass_s(num_items: int) -> float:
         return timed(items.random_pass(encoder, num_items), device)
@@ -134,7 +134,7 @@ def _pass_s(run: Callable[[], object], device: str) -> float:
     return sum(taken) / len(taken)
 
 
-def _process_pass_s(run: Callable[[], object], device: str) -> float:
+def process_pass_s(run: Callable[[], object], device: str) -> float:
     """Return what a pass takes of the processor while as many run in parallel as in the pipeline.
 
     The whole process's: no clock of a caller's thread counts what other threads compute for it.
