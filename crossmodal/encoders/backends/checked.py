@@ -36,12 +36,14 @@ def by_openvino(encoder: TransformersEncoder, *, keep: bool = True) -> Transform
         ExtraMissing: OpenVINO is not installed.
         ModelUnsupported: it cannot run the tower, or gives other vectors.
     """
+    if encoder.has_own_threads:  # its tower is OpenVINO's already
+        return encoder
     version = encoder.version
     if reason := why_not(version) or ("" if encoder.device == "cpu" else f"on {encoder.device}"):
         raise ModelUnsupported(_refusal(reason))
     try:
         other = encoder.run_by(opened(encoder, keep=keep))
-        pictures = _pictures(encoder)
+        pictures = probe_pictures(encoder)
         found = other.encode_images(pictures)
     except ExtraMissing:
         raise
@@ -63,7 +65,7 @@ def _refusal(reason: str) -> str:
     return f"the backend openvino is not taken: {reason}; leave --backend out, and torch runs it"
 
 
-def _pictures(encoder: TransformersEncoder) -> npt.NDArray[np.uint8]:
+def probe_pictures(encoder: TransformersEncoder) -> npt.NDArray[np.uint8]:
     """Return pictures of noise, and smooth ones, which are to a model unlike each other."""
     height, width = encoder.image_size
     noise = encoder.preprocess.noise(_NUM_NOISE)

@@ -105,7 +105,7 @@ def _tried(bench: Workbench, way: Way, sample: Sample, today: _Today) -> Tried:
         cosine=float((vectors * today.vectors).sum(axis=1).mean()),
         overlap_at_10=neighbours(vectors, today.vectors).at_10,
         recall_at_10=_recall(encoder, vectors, sample) if sample.captions else None,
-        megabytes=_megabytes(encoder),
+        megabytes=_megabytes(encoder) / (_itemsize(way.dtype) if way.is_int8 else 1),
     )
 
 
@@ -148,6 +148,10 @@ def _recall(encoder: TransformersEncoder, vectors: Floats, sample: Sample) -> fl
     of_picture = [set(part.tolist()) for part in np.split(keys, ends[:-1])]
     ranks = ranks_of(encoder.encode_queries(words), vectors, keys, of_picture)
     return recall_of(ranks).at_10
+
+
+def _itemsize(dtype: str) -> int:
+    return 4 if dtype == "float32" else 2
 
 
 def _megabytes(encoder: TransformersEncoder) -> float:
