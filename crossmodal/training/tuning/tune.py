@@ -1,8 +1,7 @@
-"""Try the ways on somebody's own pictures, say what to do next, and write a smaller input.
+"""Try the ways on somebody's own pictures, say what to do next, and write what is asked for.
 
-Owns the order: choose the model, take the sample, measure, advise. A model for smaller pictures is
-an ordinary folder of transformers whose positions are interpolated; it is a model version of its
-own, and nothing is registered until pictures are embedded with it.
+Owns the order: choose the model, take the sample, measure, advise. What is written is a model
+version of its own, and nothing is registered until pictures are embedded with it.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from crossmodal.records import ModelVersion
 from crossmodal.training.tuning.sample import Sample, sample_of
 from crossmodal.training.tuning.try_ways import Tried, try_ways
 from crossmodal.training.tuning.ways import Workbench
-from crossmodal.training.tuning.written import write
+from crossmodal.training.tuning.written import refuse_taken, write
 from crossmodal.views.text_table import TextTable
 
 WORTH_CHANGING = 1.1
@@ -73,6 +72,8 @@ def tune(spec: TuneSpec, tick: Callable[[], None] = lambda: None) -> Tuning:
         raise ParametersError(
             "--write needs to know what: one size with --input-px, such as 192, or --int8, or both"
         )
+    if spec.write:
+        refuse_taken(Path(spec.write))
     collection = Collection(spec.collection)
     version = _version(collection, spec.model)
     sample = sample_of(collection, spec.images, spec.captions, spec.num_pictures)
@@ -80,8 +81,10 @@ def tune(spec: TuneSpec, tick: Callable[[], None] = lambda: None) -> Tuning:
         files = model_files.files_of(version)
         bench = Workbench(files, version, Path(scratch), sample.calibration)
         ways = bench.ways(bench.sides(spec.input_px), all_int8=spec.int8)
-        sample, found = try_ways(bench, ways, sample, tick)
         side = spec.input_px[0] if spec.input_px else bench.shape.side
+        if spec.write:  # of what is not written, nothing need be known
+            ways = [ways[0], *(way for way in ways if way.makes(side, int8=spec.int8))]
+        sample, found = try_ways(bench, ways, sample, tick)
         written = write(bench, side, Path(spec.write), int8=spec.int8) if spec.write else ""
     return Tuning(
         model=version.label,
@@ -165,5 +168,9 @@ def _version(collection: Collection, model: str) -> ModelVersion:
         raise ModelUnsupported(
             f"{version.label} cannot be tuned: only models whose pictures all have one shape are "
             "known, such as a CLIP or a SigLIP"
+        )
+    if model_files.files_of(version).tower:
+        raise ModelUnsupported(
+            f"{version.label} is of integers already: name the model that it was made of"
         )
     return version

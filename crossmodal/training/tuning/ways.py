@@ -60,6 +60,10 @@ class Way:
         """Say whether it needs a model folder of its own."""
         return self.today is not None and (self.is_int8 or self.side != self.today.side)
 
+    def makes(self, side: int, *, int8: bool) -> bool:
+        """Say whether this is how a folder for that side runs, in integers or not."""
+        return self.is_written and (self.side, self.is_int8) == (side, int8)
+
     def use(self, model: str) -> str:
         """Return what takes it from now on, as options of commands."""
         if self.today is None:

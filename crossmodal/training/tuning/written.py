@@ -13,6 +13,7 @@ import numpy as np
 from crossmodal.encoders.backends.int8_tower import write_tower
 from crossmodal.encoders.cache import load_encoder
 from crossmodal.encoders.image_text import TransformersEncoder
+from crossmodal.errors import PathError
 from crossmodal.models import files as model_files
 from crossmodal.models.options import ModelSpec
 from crossmodal.training.directory import (
@@ -29,6 +30,17 @@ from crossmodal.training.tuning.ways import Workbench
 from crossmodal.vectors.affine import Floats
 
 _NUM_PROOFS = 4
+
+
+def refuse_taken(folder: Path) -> None:
+    """Refuse a folder that holds anything, before minutes are spent on it.
+
+    Raises:
+        PathError: it does, or it is a file.
+    """
+    place = folder.expanduser()
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise PathError(f"{folder} holds something else, which stays: give --write another folder")
 
 
 def write(bench: Workbench, side: int, folder: Path, *, int8: bool) -> str:
