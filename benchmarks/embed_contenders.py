@@ -11,7 +11,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,27 @@ class Pipeline:
         return self.encoders.of("text").encode_texts(texts)
 
 
+class OpenVinoPipeline(Pipeline):
+    """Embed as the flow does where it takes OpenVINO for the image tower."""
+
+    def __init__(self, model: Path) -> None:
+        from crossmodal.encoders.backends.names import OPENVINO
+
+        super().__init__(model)
+        self.encoders = replace(self.encoders, backends={"image": OPENVINO})
+        self.encoders.load(["image"])
+
+
+class Int8Pipeline(Pipeline):
+    """Embed as the flow does with a model that `crossmodal models tune --int8 --write` wrote.
+
+    It lies beside the model, under its name with ``-int8``.
+    """
+
+    def __init__(self, model: Path) -> None:
+        super().__init__(model.with_name(f"{model.name}-int8"))
+
+
 class Limits(Pipeline):
     """Run the parts of the pipeline alone, on all cores."""
 
@@ -165,6 +186,8 @@ CONTENDERS: dict[str, Callable[[Path], Any]] = {
     "tutorial": Tutorial,
     "loop": Loop,
     "pipeline": Pipeline,
+    "pipeline, openvino": OpenVinoPipeline,
+    "pipeline, int8": Int8Pipeline,
     "limits": Limits,
 }
 
