@@ -1,4 +1,4 @@
-"""Colours count where likes share them, and not where they do not or dislikes have them too."""
+"""Colours that all pictures share say nothing, and those that are not known count for nothing."""
 
 from __future__ import annotations
 
@@ -6,46 +6,28 @@ import numpy as np
 from PIL import Image
 
 from crossmodal.pictures.colour_histogram import colours_of, histograms
-from crossmodal.recommendation.colours import colour_gain
-
-NAMES = ("red", "blue", "green", "yellow", "white", "black") * 5
-SHOWN = histograms([colours_of(Image.new("RGB", (8, 8), name)) for name in NAMES])
+from crossmodal.recommendation.colours import WEIGHT, as_they_count
 
 
 def of(*names: str) -> np.ndarray:
-    return histograms([colours_of(Image.new("RGB", (8, 8), name)) for name in names])
+    return histograms([name and colours_of(Image.new("RGB", (8, 8), name)) for name in names])
 
 
-def reddest(gain: np.ndarray) -> bool:
-    return {NAMES[i] for i in np.flatnonzero(gain == gain.max())} == {"red"}
+def test_alike_colours_lie_near_each_other_and_others_apart() -> None:
+    red, dark, blue, white = as_they_count(of("red", "#d02020", "blue", "white"), 1.0)
+    assert red @ dark > red @ blue
+    assert red @ dark > red @ white
 
 
-def test_likes_of_one_colour_lift_what_has_it() -> None:
-    gain = colour_gain(SHOWN, of("red", "red", "#d02020"), of())
-    assert reddest(gain)
-    assert gain.max() > 1
+def test_colours_count_by_their_share() -> None:
+    whole, half = (as_they_count(of("red", "blue"), share) for share in (1.0, 0.5))
+    assert np.allclose((whole**2).sum(axis=1), WEIGHT)
+    assert np.allclose((half**2).sum(axis=1), WEIGHT / 2)
 
 
-def test_dislikes_of_another_colour_change_nothing_of_that() -> None:
-    assert reddest(colour_gain(SHOWN, of("red", "red"), of("blue", "white")))
-
-
-def test_likes_of_many_colours_lift_nothing() -> None:
-    assert not colour_gain(SHOWN, of("red", "blue", "green"), of()).any()
-
-
-def test_what_likes_and_dislikes_share_lifts_nothing() -> None:
-    assert not colour_gain(SHOWN, of("red", "red"), of("red")).any()
-
-
-def test_one_like_alone_agrees_on_nothing() -> None:
-    assert not colour_gain(SHOWN, of("red"), of("blue")).any()
-
-
-def test_pictures_without_known_colours_neither_gain_nor_count() -> None:
-    some = np.concatenate([SHOWN, np.zeros((4, SHOWN.shape[1]), np.float32)])
-    likes = np.concatenate([of("red", "red"), np.zeros((1, SHOWN.shape[1]), np.float32)])
-    gain = colour_gain(some, likes, of())
-    assert not gain[len(SHOWN) :].any()
-    assert np.allclose(gain[: len(SHOWN)], colour_gain(SHOWN, of("red", "red"), of()))
-    assert not colour_gain(np.zeros((5, 16), np.float32), of("red", "red"), of()).any()
+def test_unknown_colours_change_nothing_of_the_known_and_stay_zeros() -> None:
+    some = as_they_count(of("red", "", "blue"), 1.0)
+    assert not some[1].any()
+    assert np.allclose(some[[0, 2]], as_they_count(of("red", "blue"), 1.0))
+    assert not as_they_count(of("", ""), 1.0).any()
+    assert not as_they_count(of("red"), 1.0).any()

@@ -17,6 +17,7 @@ from crossmodal.recommendation.options import RecommendOptions
 from crossmodal.recommendation.recommend import recommend
 from crossmodal.recommendation.recommendation import Recommendation
 from crossmodal.recommendation.scoring import STRATEGIES
+from tests.ledger import build
 from tests.recommendation.conftest import vector_of
 
 
@@ -40,7 +41,7 @@ def test_likes_bring_their_like_and_dislikes_keep_theirs_away(kinds: Path, strat
     assert [hit.rank for hit in found.hits] == list(range(1, 11))
 
 
-def test_of_pictures_that_show_the_same_those_of_the_likes_colour_come_first(
+def test_of_pictures_that_show_the_same_those_of_the_likes_colour_come_first_where_colours_count(
     kinds: Path, tmp_path: Path
 ) -> None:
     coloured = shutil.copy(kinds, tmp_path / "coloured.duckdb")
@@ -51,15 +52,15 @@ def test_of_pictures_that_show_the_same_those_of_the_likes_colour_come_first(
             "ELSE $blue END) WHERE kind = 'image'",
             {"red": red, "blue": blue},
         )
-        even = con.execute(
+        names = build.column(
+            con,
             "SELECT s.uri FROM chunk c JOIN source s USING (content_hash) "
-            "WHERE s.uri LIKE '/apples/%.jpg' AND chunk_id % 2 = 0 ORDER BY s.uri"
-        ).fetchall()
-    names = [name for (name,) in even]
-    found = asked(coloured, likes=names[:3], k=len(names) - 3, modalities=("image",))
-    assert {hit.uri for hit in found.hits} == set(names[3:])
-    plain = asked(kinds, likes=names[:3], k=len(names) - 3, modalities=("image",))
-    assert {hit.uri for hit in plain.hits} != set(names[3:])
+            "WHERE s.uri LIKE '/apples/%.jpg' AND chunk_id % 2 = 0 ORDER BY s.uri",
+        )
+    likes, rest = names[:3], set(names[3:])
+    taste: dict[str, Any] = {"likes": likes, "k": len(rest), "modalities": ("image",)}
+    assert {hit.uri for hit in asked(coloured, colours=1.0, **taste).hits} == rest
+    assert {hit.uri for hit in asked(coloured, **taste).hits} != rest
 
 
 def test_examples_never_come_back(kinds: Path) -> None:
@@ -159,6 +160,8 @@ def test_what_a_profile_likes_and_is_gone_costs_a_notice_only(kinds: Path, tmp_p
         ({"save": " \n"}, FilterError, "cannot be called"),
         ({"strategy": "magic"}, FilterError, "spread, best, sum, average"),
         ({"diversity": 1.5}, FilterError, "between 0 and 1"),
+        ({"colours": -0.1}, FilterError, "between 0 and 1"),
+        ({"colours": 0.5, "strategy": "sum"}, FilterError, "with the strategy spread"),
         ({"k": 0}, FilterError, "at least 1"),
         ({"where": ["colour=red"]}, FilterError, "no field or column 'colour'"),
     ],
