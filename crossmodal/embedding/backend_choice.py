@@ -60,6 +60,8 @@ def with_backends(
     on_processor = options.runner != "ray" and choose_device(encoders.device) == "cpu"
     if not on_processor or not openvino_version() or why_not(version) or num_due < _WORTH_OPENING:
         return encoders
+    if encoders.of(_MODALITY).has_own_threads:  # a tower of integers, which only OpenVINO runs
+        return encoders
     if not _is_faster(collection, encoders, changed, num_due, record):
         return encoders
     try:

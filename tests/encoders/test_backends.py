@@ -107,7 +107,7 @@ def test_other_vectors_are_not_taken(tiny_clip, load, monkeypatch) -> None:
         features[:, 0] += 0.05 * features.norm(dim=1)
         return features
 
-    monkeypatch.setattr(checked, "opened", lambda _: moved)
+    monkeypatch.setattr(checked, "opened", lambda _, keep: moved)
     with pytest.raises(ModelUnsupported, match=r"cosine 0\.\d+, allowed is 0\.99999"):
         by_openvino(encoder)
 

@@ -69,8 +69,10 @@ class OpenVinoTower:
         return torch.from_numpy(features)
 
 
-def opened(encoder: TransformersEncoder) -> OpenVinoTower:
+def opened(encoder: TransformersEncoder, *, keep: bool = True) -> OpenVinoTower:
     """Return the image tower of an encoder on the processor, converted where it is not kept.
+
+    Without ``keep`` it is neither looked for nor put into the cache.
 
     Raises:
         ExtraMissing: OpenVINO is not installed.
@@ -78,7 +80,7 @@ def opened(encoder: TransformersEncoder) -> OpenVinoTower:
     """
     openvino()
     version = encoder.version
-    folder = _folder(version)
+    folder = _folder(version) if keep else None
     model = _kept(folder)
     if model is None:
         model = converted(encoder)

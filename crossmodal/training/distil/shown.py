@@ -63,7 +63,7 @@ def show(
     """
     teacher, stored, refused = _teacher_and_stored(collection, spec)
     problems: Counter[str] = Counter()
-    wanted = _in_folder(spec.images) if spec.images else sorted(stored)
+    wanted = pictures_in(spec.images) if spec.images else sorted(stored)
     missing = [uri for uri in wanted if uri not in stored]
     broken = [uri for uri in missing if uri in refused]
     problems["broken, see `crossmodal quarantine`"] = len(broken)
@@ -141,7 +141,12 @@ def _refused_blind(teacher: ModelVersion) -> ModelVersion:
     return teacher
 
 
-def _in_folder(given: str) -> list[str]:
+def pictures_in(given: str) -> list[str]:
+    """Return the pictures in a folder and those below it, in order of name.
+
+    Raises:
+        PathError: there is no such folder.
+    """
     folder = Path(given).expanduser().absolute()
     if not folder.is_dir():
         raise PathError(f"there is no folder {folder}: --images takes a folder of pictures")
