@@ -15,7 +15,7 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.records import Hit
 from crossmodal.search import merge
 from crossmodal.search.options import QueryOptions
-from crossmodal.search.prose import DEMOTION, is_prose
+from crossmodal.search.prose import DEMOTION, DEMOTION_SPREADS, is_prose
 from crossmodal.search.service import Query, SearchService
 
 _DEPTHS = (1, 3, 10)
@@ -26,13 +26,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("collection")
     parser.add_argument("questions", type=Path)
+    parser.add_argument("--mode", choices=("hybrid", "vector", "words"), default="hybrid")
     options = parser.parse_args()
     questions = [line for line in options.questions.read_text().splitlines() if line.strip()]
-    asked = QueryOptions(collection=options.collection, modalities=("text",), k=10, group=False)
-    print(f"| merit taken | {' | '.join(f'lists among the first {n}' for n in _DEPTHS)} |")
+    asked = QueryOptions(
+        collection=options.collection, modalities=("text",), k=10, group=False, mode=options.mode
+    )
+    name, amounts = ("merit", (0.0, 1.0, DEMOTION, 6.0))
+    if options.mode == "words":
+        name, amounts = ("spreads", (0.0, 1.0, DEMOTION_SPREADS, 3.0))
+    print(f"| {name} taken | {' | '.join(f'lists among the first {n}' for n in _DEPTHS)} |")
     print("| ---: " * (1 + len(_DEPTHS)) + "|")
-    for demotion in (0.0, 1.0, DEMOTION, 6.0):
-        merge.DEMOTION = demotion
+    for demotion in amounts:
+        merge.DEMOTION = merge.DEMOTION_SPREADS = demotion
         found = _ask(questions, asked)
         cells = [f"{_num_lists(found, depth)} of {_num(found, depth)}" for depth in _DEPTHS]
         print(f"| {demotion:g} | {' | '.join(cells)} |")

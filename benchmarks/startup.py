@@ -1,20 +1,21 @@
 """Say where the seconds of a run with nothing to do go, and of a search by a command.
 
-Indexes a few pictures once, then runs the same command again and again in fresh processes, with
-marks at the seams; as often, in turn, without them and with Prefect starting its temporary server
-itself; then searches that load the model and searches that ask a running ``crossmodal ui``, in turn
-with ``crossmodal --help``. No server may be named (PREFECT_API_URL).
+Indexes a few pictures once, then runs the same command again and again in fresh processes, in turn:
+as it is, on the temporary server that a run with work starts, and with that left to Prefect; what
+the stages took say two reports of each. Then searches that load the model and searches that ask a
+running ``crossmodal ui``, in turn with ``crossmodal --help``. No server may be named
+(PREFECT_API_URL). Two minutes on two cores with four rounds.
 
-    python -m benchmarks.startup MODEL --out benchmarks/results/today-startup
+    python -m benchmarks.startup MODEL --rounds 4 --out benchmarks/results/today-startup
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import os
 import resource
+import socket
 import statistics
 import subprocess
 import sys
@@ -27,50 +28,10 @@ from PIL import Image
 
 _SUMS = ("all", "processor time")
 _PORT = "8976"
-
-# Runs in the child: the command line as it is, with a clock at the seams.
-_MARKED = """
-import json, os, sys, time
-marks = {}
-def mark(name):
-    marks.setdefault(name, time.time())
-from crossmodal.cli.main import main
-from crossmodal.cli import run as cli_write
-from crossmodal.cli.temporary_server import EarlyServer
-begin = EarlyServer.__init__
-def begun(self):
-    mark('server asked')
-    begin(self)
-EarlyServer.__init__ = begun
-wait = EarlyServer._is_healthy
-def waited(self):
-    mark('imported')
-    try:
-        return wait(self)
-    finally:
-        mark('server there')
-EarlyServer._is_healthy = waited
-load = cli_write._index_flow
-def loaded():
-    index = load()
-    body = index.fn
-    def timed(*given, **named):
-        mark('flow begins')
-        try:
-            return body(*given, **named)
-        finally:
-            mark('flow ends')
-    index.fn = timed
-    return index
-cli_write._index_flow = loaded
-sys.argv = ['crossmodal', *sys.argv[2:]]
-try:
-    main()
-finally:
-    mark('report is out')
-    with open(os.environ['MARKS'], 'w') as file:
-        json.dump(marks, file)
-"""
+_PATIENCE_S = 120.0
+# Each keeps a run from the way without a server; both are Prefect's own defaults.
+_WITH_SERVER = {"PREFECT_SERVER_DATABASE_ECHO": "false"}
+_LEFT_TO_PREFECT = {"PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true"}
 
 
 def run(arguments: list[str], environment: dict[str, str]) -> tuple[float, float]:
@@ -82,20 +43,13 @@ def run(arguments: list[str], environment: dict[str, str]) -> tuple[float, float
     return time.time() - began, cpu_s
 
 
-def marked(arguments: list[str], environment: dict[str, str], scratch: Path) -> dict[str, float]:
-    """Run a command with marks at its seams and return the seconds between them."""
-    path = scratch / "marks.json"
-    began = time.time()
-    command = [sys.executable, "-c", _MARKED, "-", *arguments]
-    wall_s, cpu_s = run(command, environment | {"MARKS": str(path)})
-    at = json.loads(path.read_text())
-    seams = ("server asked", "imported", "server there", "flow begins", "flow ends")
-    edges = [began, *(at[seam] for seam in seams), at["report is out"], began + wall_s]
-    names = ("Python, to the server's start", "imports beside it", "waiting for it")
-    names += ("to the flow", "the flow", "end of the flow run", "exit")
-    pairs = zip(names, itertools.pairwise(edges), strict=True)
-    spans = {name: stop - start for name, (start, stop) in pairs}
-    return {**spans, **dict(zip(_SUMS, (wall_s, cpu_s), strict=True))}
+def stages(arguments: list[str], environment: dict[str, str]) -> dict[str, float]:
+    """Run a command and return what its report says of its stages, in seconds."""
+    done = subprocess.run(
+        [*arguments, "--json"], env=environment, check=True, capture_output=True, text=True
+    )
+    found = json.loads(done.stdout)["profile"]["stages"]
+    return {stage["name"]: round(stage["wall_s"], 3) for stage in found}
 
 
 def median(runs: list[dict[str, float]]) -> dict[str, float]:
@@ -103,23 +57,45 @@ def median(runs: list[dict[str, float]]) -> dict[str, float]:
     return {name: round(statistics.median(run[name] for run in runs), 2) for name in runs[0]}
 
 
+def in_turn(
+    kinds: dict[str, tuple[list[str], dict[str, str]]], num: int
+) -> dict[str, dict[str, float]]:
+    """Run each command as often as the others, in turn; return the medians."""
+    runs: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
+    for turn in range(num):
+        for kind, (arguments, environment) in kinds.items():
+            took = run(arguments, environment)
+            runs[kind].append(dict(zip(_SUMS, took, strict=True)))
+            print(f"{turn + 1} of {num}: {kind} {took[0]:.2f} s", file=sys.stderr)
+    return {kind: median(each) for kind, each in runs.items()}
+
+
 def searches(command: list[str], collection: list[str], num: int) -> dict[str, dict[str, float]]:
     """Return what a search takes by itself, by a page that runs, and ``--help`` beside them."""
     words = [*command, "search", "a boat", *collection, "--json"]
-    page = subprocess.Popen([*command, "ui", "--no-token", "--port", _PORT, *collection])
+    page = subprocess.Popen(
+        [*command, "ui", "--no-token", "--port", _PORT, *collection], stdout=subprocess.DEVNULL
+    )
     try:
+        _wait_for_page(page)
         subprocess.run(words, check=True, capture_output=True)  # once its model is loaded
         kinds = {"by itself": [*words, "--here"], "asking a page": words}
         kinds["--help"] = [*command, "--help"]
-        runs: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
-        for _ in range(num):
-            for kind, arguments in kinds.items():
-                took = run(arguments, dict(os.environ))
-                runs[kind].append(dict(zip(_SUMS, took, strict=True)))
+        environment = dict(os.environ)
+        return in_turn({kind: (each, environment) for kind, each in kinds.items()}, num)
     finally:
         page.terminate()
-        page.wait()
-    return {kind: median(each) for kind, each in runs.items()}
+        page.wait(30)
+
+
+def _wait_for_page(page: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while page.poll() is None and time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", int(_PORT))) == 0:
+                return
+        time.sleep(0.1)
+    raise SystemExit(f"no page answers on port {_PORT}, which something else may have")
 
 
 def main(options: argparse.Namespace) -> None:
@@ -136,34 +112,35 @@ def main(options: argparse.Namespace) -> None:
         }
         collection = ["--collection", str(scratch / "c.duckdb")]
         command = [str(Path(sys.executable).with_name("crossmodal"))]
-        index = ["index", str(pictures), "--model", str(options.model), *collection]
-        run([*command, *index], environment)
-        # Any setting about it leaves the server to Prefect; this one is its default.
-        left_to_prefect = environment | {"PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true"}
-        noop, plain, by_prefect = [], [], []
-        for _ in range(options.runs):
-            noop.append(marked(index, environment, scratch))
-            plain.append(dict(zip(_SUMS, run([*command, *index], environment), strict=True)))
-            by_prefect.append(
-                dict(zip(_SUMS, run([*command, *index], left_to_prefect), strict=True))
-            )
-        searched = searches(command, collection, options.runs)
+        index = [*command, "index", str(pictures), "--model", str(options.model), *collection]
+        run(index, environment)
+        kinds = {
+            "no server": (index, environment),
+            "its own server": (index, environment | _WITH_SERVER),
+            "the server left to Prefect": (index, environment | _LEFT_TO_PREFECT),
+        }
+        noop = in_turn(kinds, options.rounds)
+        parts = {
+            kind: median([stages(*kinds[kind]) for _ in range(2)])
+            for kind in ("no server", "its own server")
+        }
+        searched = searches(command, collection, options.rounds)
     report: dict[str, Any] = {
         "date": time.strftime("%Y-%m-%d"),
         "load": [round(value, 1) for value in os.getloadavg()],
-        "runs": options.runs,
-        "index, nothing to do (median, s)": median(plain),
-        "the same, the server left to Prefect (median, s)": median(by_prefect),
-        "where the seconds go (median, s)": median(noop),
+        "rounds": options.rounds,
+        "index, nothing to do (median, s)": noop,
+        "where its seconds go (s)": parts,
         "a search (median, s)": searched,
     }
     print(json.dumps(report, indent=1))
-    options.out.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
+    if options.out:
+        options.out.with_suffix(".json").write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--out", type=Path)
     main(parser.parse_args())

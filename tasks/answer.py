@@ -8,7 +8,8 @@ from crossmodal.search.answer import Answer
 from crossmodal.search.cited import CitedAnswer, ask
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import answer
-from tasks.stage import collection_key, showing, stage
+from crossmodal.views.keys import collection_key
+from tasks.stage import showing, stage
 
 
 @stage("answer")

@@ -12,8 +12,9 @@ from prefect.events import emit_event
 from crossmodal.evaluation.frontier import frontier_png
 from crossmodal.evaluation.judge import Judgement, JudgeSpec, judge, refuse_missed
 from crossmodal.runs.live_progress import LiveProgress
+from crossmodal.views.keys import collection_key
 from tasks.report import ProgressArtifact
-from tasks.stage import collection_key, showing, stage
+from tasks.stage import showing, stage
 
 
 @stage("evaluate")

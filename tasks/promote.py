@@ -10,8 +10,9 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from crossmodal.evaluation.judge import Judgement, refuse_worse
 from crossmodal.ledger.collection import Collection
 from crossmodal.models import promotion
+from crossmodal.views.keys import collection_key
 from crossmodal.views.text_table import TextTable
-from tasks.stage import collection_key, showing, stage
+from tasks.stage import showing, stage
 
 
 @stage("judge")

@@ -7,7 +7,8 @@ from prefect.artifacts import create_markdown_artifact
 from crossmodal.recommendation.options import RecommendOptions
 from crossmodal.recommendation.recommend import recommend
 from crossmodal.recommendation.recommendation import Recommendation
-from tasks.stage import collection_key, showing, stage
+from crossmodal.views.keys import collection_key
+from tasks.stage import showing, stage
 
 
 @stage("recommend")

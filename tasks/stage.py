@@ -28,6 +28,7 @@ from prefect.utilities.timeout import timeout
 
 from crossmodal.errors import StageTimedOut, is_transient
 from crossmodal.runs.run import Run
+from crossmodal.views.keys import collection_key
 
 PARTITION_FLOW = "backfill-partition"
 
@@ -172,11 +173,6 @@ def _partition() -> list[str]:
     told = re.sub("[^a-z0-9]+", "-", PurePath(names[0]).name.lower()).strip("-") if names else ""
     digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
     return [*filter(None, [told[:40].strip("-")]), digest]
-
-
-def collection_key(what: str, collection: str | PurePath) -> str:
-    """Return the key of what a flow shows about a collection, in letters that Prefect takes."""
-    return re.sub("[^a-z0-9]+", "-", f"{what}-{PurePath(collection).stem}".lower())
 
 
 def _worth_retrying(_task: Any, _run: Any, state: Any) -> bool:

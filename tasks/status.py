@@ -6,8 +6,9 @@ from prefect.artifacts import create_markdown_artifact
 
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read import status as counts
+from crossmodal.views.keys import collection_key
 from crossmodal.views.text_table import TextTable
-from tasks.stage import collection_key, showing, stage
+from tasks.stage import showing, stage
 
 
 @stage("read status")

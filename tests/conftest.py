@@ -5,33 +5,21 @@ from __future__ import annotations
 import atexit
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.api import Api
 from tests.drawn import draw_pictures
+from tests.servers import prefect_server_at
 from tests.shell import Shell
 from tests.tiny_model import build_tiny_clip
-from tests.waiting import PATIENCE_S, end, eventually, free_port
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 
 SLOW_FOLDERS = ("meaning", "process", "deployments", "flows")
-IDLE_SERVICES = (
-    "CANCELLATION_CLEANUP",
-    "CLEANUP_RECONCILER",
-    "FOREMAN",
-    "LATE_RUNS",
-    "PAUSE_EXPIRATIONS",
-    "REPOSSESSOR",
-)
-"""What the session's server does unasked and no test waits for; each run of them locks SQLite."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -88,35 +76,8 @@ def pictures(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start one real Prefect server for the session and return its API's URL."""
-    home = tmp_path_factory.mktemp("prefect")
-    port = free_port()
-    environment = os.environ | {
-        "PREFECT_HOME": str(home),
-        "PREFECT_SERVER_UI_ENABLED": "false",
-        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
-        "PREFECT_LOGGING_LEVEL": "WARNING",
-        **{f"PREFECT_SERVER_SERVICES_{idle}_ENABLED": "false" for idle in IDLE_SERVICES},
-    }
-    log = (home / "server.log").open("w")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)],
-        env=environment,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    api = Api(f"http://127.0.0.1:{port}/api")
-
-    def healthy() -> bool:
-        assert server.poll() is None, f"the server ended:\n{(home / 'server.log').read_text()}"
-        return api.is_healthy
-
-    try:
-        eventually(healthy, PATIENCE_S, f"a healthy Prefect server: {log.name}")
-        yield api.url
-    finally:
-        end(server)
-        log.close()
+    with prefect_server_at(tmp_path_factory.mktemp("prefect")) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -58,10 +58,10 @@ def preview_index(params: IndexParams) -> dict[str, Any]:
     from crossmodal.sources.planning import make_plan
     from crossmodal.views.plan import preview_text
 
-    with _unrecorded("index", params) as run:
+    with looking("index", params) as run:
         _read_columns(params)
-        listing, lineup = _listed(run, params), _lineup(run, params)
-        plan = _planned(run, params, listing, lineup, _cutting(run, params))
+        listing, lineup = listed(run, params), lineup_of(run, params)
+        plan = _planned(run, params, listing, lineup, cutting_of(run, params))
         shown = make_plan.preview(run, plan, lineup, _NUM_PREVIEWED) | {"notes": run.notes}
         return shown | {"text": preview_text(shown)}
 
@@ -71,12 +71,12 @@ def preview_backfill(params: BackfillParams) -> dict[str, Any]:
     from crossmodal.sources.partitions import divide, selection
     from crossmodal.sources.planning.temp_tables import reading
 
-    with _unrecorded("backfill", params) as run:
-        listing = _listed(run, params)
+    with looking("backfill", params) as run:
+        listing = listed(run, params)
         with reading(run.collection) as con:
             chosen = selection.select(con, listing, run.workdir, params.selection())
-        lineup = _lineup(run, params)
-        cutting = _cutting(run, params)
+        lineup = lineup_of(run, params)
+        cutting = cutting_of(run, params)
         plan = _planned(run, params, chosen.listing, lineup, cutting)
         backfill = divide.divide(run, plan, chosen, lineup, params.shard_size)
         shown = divide.preview(run, backfill, lineup)
@@ -94,16 +94,19 @@ def _read_columns(params: IndexParams) -> None:
 
 
 @contextmanager
-def _unrecorded(flow: str, params: EmbedParams) -> Iterator[Run]:
+def looking(flow: str, params: EmbedParams) -> Iterator[Run]:
+    """Yield a run that is not recorded: it has a folder, and leaves nothing behind."""
     from crossmodal.ledger.collection import Collection
     from crossmodal.runs.run import Run, recorded
 
-    run = Run(Collection(params.collection), flow, params.run_options())
+    options = replace(params.run_options(), record=False)
+    run = Run(Collection(params.collection), flow, options)
     with recorded(run, {}):
         yield run
 
 
-def _listed(run: Run, params: EmbedParams) -> Listing:
+def listed(run: Run, params: EmbedParams) -> Listing:
+    """List what lies below the paths into the run's manifest, as the flow does."""
     from crossmodal.sources.listing.listing import list_sources
     from crossmodal.sources.planning.make_plan import beside
 
@@ -113,7 +116,8 @@ def _listed(run: Run, params: EmbedParams) -> Listing:
     return listing
 
 
-def _lineup(run: Run, params: EmbedParams) -> Lineup:
+def lineup_of(run: Run, params: EmbedParams) -> Lineup:
+    """Return the line-up to embed with, as the flow chooses it."""
     from crossmodal.models.lineup import advice, choose_lineup
 
     spec = params.lineup_spec()
@@ -121,7 +125,8 @@ def _lineup(run: Run, params: EmbedParams) -> Lineup:
     return choose_lineup(run.collection, spec, params.dtype)
 
 
-def _cutting(run: Run, params: EmbedParams) -> Cutting:
+def cutting_of(run: Run, params: EmbedParams) -> Cutting:
+    """Return how sources are cut, as the flow does; nothing is remembered."""
     from crossmodal.recognition.required import with_recognisers
     from crossmodal.sources.planning.cutting import settle_rules
 

@@ -63,13 +63,17 @@ def _nothing() -> None:
 
 def show_outcome(state: Any, *, as_json: bool) -> None:
     """Print a flow run's report; exit code 1 where the run did not keep its promise."""
-    report = outcome(state)
+    show_report(outcome(state), as_json=as_json)
+    if state.is_failed() or state.is_crashed():
+        raise typer.Exit(1)
+
+
+def show_report(report: dict[str, Any], *, as_json: bool) -> None:
+    """Print what a run did."""
     if as_json:
         print_json(report)
     else:
         typer.echo("\n\n".join(report[part] for part in _TEXTS if part in report))
-    if state.is_failed() or state.is_crashed():
-        raise typer.Exit(1)
 
 
 def show_preview(preview: dict[str, Any], *, as_json: bool) -> None:

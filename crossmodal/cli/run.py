@@ -6,12 +6,15 @@ a run could only fail at, and what it would do. Everything heavy is imported ins
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crossmodal.cli import dry_run
 from crossmodal.cli.drawn import form_command
-from crossmodal.cli.invoke import checked, run_flow, show_preview
+from crossmodal.cli.invoke import checked, run_flow, show_preview, show_report
 from crossmodal.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from flows.params.base import IndexParams
 
 
 @form_command("flows.params.base:IndexParams")
@@ -23,6 +26,9 @@ def index(given: dict[str, Any], as_json: JsonOption = False) -> None:
     dry_run.refuse_early(params)
     if params.dry_run:
         show_preview(dry_run.preview_index(params), as_json=as_json)
+        return
+    if report := _idle_report(params):
+        show_report(report, as_json=as_json)
         return
     run_flow(_index_flow, params, as_json=as_json)
 
@@ -73,6 +79,16 @@ def promote(given: dict[str, Any], as_json: JsonOption = False) -> None:
     opened, partial = Collection(params.collection), params.allow_partial
     change = promote_in(opened, params.named, allow_partial=partial, why=params.why)
     show_change(change, as_json=as_json)
+
+
+def _idle_report(params: IndexParams) -> dict[str, Any] | None:
+    """Return the report of a run that had nothing to do, which needs no server."""
+    from crossmodal.cli.idle.run import index_idle
+    from crossmodal.cli.stopping import stopped_promptly
+    from crossmodal.runs.asked import process_began_s
+
+    with stopped_promptly(lambda: None):
+        return index_idle(params, process_began_s())
 
 
 def _index_flow() -> Any:

@@ -35,7 +35,7 @@ _END_S = 5.0
 @contextmanager
 def early_server() -> Iterator[EarlyServer | None]:
     """Yield a server that is on its way up, or None where Prefect is to find its own."""
-    if _is_told():
+    if is_told():
         yield None
         return
     server = EarlyServer()
@@ -111,13 +111,23 @@ class EarlyServer:
         return False
 
 
-def _is_told() -> bool:
+def is_told() -> bool:
     """Say whether Prefect's settings, wherever they may lie, have a say in which server it is."""
     if any(name in _TELLING or name.startswith(_TELLING_PREFIXES) for name in os.environ):
         return True
-    home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
-    files = (home / "profiles.toml", *map(Path, (".env", "prefect.toml", "pyproject.toml")))
-    return any("api_url" in _text(path).lower() for path in files)
+    return any("api_url" in text for text in settings_texts())
+
+
+def prefect_home() -> Path:
+    """Return where Prefect keeps what it keeps, as far as the environment says."""
+    return Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
+
+
+def settings_texts() -> list[str]:
+    """Return name and content, in small letters, of the files where Prefect looks for settings."""
+    files = (".env", "prefect.toml", "pyproject.toml")
+    paths = (prefect_home() / "profiles.toml", *map(Path, files))
+    return [f"{path.name}\n{_text(path)}".lower() for path in paths]
 
 
 def _text(path: Path) -> str:

@@ -10,12 +10,16 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crossmodal.cli import project
+from crossmodal.cli.idle.run import index_idle
 from crossmodal.cli.quiet import quieten
 from crossmodal.cli.temporary_server import early_server
 from crossmodal.errors import CrossmodalError, ParametersError
+
+if TYPE_CHECKING:
+    from flows.params.base import IndexParams
 
 
 def run_index(collection: str, paths: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,8 +30,10 @@ def run_index(collection: str, paths: Sequence[str], options: Mapping[str, Any])
         RunError: the run did not keep its promise; ``report`` says what it did.
     """
     with _project_first():
-        state = _run(_checked({"collection": collection, "paths": list(paths), **options}))
-        result = state.result(raise_on_failure=False)
+        params = _checked({"collection": collection, "paths": list(paths), **options})
+        if "prefect" not in sys.modules and not params.dry_run and (idle := index_idle(params)):
+            return idle
+        result = _run(params.model_dump(mode="json")).result(raise_on_failure=False)
     if isinstance(result, BaseException):
         raise result
     return dict(result)
@@ -43,14 +49,14 @@ def _run(given: dict[str, Any]) -> Any:
             return index(**given, return_state=True)
 
 
-def _checked(given: dict[str, Any]) -> dict[str, Any]:
+def _checked(given: dict[str, Any]) -> IndexParams:
     from pydantic import ValidationError
 
     from flows.params.base import IndexParams
     from flows.params.problems import problems
 
     try:
-        return IndexParams(**given).model_dump(mode="json")
+        return IndexParams(**given)
     except ValidationError as error:
         raise ParametersError("; ".join(problems(error))) from None
 

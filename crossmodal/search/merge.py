@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import duckdb
@@ -22,13 +23,12 @@ import numpy.typing as npt
 from crossmodal.ledger.read.filters import Where
 from crossmodal.ledger.read.stored_vectors import num_vectors
 from crossmodal.ledger.words.bm25 import Matches, Scores
-from crossmodal.ledger.write.calibrations import hubs_of
 from crossmodal.modalities import MODALITIES
 from crossmodal.records import Hit, VectorList
 from crossmodal.search.folding import fold
 from crossmodal.search.lists import QueryVectors
 from crossmodal.search.options import QueryOptions
-from crossmodal.search.prose import DEMOTION, is_prose
+from crossmodal.search.prose import DEMOTION, DEMOTION_SPREADS, is_prose
 from crossmodal.search.strength import BY_CHANCE, Limits, least_merit, limits_of, strength_of
 from crossmodal.search.words import (
     COVERED_POWER,
@@ -59,6 +59,8 @@ class ListHits(NamedTuple):
     """(n,) float32."""
     merits: Merits | None
     """(n,); None where the list has no table."""
+    hubs: Floats
+    """(n,) float32 hub terms; NaN where there is none or it does not count."""
     places: Sequence[int] | None = None
     """From which place each hit counts; None for its own, by cosine."""
 
@@ -122,26 +124,21 @@ def merged(
 
     The lists are read deeper until there are enough hits or no more chunks.
     """
-    measures = measures_of(con, list(vectors))
+    asked, measures = list(vectors.items()), measures_of(con, list(vectors))
     beside = replace(beside or Beside(), limits=limits_of(con, vectors))
     window = window_of(options)
     depth = window
     while depth < options.offset + options.k + 1:
         depth *= _WIDENING
     while True:
-        answers = [
-            _find(con, SearchRequest(found, vector, k=depth, where=where), codes, beside.words)
-            for found, vector in vectors.items()
-        ]
-        lists = [
-            with_words(
-                con,
-                _measured(con, found, measures[found], answer.hits, beside.asks),
-                WordedList(found, vector, measures[found], window, where),
-                beside.words,
-            )
-            for (found, vector), answer in zip(vectors.items(), answers, strict=True)
-        ]
+        requests = [SearchRequest(held, query, depth, where=where) for held, query in asked]
+        answers = [_find(con, request, codes, beside.words) for request in requests]
+        lists = []
+        for request, answer in zip(requests, answers, strict=True):
+            hubs_of = partial(codes.hub_terms.of, con, request.vectors, token=answer.token)
+            worded = WordedList(request, measures[request.vectors], window, hubs_of)
+            found = _measured(worded, answer.hits, beside.asks)
+            lists.append(with_words(con, found, worded, beside.words))
         page, is_enough = page_of(lists, options, window, beside)
         ran_out = beside.words.among is not None or all(len(a.hits) < depth for a in answers)
         if is_enough or ran_out:
@@ -154,11 +151,11 @@ def merged(
 class WordedList(NamedTuple):
     """Name a list that words may count in, and how its cosines become merits."""
 
-    held: VectorList
-    query: npt.NDArray[np.float32]
+    request: SearchRequest
     measure: MeritOf | None
     window: int
-    where: Where | None
+    hubs_of: Callable[[npt.NDArray[np.int64]], Floats]
+    """Returns the hub terms of (n,) chunk ids."""
 
 
 def with_words(
@@ -169,23 +166,25 @@ def with_words(
     The chunks that share most with the question join the hits; they count as of the first window.
     """
     matches = words.matches
-    if matches is None or worded.held.modality != "text" or worded.measure is None:
+    held = worded.request.vectors
+    if matches is None or held.modality != "text" or worded.measure is None:
         return found
     best, _ = matches.best(worded.window)
     missing = np.setdiff1d(best, [hit.chunk_id for hit in found.hits])
-    joining = _hits_among(con, worded, missing)
+    joining = _hits_among(con, worded.request, missing)
+    joined = np.array([hit.chunk_id for hit in joining], np.int64)
     hits = [*found.hits, *joining]
     ids = np.array([hit.chunk_id for hit in hits], np.int64)
     cosines = np.append(found.cosines, [hit.score for hit in joining]).astype(np.float32)
     is_first = np.isin(ids, best)
     is_near = is_first | (np.arange(len(ids)) < min(worded.window, len(found.hits)))
-    hubs = hubs_of(con, worded.held, ids)
-    gained = WORD_WEIGHT * spread_of_list(con, worded.held) * standing_of(matches, ids, is_near)
+    hubs = np.append(found.hubs, worded.hubs_of(joined))
+    gained = WORD_WEIGHT * spread_of_list(con, held) * standing_of(matches, ids, is_near)
     gained -= _lowered(corrected(cosines, np.nan_to_num(hubs))[is_near], gained[is_near], matches)
     merits = worded.measure(cosines + gained.astype(np.float32), hubs)
     merits += EXACT_MERIT * np.isin(ids, list(matches.exact))
     places = np.where(is_first, 0, np.arange(len(ids))).tolist()
-    return ListHits(hits, cosines, merits, places)
+    return ListHits(hits, cosines, merits, hubs, places)
 
 
 def _lowered(scores: Floats, gained: Scores, matches: Matches) -> float:
@@ -207,18 +206,17 @@ def _find(
     """Return the nearest, or what is to be looked at of those that hold a phrase."""
     if words.among is None:
         return find(con, request, codes)
-    worded = WordedList(request.vectors, request.query, None, request.k, request.where)
-    return Found(_hits_among(con, worded, words.among), SearchNotice("exact"))
+    return Found(_hits_among(con, request, words.among), SearchNotice("exact"))
 
 
 def _hits_among(
-    con: duckdb.DuckDBPyConnection, worded: WordedList, chunk_ids: npt.NDArray[np.int64]
+    con: duckdb.DuckDBPyConnection, request: SearchRequest, chunk_ids: npt.NDArray[np.int64]
 ) -> list[Hit]:
     """Return those of these chunks that the list has as hits, nearest first."""
     if not len(chunk_ids):
         return []
-    ids, cosines = cosines_of(con, worded.held, worded.query, chunk_ids)
-    known = hits_of(con, ids, worded.where)
+    ids, cosines = cosines_of(con, request.vectors, request.query, chunk_ids)
+    known = hits_of(con, ids, request.where)
     scored = zip(ids.tolist(), cosines.clip(-1, 1).tolist(), strict=True)
     return [replace(known[i], score=cosine) for i, cosine in scored if i in known]
 
@@ -279,13 +277,12 @@ def ranked(lists: Sequence[ListHits], window: int) -> list[Ranked]:
 
 def in_order(ranking: Iterable[Ranked], *, calibrated: bool) -> list[Ranked]:
     """Return hits in the order in which they are shown; what is no prose stands below its merit."""
+    lower = DEMOTION if calibrated else DEMOTION_SPREADS
 
     def place(found: Ranked) -> tuple[int, float, float, int]:
         hit = found.hit
-        is_passage = calibrated and hit.kind == "passage"
-        is_lower = is_passage and not is_prose(hit.text, hit.section)
-        merit = found.standing - DEMOTION * is_lower
-        return found.window, -merit, -found.cosine, hit.chunk_id
+        is_lower = hit.kind == "passage" and not is_prose(hit.text, hit.section)
+        return found.window, lower * is_lower - found.standing, -found.cosine, hit.chunk_id
 
     return sorted(ranking, key=place)
 
@@ -328,7 +325,8 @@ def words_page(
         scored = [(known[i], score) for i, score in told if i in known]
         wanted = [p for p in scored if p[0].modality in (options.modalities or MODALITIES)]
         cosines = np.array([score for _, score in wanted], np.float32)
-        found = ListHits([hit for hit, _ in wanted], cosines, None)
+        hubs = np.full(len(wanted), np.nan, np.float32)
+        found = ListHits([hit for hit, _ in wanted], cosines, None, hubs)
         plain = replace(options, min_strength=None)
         page, is_enough = page_of([found], plain, window, Beside(beside.is_wanted))
         if is_enough or depth >= len(matches.chunk_ids):
@@ -345,20 +343,14 @@ def needs_hubs(held: VectorList, asks: str) -> bool:
     return asks in ("", "text") or asks != held.modality
 
 
-def _measured(
-    con: duckdb.DuckDBPyConnection,
-    found: VectorList,
-    measure: MeritOf | None,
-    hits: Sequence[Hit],
-    asks: str,
-) -> ListHits:
+def _measured(worded: WordedList, hits: Sequence[Hit], asks: str) -> ListHits:
     cosines = np.array([hit.score for hit in hits], np.float32)
-    if measure is None:
-        return ListHits(hits, cosines, None)
     hubs = np.full(len(hits), np.nan, np.float32)
-    if needs_hubs(found, asks):
-        hubs = hubs_of(con, found, np.array([hit.chunk_id for hit in hits], np.int64))
-    return ListHits(hits, cosines, measure(cosines, hubs))
+    if worded.measure is None:
+        return ListHits(hits, cosines, None, hubs)
+    if needs_hubs(worded.request.vectors, asks):
+        hubs = worded.hubs_of(np.array([hit.chunk_id for hit in hits], np.int64))
+    return ListHits(hits, cosines, worded.measure(cosines, hubs), hubs)
 
 
 def _window(place: int, size: int) -> int:

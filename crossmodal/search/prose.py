@@ -14,6 +14,8 @@ from crossmodal.records import SECTION_SEPARATOR
 
 DEMOTION = 3.0
 """Merit that what is no prose loses (docs/quality.md): its chance hits count as twenty times."""
+DEMOTION_SPREADS = 2.0
+"""The same in standard deviations of a list's top, where its scores are no merits."""
 _MAX_CHARS = 4000
 _MIN_YEARS = 3
 _MAX_WORDS_A_YEAR = 45

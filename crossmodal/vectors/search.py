@@ -17,7 +17,7 @@ import numpy as np
 from crossmodal.errors import ModelMismatch
 from crossmodal.ledger.read.filters import Where
 from crossmodal.ledger.read.hits import CHUNK_COLUMNS, cosine, hit_of, modified_at
-from crossmodal.ledger.sql import among, first_row
+from crossmodal.ledger.sql import among, among_contents, first_row
 from crossmodal.ledger.write.model_versions import all_versions
 from crossmodal.records import Hit, VectorList
 from crossmodal.vectors.ann.cache import CodesFolder, NotReady, Ready
@@ -36,7 +36,7 @@ _CHUNKS = f"SELECT {CHUNK_COLUMNS}, content_hash FROM chunk WHERE "
 _SOURCES = """
 SELECT content_hash, count(*) AS num_copies,
     arg_min(struct_pack(uri, media_type, size_bytes, mtime_ns), uri) FILTER ({condition}) AS shown
-FROM source WHERE content_hash IN (SELECT unnest($hashes::VARCHAR[]))
+FROM source WHERE {among}
 GROUP BY content_hash
 """
 
@@ -69,6 +69,8 @@ class Found:
 
     hits: list[Hit]
     notice: SearchNotice
+    token: str = ""
+    """Names the codes that were used, where they hold every vector of the list; else empty."""
 
 
 def search(
@@ -103,7 +105,7 @@ def find(
         found = codes.give_up(request.vectors, error)
     if isinstance(found, NotReady):
         return Found(_compare_all(con, request), SearchNotice("exact", found.reason))
-    return Found(found, SearchNotice("codes"))
+    return Found(found, SearchNotice("codes"), _token_of_all(ready))
 
 
 def nearest_chunks(
@@ -171,6 +173,13 @@ def check_query(con: duckdb.DuckDBPyConnection, vectors: VectorList, query: np.n
         )
 
 
+def _token_of_all(ready: Ready | NotReady) -> str:
+    """Return the name of codes that hold every vector of their list; empty for others."""
+    if isinstance(ready, NotReady) or ready.num_newer:
+        return ""
+    return ready.codes.manifest.token
+
+
 def _condition(request: SearchRequest) -> Where | None:
     return None if request.where in (None, Where()) else request.where
 
@@ -236,8 +245,9 @@ def hits_of(
     condition, bound = among(chunk_ids)
     chunks = {row[0]: row for row in con.execute(_CHUNKS + condition, bound).fetchall()}
     hashes = sorted({row[-1] for row in chunks.values()})
-    sql = _SOURCES.format(condition=where.shown)
-    held = con.execute(sql, {"hashes": hashes, **where.bound(sql)}).fetchall()
+    among_them, named = among_contents(hashes)
+    sql = _SOURCES.format(condition=where.shown, among=among_them)
+    held = con.execute(sql, {**named, **where.bound(sql)}).fetchall()
     shown = {row[0]: row[1:] for row in held if row[2] is not None}
     return {
         chunk_id: _hit(row, shown[row[-1]]) for chunk_id, row in chunks.items() if row[-1] in shown

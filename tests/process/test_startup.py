@@ -159,7 +159,7 @@ def test_server_that_prefect_is_told_of_is_left_to_prefect(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    assert not temporary_server._is_told()
+    assert not temporary_server.is_told()
     if name == "environment":
         monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
     else:

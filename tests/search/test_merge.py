@@ -15,10 +15,14 @@ from tests.search.hits import hit
 OPTIONS = {"collection": "c", "group": False}
 
 
+def unknown(num: int) -> np.ndarray:
+    return np.full(num, np.nan, np.float32)
+
+
 def found(first_id: int, *cosines: float, merits: list[float] | None = None) -> ListHits:
     hits = [hit(f"/a/{i}", chunk_id=i, score=s) for i, s in enumerate(cosines, first_id)]
     given = None if merits is None else np.array(merits)
-    return ListHits(hits, np.array(cosines, np.float32), given)
+    return ListHits(hits, np.array(cosines, np.float32), given, unknown(len(hits)))
 
 
 def ids(lists: list[ListHits], window: int = 100) -> list[int]:
@@ -57,13 +61,16 @@ def test_deeper_lists_leave_what_was_shown_as_it_was() -> None:
     rng = np.random.default_rng(3)
     cosines, merits = np.sort(rng.random((2, 400)))[:, ::-1], rng.normal(size=(2, 400))
     deep = [found(1 + 1000 * i, *cosines[i], merits=list(merits[i])) for i in (0, 1)]
-    shallow = [ListHits(x.hits[:50], x.cosines[:50], x.merits[:50]) for x in deep]  # type: ignore[index]
+    shallow = [
+        x._replace(hits=x.hits[:50], cosines=x.cosines[:50], merits=x.merits[:50]) for x in deep
+    ]  # type: ignore[index]
     assert ids(deep, 50)[:100] == ids(shallow, 50)
 
 
 def test_each_source_is_named_once_by_its_best_chunk() -> None:
     hits = [hit(uri, chunk_id=i) for i, uri in enumerate(("/long", "/long", "/other", "/long"), 4)]
-    lists = [ListHits(hits, np.full(4, 0.5, np.float32), np.array([1.0, 4.0, 2.0, 3.0]))]
+    cosines, merits = np.full(4, 0.5, np.float32), np.array([1.0, 4.0, 2.0, 3.0])
+    lists = [ListHits(hits, cosines, merits, unknown(4))]
     assert hit_ids(page(lists, group=True).hits) == [5, 6]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from crossmodal.records import SECTION_SEPARATOR, Hit
+from crossmodal.records import SECTION_SEPARATOR
 from crossmodal.search.merge import ListHits, ranked
 from crossmodal.search.prose import DEMOTION, is_prose
 from tests.search import hits
@@ -45,31 +45,34 @@ def test_a_heading_tells_whatever_stands_below_it(heading: str) -> None:
     assert is_prose("Words.", f"{heading} of the moon")
 
 
-def found(*merits: float, texts: list[str], **changes: str) -> list[Hit]:
+def shown(cosines: list[float], merits: list[float] | None, texts: list[str]) -> list[int]:
+    """Return the numbers of passages in the order in which they are shown."""
     made = [
-        replace(
-            hits.hit(f"/{i}.txt", kind="passage", modality="text", text=text, **changes),
-            chunk_id=i,
-        )
+        replace(hits.hit(f"/{i}.txt", kind="passage", modality="text", text=text), chunk_id=i)
         for i, text in enumerate(texts)
     ]
-    cosines = np.linspace(0.9, 0.5, len(made)).astype(np.float32)
-    return [r.hit for r in ranked([ListHits(made, cosines, np.array(merits))], 100)]
+    scores = np.array(cosines, np.float32)
+    given = None if merits is None else np.array(merits)
+    order = ranked([ListHits(made, scores, given, np.zeros_like(scores))], 100)
+    return [r.hit.chunk_id for r in order]
 
 
 def test_a_list_of_references_stands_below_prose_that_is_nearly_as_good() -> None:
-    order = found(5.0, 5.0 - DEMOTION / 2, texts=[REFERENCES, CITING])
-    assert [hit.chunk_id for hit in order] == [1, 0]
+    assert shown([0.9, 0.5], [5.0, 5.0 - DEMOTION / 2], [REFERENCES, CITING]) == [1, 0]
+
+
+def test_where_scores_are_no_merits_a_list_of_references_stands_below_prose_too() -> None:
+    texts, scores = [REFERENCES, CITING, "prose", "prose", "prose"], [5.1, 5.0, 2.0, 1.0, 0.0]
+    assert shown(scores, None, texts)[0] == 1
 
 
 def test_a_list_of_references_that_is_far_better_stays_first() -> None:
-    order = found(9.0, 9.0 - 2 * DEMOTION, texts=[REFERENCES, CITING])
-    assert [hit.chunk_id for hit in order] == [0, 1]
+    assert shown([0.9, 0.5], [9.0, 9.0 - 2 * DEMOTION], [REFERENCES, CITING]) == [0, 1]
 
 
 def test_rows_are_never_taken_for_references() -> None:
     made = [hits.hit("/a.csv", 1, kind="rows", modality="text", text=REFERENCES)]
     made += [hits.hit("/b.csv", 2, kind="rows", modality="text", text=CITING)]
     cosines = np.array([0.9, 0.8], np.float32)
-    order = ranked([ListHits(made, cosines, np.array([5.0, 4.9]))], 100)
+    order = ranked([ListHits(made, cosines, np.array([5.0, 4.9]), np.zeros_like(cosines))], 100)
     assert [r.hit.chunk_id for r in order] == [1, 2]

@@ -22,7 +22,7 @@ from crossmodal.search.merge import ListHits, WordedList, with_words
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import Query, SearchService
 from crossmodal.search.words import Words, phrases_of, unquoted
-from crossmodal.vectors.search import hits_of
+from crossmodal.vectors.search import SearchRequest, hits_of
 from tests.ledger import build
 
 TEXTS = {
@@ -245,8 +245,10 @@ def in_hybrid(filled: Collection, modality: str, text: str) -> tuple[ListHits, L
     with filled.read() as con:
         ids = np.array(build.column(con, "SELECT chunk_id FROM chunk ORDER BY chunk_id"))
         hits = list(hits_of(con, ids).values())
-        plain = ListHits(hits, np.full(len(hits), 0.3, np.float32), np.full(len(hits), 0.3))
-        worded = WordedList(held, np.ones(4, np.float32), lambda cosines, hubs: cosines, 100, None)
+        even, unknown = np.full(len(hits), 0.3, np.float32), np.full(len(hits), np.nan, np.float32)
+        plain = ListHits(hits, even, even.astype(float), unknown)
+        request = SearchRequest(held, np.ones(4, np.float32))
+        worded = WordedList(request, lambda cosines, hubs: cosines, 100, lambda ids: ids * np.nan)
         return plain, with_words(con, plain, worded, Words(match(con, text)))
 
 

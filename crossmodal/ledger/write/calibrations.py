@@ -6,7 +6,9 @@ terms and tables of a version belong to the probes that the ledger holds of it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -109,14 +111,31 @@ def hubs_of(
     rows = con.execute(
         f"SELECT chunk_id, hub FROM {table_of(vectors)} WHERE {condition}", bound
     ).fetchnumpy()
-    ids = np.asarray(rows["chunk_id"], np.int64)
-    hubs = np.ma.filled(rows["hub"], np.nan).astype(np.float32)
+    ids, hubs = _columns(rows)
     order = np.argsort(ids)
     if len(ids):
         place = np.minimum(np.searchsorted(ids[order], chunk_ids), len(ids) - 1)
         same = ids[order][place] == chunk_ids
         found[same] = hubs[order][place[same]]
     return found
+
+
+def all_hubs(
+    con: duckdb.DuckDBPyConnection, vectors: VectorList
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Return the ids of a list's chunks, ascending, and their hub terms; NaN where there is none.
+
+    Both are (n,), int64 and float32.
+    """
+    rows = con.execute(f"SELECT chunk_id, hub FROM {table_of(vectors)}").fetchnumpy()
+    ids, hubs = _columns(rows)
+    order = np.argsort(ids)
+    return ids[order], hubs[order]
+
+
+def _columns(rows: Mapping[str, Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    hubs = np.ma.filled(rows["hub"], np.nan).astype(np.float32)
+    return np.asarray(rows["chunk_id"], np.int64), hubs
 
 
 def stored_table(con: duckdb.DuckDBPyConnection, vectors: VectorList) -> StoredTable | None:

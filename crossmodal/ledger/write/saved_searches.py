@@ -79,6 +79,14 @@ def has_unknown(con: duckdb.DuckDBPyConnection) -> bool:
     return bool(con.execute(f"SELECT 1 {_UNKNOWN} LIMIT 1").fetchall())
 
 
+def has_due(con: duckdb.DuckDBPyConnection) -> bool:
+    """Return whether some search has not been compared with all that is indexed by now."""
+    searches = saved_searches(con)
+    if not searches:
+        return False
+    return has_unknown(con) or min(each.told_seq for each in searches) < latest(con)
+
+
 def note_contents(con: duckdb.DuckDBPyConnection) -> int:
     """Number the contents that came; return the highest number."""
     con.execute(f"INSERT INTO known_content (content_hash) SELECT DISTINCT content_hash {_UNKNOWN}")

@@ -20,7 +20,7 @@ from crossmodal.sources.options import ListOptions, PlanRules
 from crossmodal.sources.planning import judge as plans
 from crossmodal.sources.planning.content import inspect
 from crossmodal.sources.planning.cutting import Cutting
-from crossmodal.sources.planning.judge import PlanOptions
+from crossmodal.sources.planning.judge import Candidates, PlanOptions
 from crossmodal.sources.planning.temp_tables import reading
 
 # Tens of task runs, whatever the size: thousands would keep the Prefect server busy with itself.
@@ -49,10 +49,21 @@ def plan_options(
 
 def make_plan(run: Run, listing: Listing, options: PlanOptions) -> Plan:
     """Write the plan and its shards into the run's folder and return them."""
+    return _planned(run, listing, options, _unjudged(run, listing, options))
+
+
+def plan_unread(run: Run, listing: Listing, options: PlanOptions) -> Plan | None:
+    """Return the plan where size and time judge every source, or None: something must be read."""
+    unjudged = _unjudged(run, listing, options)
+    return None if unjudged.num_items else _planned(run, listing, options, unjudged)
+
+
+def _unjudged(run: Run, listing: Listing, options: PlanOptions) -> Candidates:
     with reading(run.collection) as con:
-        unjudged = plans.candidates(
-            con, listing.manifest, run.workdir / "candidates.parquet", options
-        )
+        return plans.candidates(con, listing.manifest, run.workdir / "candidates.parquet", options)
+
+
+def _planned(run: Run, listing: Listing, options: PlanOptions, unjudged: Candidates) -> Plan:
     if unjudged.num_items:
         run.progress.start(unjudged.num_items, "reading")
     inspection = inspect(

@@ -19,6 +19,7 @@ from crossmodal.records import VectorList
 from crossmodal.vectors.ann.files import CodesDamaged, mark_damaged
 from crossmodal.vectors.ann.generation import OpenCodes, folder_of, open_codes
 from crossmodal.vectors.ann.scan import EFFORTS, Effort
+from crossmodal.vectors.calibration.hubs import HubTerms
 
 MAX_TAIL = 20_000
 """Largest number of vectors newer than the codes that are compared exactly."""
@@ -50,12 +51,13 @@ class NotReady:
 
 
 class CodesFolder:
-    """Keep the codes beside one collection open across searches."""
+    """Keep the codes beside one collection open across searches, and its hub terms in memory."""
 
     def __init__(self, collection: str | Path) -> None:
         self._collection = Path(collection)
         self._lock = threading.Lock()
         self._open: dict[str, OpenCodes] = {}
+        self.hub_terms = HubTerms()
 
     def ready(self, con: duckdb.DuckDBPyConnection, vectors: VectorList) -> Ready | NotReady:
         """Return the codes of a list if they exist, are valid, and passed their audit."""

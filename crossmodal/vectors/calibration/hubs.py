@@ -1,0 +1,70 @@
+"""Look hub terms up, and keep those of long lists in memory where a process asks again.
+
+A look-up of a hundred among a million takes 1.9 ms of processor time, reading all of them 10 and 12
+bytes each. So the first question of a process looks its own up, and the second one reads all. They
+are kept for the generation of codes that they belong to, and only while it holds every vector of
+the list: a hub term that was once computed stays until its vector is replaced. Thread-safe.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import NamedTuple
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from crossmodal.ledger.write import calibrations
+from crossmodal.records import VectorList
+from crossmodal.vectors.calibration.merit import Floats
+
+Ids = npt.NDArray[np.int64]
+
+
+class _Kept(NamedTuple):
+    """Hold the hub terms of a list as they were with one generation of its codes."""
+
+    token: str
+    ids: Ids
+    """(n,) ascending; empty after the first question."""
+    hubs: Floats
+    """(n,) float32; NaN where none was computed."""
+
+
+class HubTerms:
+    """Return the hub terms of chunks of one collection."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[VectorList, _Kept] = {}
+
+    def of(
+        self, con: duckdb.DuckDBPyConnection, vectors: VectorList, chunk_ids: Ids, token: str = ""
+    ) -> Floats:
+        """Return (n,) float32 hub terms; NaN where there is none.
+
+        ``token`` names the codes that hold every vector of the list; empty where none do.
+        """
+        kept = self._known(con, vectors, token) if token else None
+        if kept is None or not len(kept.ids) or not len(chunk_ids):
+            return calibrations.hubs_of(con, vectors, chunk_ids)
+        place = np.minimum(np.searchsorted(kept.ids, chunk_ids), len(kept.ids) - 1)
+        hubs = np.where(kept.ids[place] == chunk_ids, kept.hubs[place], np.nan).astype(np.float32)
+        lacking = np.isnan(hubs)
+        if lacking.any():
+            hubs[lacking] = calibrations.hubs_of(con, vectors, chunk_ids[lacking])
+        return hubs
+
+    def _known(
+        self, con: duckdb.DuckDBPyConnection, vectors: VectorList, token: str
+    ) -> _Kept | None:
+        """Return what is kept; None for the first question since the codes were made."""
+        with self._lock:
+            kept = self._kept.get(vectors)
+            if kept is None or kept.token != token:
+                self._kept[vectors] = _Kept(token, np.zeros(0, np.int64), np.zeros(0, np.float32))
+                return None
+            if not len(kept.ids):
+                kept = self._kept[vectors] = _Kept(token, *calibrations.all_hubs(con, vectors))
+            return kept
