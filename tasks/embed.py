@@ -47,6 +47,7 @@ def _shard_work(
 ) -> ShardWork:
     """Load the encoders that the batches need, enter the line-up and settle the batch sizes."""
     with run.recorder.span("load model"):  # which is half importing what runs it
+        from crossmodal.embedding.backend_choice import with_backends
         from crossmodal.embedding.batch_choice import with_batch_sizes
         from crossmodal.embedding.shards import ShardWork, modalities
         from crossmodal.encoders.lineup_encoders import Encoders
@@ -56,9 +57,11 @@ def _shard_work(
         if options.runner != "ray":  # there the nodes load it, on devices that may lack here
             Encoders(lineup, options.device).load(served)
     encoders = Encoders(registered_lineup(run, lineup), options.device)
+    encoders = with_backends(options, run.collection, encoders, batches, run.recorder.add)
     chosen = with_batch_sizes(options, run.collection, encoders, batches, run.recorder.add)
     sizes = chosen.batch_size or dict(chosen.found_batches) or "by the device"
-    log("embedding with %s, device %s, batch size %s", lineup.label, options.device, sizes)
+    place = f"{options.device} by {encoders.backend('image')}"
+    log("embedding with %s, device %s, batch size %s", lineup.label, place, sizes)
     return ShardWork(
         run_id=run.id,
         collection=run.collection,

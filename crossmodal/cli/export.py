@@ -53,17 +53,38 @@ def export(
 
 
 @form_command("flows.params.publish:PublishParams")
-def publish(given: dict[str, Any], as_json: JsonOption = False) -> None:
+def publish(
+    given: dict[str, Any],
+    listed: Annotated[
+        bool,
+        typer.Option("--list", help="Only list what was published where, and what stores lack."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Bring a Lance, PostgreSQL or Qdrant store in step with the collection; sends what changed."""
     from flows.params.publish import PublishParams
 
     params = checked(PublishParams, given)
+    if listed:
+        _list_published(params.collection, params.to, as_json=as_json)
+        return
     if not params.to:
         raise typer.BadParameter(
             "--to is missing: name a store, such as lance:///srv/photos, "
             "postgresql://USER@HOST/DATABASE or qdrant://HOST:6333"
         )
     run_flow(_publish_flow, params, as_json=as_json)
+
+
+def _list_published(collection: str, to: str, *, as_json: bool) -> None:
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.publishing.published import published
+
+    found = published(Collection(collection), to)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        print_tables(found.to_tables())
 
 
 def _publish_flow() -> Any:

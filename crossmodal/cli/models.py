@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,6 +46,54 @@ def recommend(
     print_tables([TextTable("models to take", header, rows, num_words=len(header))])
     typer.echo("Figures are as published, none was measured here: try one beside the live model,")
     typer.echo("crossmodal backfill PATH... --model ID, then crossmodal evaluate and promote.")
+
+
+@models.command()
+def tune(
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="Empty: the collection's live model version.")
+    ] = "",
+    images: Annotated[
+        str, typer.Option(help="Folder to take the sample from; empty: the collection.")
+    ] = "",
+    captions: Annotated[
+        str, typer.Option(help="Table of pictures and captions: its pictures are the sample.")
+    ] = "",
+    num: Annotated[int, typer.Option(min=16, max=2000, help="Pictures in the sample.")] = 60,
+    input_px: Annotated[
+        list[int] | None, typer.Option(help="Smaller side to try; may be given again.")
+    ] = None,
+    write: Annotated[
+        str, typer.Option(help="Write the model for pictures of --input-px into this folder.")
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Try faster ways to embed a sample of pictures: what each would gain and cost."""
+    from crossmodal.runs.progress import make_progress
+    from crossmodal.training.tuning.tune import TuneSpec, tuning_table
+    from crossmodal.training.tuning.tune import tune as tried
+
+    spec = TuneSpec(
+        collection=collection,
+        model=model,
+        images=images,
+        captions=captions,
+        num_pictures=num,
+        input_px=tuple(input_px or ()),
+        write=write,
+    )
+    progress = make_progress(sys.stderr, quiet=as_json)
+    progress.start(None, "trying ways")
+    try:
+        found = tried(spec, lambda: progress.advance(1))
+    finally:
+        progress.finish()
+    if as_json:
+        print_json(found)
+        return
+    print_tables([tuning_table(found)])
+    typer.echo(found.advice)
 
 
 @models.callback()

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from crossmodal.embedding.batch_size import device_name, find_batch_size
 from crossmodal.embedding.modalities import HANDLING
+from crossmodal.encoders.backends.names import TORCH, label
 from crossmodal.encoders.forward import choose_device
 from crossmodal.ledger.write.batch_sizes import BatchSize, remember, remembered
 from crossmodal.records import Batch, Span
@@ -45,23 +46,39 @@ def with_batch_sizes(
     """
     if options.batch_size or options.runner == "ray":
         return options
-    device = choose_device(encoders.device)
-    due = _sources_due(batches)
+    due = sources_due(batches)
     found: dict[str, int] = {}
     for modality in sorted(m for m in due if HANDLING[m].one_shape):
-        key = _key(encoders, modality, device)
-        with collection.read() as con:
-            known = remembered(con, *key)
+        known = known_size(collection, encoders, modality)
         if known is None and due[modality] >= MIN_SOURCES:
-            known = _search(encoders, modality, device, record)
-            with collection.write() as con:
-                remember(con, known)
+            known = found_size(collection, encoders, modality, record)
         if known is not None:
             found[modality] = known.num_items
     return replace(options, found_batches=found)
 
 
-def _sources_due(batches: Sequence[Batch]) -> dict[str, int]:
+def known_size(
+    collection: Collection, encoders: Encoders, modality: str, backend: str = ""
+) -> BatchSize | None:
+    """Return what was found before for a modality of one shape; None where nothing was.
+
+    ``backend``: with this one, in place of the encoders' own.
+    """
+    with collection.read() as con:
+        return remembered(con, *key_of(encoders, modality, backend))
+
+
+def found_size(
+    collection: Collection, encoders: Encoders, modality: str, record: Callable[[Span], None]
+) -> BatchSize:
+    """Measure a batch size of a modality of one shape, and remember it."""
+    found = _search(encoders, modality, record)
+    with collection.write() as con:
+        remember(con, found)
+    return found
+
+
+def sources_due(batches: Sequence[Batch]) -> dict[str, int]:
     """Return by modality the sources from the first of the batches to the end of the plan."""
     due: dict[str, int] = {}
     for path in {batch.shards for batch in batches}:
@@ -74,11 +91,14 @@ def _sources_due(batches: Sequence[Batch]) -> dict[str, int]:
     return due
 
 
-def _key(encoders: Encoders, modality: str, device: str) -> tuple[int, str, str, str]:
+def key_of(encoders: Encoders, modality: str, backend: str = "") -> tuple[int, str, str, str]:
+    """Return what a batch size is remembered by: version, modality, device with backend, shape."""
     version = encoders.lineup.serving[modality]
     assert version.id is not None, f"{version.label} is not registered"
     shape = _shape(modality).name(encoders.of(modality))
-    return version.id, modality, device_name(device), shape
+    device = device_name(choose_device(encoders.device))
+    run_by = label(backend or encoders.backend(modality))
+    return version.id, modality, f"{device}, {run_by}" if run_by else device, shape
 
 
 def _shape(modality: str) -> OneShape:
@@ -87,13 +107,14 @@ def _shape(modality: str) -> OneShape:
     return shape
 
 
-def _search(
-    encoders: Encoders, modality: str, device: str, record: Callable[[Span], None]
-) -> BatchSize:
+def _search(encoders: Encoders, modality: str, record: Callable[[Span], None]) -> BatchSize:
     """Measure a batch size, and record the time it took in the run's profile."""
-    number, _, name, shape = _key(encoders, modality, device)
+    number, _, name, shape = key_of(encoders, modality)
+    device, has_own_threads = choose_device(encoders.device), encoders.backend(modality) != TORCH
     started_s, clock = time.time(), time.perf_counter()
-    found = find_batch_size(encoders.of(modality), _shape(modality), device)
+    found = find_batch_size(
+        encoders.of(modality), _shape(modality), device, has_own_threads=has_own_threads
+    )
     record(
         Span(
             stage="find batch size",

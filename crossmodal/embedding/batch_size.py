@@ -55,12 +55,18 @@ def batch_rule(device: str, named: int = 0) -> int:
     return named or _ACCELERATOR_RULE
 
 
-def find_batch_size(encoder: Encoder, items: OneShape, device: str) -> Found:
-    """Return the smallest size about as fast as any, within seconds; device is not auto."""
+def find_batch_size(
+    encoder: Encoder, items: OneShape, device: str, *, has_own_threads: bool = False
+) -> Found:
+    """Return the smallest size about as fast as any, within seconds; device is not auto.
+
+    ``has_own_threads``: the forward pass computes in others than those that call it.
+    """
     largest = _CPU_LARGEST if device == "cpu" else _ACCELERATOR_LARGEST
+    timed = process_pass_s if has_own_threads else _pass_s
 
     def pass_s(num_items: int) -> float:
-        return _pass_s(items.random_pass(encoder, num_items), device)
+        return timed(items.random_pass(encoder, num_items), device)
 
     found = double(pass_s, largest, batch_rule(device))
     return replace(found, items_per_s=found.items_per_s * num_passes(device))
@@ -126,6 +132,25 @@ def _pass_s(run: Callable[[], object], device: str) -> float:
     with ThreadPoolExecutor(num_passes(device)) as pool:
         taken = list(pool.map(fastest_s, range(num_passes(device))))
     return sum(taken) / len(taken)
+
+
+def process_pass_s(run: Callable[[], object], device: str) -> float:
+    """Return what a pass takes of the processor while as many run in parallel as in the pipeline.
+
+    The whole process's: no clock of a caller's thread counts what other threads compute for it.
+    """
+    num = num_passes(device)
+
+    def passes(how_many: int) -> None:
+        with on_one_core(), in_whole_batches():
+            for _ in range(how_many):
+                run()
+
+    with ThreadPoolExecutor(num) as pool:
+        list(pool.map(passes, [1] * num))  # the first run of a new size includes its set-up
+        began = time.process_time()
+        list(pool.map(passes, [_MIN_TIMED] * num))
+        return (time.process_time() - began) / (_MIN_TIMED * num)
 
 
 def _timings(run: Callable[[], object], clock: Callable[[], float]) -> list[float]:

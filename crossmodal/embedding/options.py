@@ -14,6 +14,8 @@ class EmbedOptions:
     """Choose the device, the batch size and the limits of embedding."""
 
     device: str = "auto"
+    backend: str = "auto"
+    """What runs image towers: torch, openvino, or what was measured to be faster."""
     batch_size: int = 0
     """Most chunks in one forward pass; on the processor at most as many as its cache holds.
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cachetools import LRUCache
 
+from crossmodal.encoders.backends.names import OPENVINO, TORCH
 from crossmodal.encoders.encoder import Encoder
 from crossmodal.encoders.numpy_text.checked import MAX_TEXTS, QueryEncoder, compare, numpy_texts
 from crossmodal.errors import ModelMismatch
@@ -39,13 +40,26 @@ class EncoderCache:
         self._lock = threading.Lock()
         self._slots: LRUCache[tuple[str, ...], _Slot] = LRUCache(max_encoders)
 
-    def get(self, files: ModelFiles, version: ModelVersion, device: str) -> Encoder:
+    def get(
+        self, files: ModelFiles, version: ModelVersion, device: str, backend: str = TORCH
+    ) -> Encoder:
         """Return the encoder, loading it where it is not held."""
-        slot = self._slot((version.fingerprint, str(files.directory), device))
+        slot = self._slot((version.fingerprint, str(files.directory), device, backend))
         with slot.turn:
             if slot.encoder is None:
-                slot.encoder = _load(files, version, device)
+                slot.encoder = self._loaded(files, version, device, backend)
             return slot.encoder
+
+    def _loaded(
+        self, files: ModelFiles, version: ModelVersion, device: str, backend: str
+    ) -> Encoder:
+        if backend != OPENVINO:
+            return _load(files, version, device)
+        from crossmodal.encoders.backends.checked import by_openvino
+
+        # Torch's stays beside it: texts, and single pictures on all cores, are its own.
+        encoder: Any = self.get(files, version, device)
+        return by_openvino(encoder)
 
     def _slot(self, key: tuple[str, ...]) -> _Slot:
         """Return the place of an encoder, giving up the one that was not used for longest.
@@ -61,23 +75,29 @@ class EncoderCache:
 _CACHE = EncoderCache()
 
 
-def load_encoder(files: ModelFiles, version: ModelVersion, device: str = "auto") -> Encoder:
+def load_encoder(
+    files: ModelFiles, version: ModelVersion, device: str = "auto", backend: str = TORCH
+) -> Encoder:
     """Return the encoder of a model version; loaded once a process."""
-    return _CACHE.get(files, version, device)
+    return _CACHE.get(files, version, device, backend)
 
 
-def load_version(version: ModelVersion, device: str = "auto") -> Encoder:
+def load_version(version: ModelVersion, device: str = "auto", backend: str = TORCH) -> Encoder:
     """Return the encoder of a model version that a collection names.
+
+    ``backend`` runs its image tower, torch or openvino.
 
     Raises:
         ModelUnavailable: Its files are no longer to be had.
         ModelMismatch: The files under that name are another model version by now.
+        ModelUnsupported: The backend cannot run it, or gives other vectors than torch.
+        ExtraMissing: The backend is not installed.
     """
     if version.derived:
         from crossmodal.encoders.derived import DerivedEncoder
 
         return DerivedEncoder(version, load_version(version.derived.parent, device))
-    return load_encoder(_files_of(version), version, device)
+    return load_encoder(_files_of(version), version, device, backend)
 
 
 def load_for_queries(version: ModelVersion, device: str, num_texts: int) -> QueryEncoder:

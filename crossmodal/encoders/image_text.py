@@ -6,14 +6,15 @@ run and what becomes of an item that cannot be embedded is in ``forward``.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from crossmodal.encoders.encoder import Encoded
-from crossmodal.encoders.forward import Forward
+from crossmodal.encoders.forward import Features, Forward
 from crossmodal.encoders.loaded import LoadedEncoder, unit_features
 from crossmodal.models.folder import ModelFiles
 from crossmodal.models.image_preprocess import ImagePreprocess
@@ -36,6 +37,7 @@ class TransformersEncoder(LoadedEncoder):
         self._masked = not self._settings.text.pad_to_max
         self._mean = self._constant(self._image.mean)
         self._std = self._constant(self._image.std)
+        self._tower: Features | None = None
 
     @property
     def preprocess(self) -> ImagePreprocess:
@@ -44,7 +46,34 @@ class TransformersEncoder(LoadedEncoder):
 
     def encode_images(self, pixels: npt.NDArray[np.uint8]) -> Encoded:
         """Embed (n, height, width, 3) uint8 pixels, halving the batch when memory runs out."""
-        return self._forward.encode(self._image_features, pixels)
+        return self._forward.encode(self._tower or self._image_features, pixels)
+
+    def run_by(self, tower: Features) -> Self:
+        """Return this encoder with something else to make features of pixels; all else is shared.
+
+        ``tower`` takes (n, height, width, 3) uint8 pixels and gives (n, dim) features.
+        """
+        other = copy.copy(self)
+        other._tower = tower
+        return other
+
+    def image_module(self) -> torch.nn.Module:
+        """Return a module from (n, height, width, 3) uint8 pixels to (n, dim) float32 features."""
+        import torch
+
+        features = self._scaled_features
+
+        class Images(torch.nn.Module):
+            def __init__(self, model: torch.nn.Module) -> None:
+                super().__init__()
+                self.model = model
+
+            def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+                output = features(pixels)
+                pooled_ND: torch.Tensor = getattr(output, "pooler_output", output)
+                return pooled_ND.float()
+
+        return Images(self._model).eval()
 
     def trained_images(self, pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
         """Return (n, dim) float32 of length 1, through which gradients flow."""
@@ -72,6 +101,9 @@ class TransformersEncoder(LoadedEncoder):
             pixels_NHWC = pixels_NHWC.pin_memory().to(self.device, non_blocking=True)
         else:
             pixels_NHWC = pixels_NHWC.to(self.device)
+        return self._scaled_features(pixels_NHWC)
+
+    def _scaled_features(self, pixels_NHWC: torch.Tensor) -> Any:
         scaled_NHWC = (pixels_NHWC.float() * self._image.rescale - self._mean) / self._std
         values_NCHW = scaled_NHWC.permute(0, 3, 1, 2).contiguous().to(self._model.dtype)
         return self._model.get_image_features(pixel_values=values_NCHW)

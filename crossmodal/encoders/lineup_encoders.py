@@ -5,11 +5,12 @@ A run over photos never loads the encoder for passages, nor one over notes that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from crossmodal.chunking.pieces import CutTools
+from crossmodal.encoders.backends.names import TORCH
 from crossmodal.encoders.cache import load_version
 from crossmodal.records import Lineup
 
@@ -25,10 +26,17 @@ class Encoders:
 
     lineup: Lineup
     device: str = "auto"
+    backends: Mapping[str, str] = field(default_factory=dict)
+    """By modality, what runs the tower where that is not torch."""
+
+    def backend(self, modality: str) -> str:
+        """Return what runs the tower of a modality."""
+        return self.backends.get(modality, TORCH)
 
     def of(self, modality: str) -> Encoder:
         """Return the encoder that serves a modality, loading it at need."""
-        return load_version(self.lineup.serving[modality], self.device)
+        version = self.lineup.serving[modality]
+        return load_version(version, self.device, self.backend(modality))
 
     def load(self, modalities: Iterable[str]) -> None:
         """Load what will be needed, so that a model that cannot be used is told of early."""

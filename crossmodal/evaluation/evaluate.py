@@ -25,6 +25,7 @@ from crossmodal.records import VectorList
 from crossmodal.runs.progress import NullProgress, Progress
 from crossmodal.search.lists import choose_lists
 from crossmodal.search.options import QueryOptions
+from crossmodal.search.reranking import second_stage
 
 NULL = NullProgress()
 
@@ -62,13 +63,14 @@ def evaluate(spec: EvaluateSpec, progress: Progress = NULL) -> Evaluated:
     """
     given = read_set(spec.set_path)
     collection = Collection(spec.query.collection)
+    rerankers = [chosen.model for chosen in second_stage(collection, spec.query).chosen]
     with collection.read() as con:
         lists = choose_lists(con, collection.path, replace(spec.query, modalities=()))
         located = locate(con, targets_of(given), bases_of(given.path, spec.root))
         versions = _served(con, lists, spec.query.model)
-        seen = overlap(con, given, located.values(), sorted(set(versions.values())))
+        seen = overlap(con, given, located.values(), sorted(set(versions.values())), rerankers)
     label = " + ".join(dict.fromkeys(held.version.label for held in lists))
-    refuse_overlap(seen, label, allowed=spec.allow_overlap)
+    refuse_overlap(seen, " + ".join((label, *rerankers)), allowed=spec.allow_overlap)
     plans = _wanted(given, located, spec)
     progress.start(sum(len(plan.questions) for plan in plans), f"queries to {label}")
     done = [found for plan in plans if (found := _outcome(plan, given, spec, progress))]

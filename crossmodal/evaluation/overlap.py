@@ -1,12 +1,14 @@
-"""Refuse to judge a model version by what it was trained on.
+"""Refuse to judge a model version, or a reranker, by what it was trained on.
 
-Owns the comparison of a set with the training items of a version and its ancestors: pictures by
-perceptual hash, since a training set holds other sizes of the same photo, texts by their words.
+Owns the comparison of a set with the training items of a version and its ancestors, and of a
+reranker's folder: pictures by perceptual hash, since a training set holds other sizes of the same
+photo, texts by their words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import duckdb
 
@@ -14,13 +16,16 @@ from crossmodal.errors import Refused, SetOverlaps
 from crossmodal.evaluation.locate import Located
 from crossmodal.evaluation.sets import EvaluationSet
 from crossmodal.models.training_items import (
+    Kind,
     near_duplicates,
     picture_hash,
     text_hash,
     training_hashes,
+    training_hashes_in,
 )
 
 _SIDE_PX = 64
+_KINDS: tuple[Kind, Kind] = ("picture", "text")
 
 
 def overlap(
@@ -28,13 +33,20 @@ def overlap(
     given: EvaluationSet,
     located: Iterable[Located],
     version_ids: Sequence[int],
+    rerankers: Sequence[str] = (),
 ) -> str:
-    """Return in words which part of a set the versions were trained on; empty for none.
+    """Return in words which part of a set the versions or rerankers were trained on; empty: none.
 
-    Pictures are read only where a version is known to have learned from pictures.
+    ``rerankers`` are folders or hub ids. Pictures are read only where one of them is known to have
+    learned from pictures.
     """
-    pictures = training_hashes(con, version_ids, "picture")
-    texts = training_hashes(con, version_ids, "text")
+    folders = [folder for each in rerankers if (folder := Path(each).expanduser()).is_dir()]
+    pictures, texts = (
+        training_hashes(con, version_ids, kind).union(
+            *(training_hashes_in(folder, kind) for folder in folders)
+        )
+        for kind in _KINDS
+    )
     found = []
     if pictures:
         uris = sorted({p.uri for p in located if p.media_type.startswith("image/")})

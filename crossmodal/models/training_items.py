@@ -2,14 +2,17 @@
 
 Whoever trains records the hash of every picture and text that it learned from, in the transaction
 that registers the version: ``training_item(model_version_id, kind, hash)``, kind ``picture`` or
-``text``. A version has seen what its ancestors have. Hashes tell near-duplicates, not contents.
+``text``. A version has seen what its ancestors have. A reranker, which is no version, carries them
+in a file of its folder. Hashes tell near-duplicates, not contents.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import duckdb
@@ -18,6 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from crossmodal.ledger.sql import registered
+from crossmodal.models.folder import read_object
 from crossmodal.models.lineage import ancestors_of
 
 if TYPE_CHECKING:
@@ -27,6 +31,11 @@ Kind = Literal["picture", "text"]
 MAX_DISTANCE = 6
 """Bits of 64 in which the hashes of one picture in two files may differ: resized, recompressed."""
 _WORDS = re.compile(r"\w+")
+_FILE = "training_items.json"
+_HASHES: dict[Kind, re.Pattern[str]] = {
+    "picture": re.compile("[0-9a-f]{16}"),
+    "text": re.compile("[0-9a-f]{32}"),
+}
 
 
 def picture_hash(picture: Image.Image) -> str:
@@ -66,6 +75,23 @@ def training_hashes(
         [kind, sorted(seen)],
     ).fetchall()
     return {row[0] for row in rows}
+
+
+def write_training_items(folder: Path, items: dict[Kind, Iterable[str]]) -> None:
+    """Write into a model's folder what it learned from."""
+    listed = {kind: sorted(set(hashes)) for kind, hashes in items.items()}
+    (folder / _FILE).write_text(json.dumps(listed, indent=0) + "\n", encoding="utf-8")
+
+
+def training_hashes_in(folder: Path, kind: Kind) -> set[str]:
+    """Return what a model's folder says that it learned from; nothing where it says nothing.
+
+    Raises:
+        ModelUnsupported: the file is damaged.
+    """
+    found = read_object(folder, _FILE).get(kind)
+    listed = found if isinstance(found, list) else []
+    return {each for each in listed if isinstance(each, str) and _HASHES[kind].fullmatch(each)}
 
 
 def near_duplicates(hashes: list[str], learned: Iterable[str]) -> list[int]:

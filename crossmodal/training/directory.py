@@ -91,7 +91,7 @@ def write_model(folder: Path, prepared: Prepared, tuned: Tuned, spec: FinetuneSp
         base = model_files.files_of(prepared.parent)
         copy_small(base.directory, partial)
         whole = read_weights(base.weights) | {n: w.cpu() for n, w in tuned.weights.items()}
-        save_weights({name: _packed(weights) for name, weights in whole.items()}, partial)
+        save_weights({name: packed(weights) for name, weights in whole.items()}, partial)
 
     write_folder(folder, card(prepared, tuned, spec, folder.name), tuned.weights_hash, fill)
     found = proven(
@@ -144,7 +144,7 @@ def copy_small(source: Path, into: Path) -> None:
             shutil.copyfile(path, into / path.name)
 
 
-def _packed(weights: torch.Tensor) -> torch.Tensor:
+def packed(weights: torch.Tensor) -> torch.Tensor:
     """Return weights contiguous, in 16 bits where that loses nothing."""
     import torch
 

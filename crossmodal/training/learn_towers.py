@@ -20,6 +20,7 @@ from crossmodal.training.epochs import LearnedWeights, Steps, Weights, learn_epo
 from crossmodal.training.head import Epoch, one_thread
 from crossmodal.training.losses import Batch, loss_of
 from crossmodal.training.material import Ints, Material, by_picture, drawn_hard, hard_by_text
+from crossmodal.training.precision import mixed
 from crossmodal.training.recall import Recall
 from crossmodal.training.spec import TowerSpec
 from crossmodal.training.towers import TextTower
@@ -135,11 +136,8 @@ class Learner:
         return parts
 
     def _run(self, through: Callable[[Ints], torch.Tensor]) -> Callable[[Ints], torch.Tensor]:
-        import torch
-
         def run(places: Ints) -> torch.Tensor:
-            device = self._tower.device
-            with torch.autocast(device, torch.bfloat16, device == "cuda"):
+            with mixed(self._tower.device):
                 return through(places)
 
         return run

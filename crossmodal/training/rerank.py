@@ -7,7 +7,7 @@ learned. Nothing is entered in the ledger: ``crossmodal reranker set`` does that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from crossmodal.encoders.rerankers.loading import load_reranker
 from crossmodal.encoders.rerankers.reranker import Side, TokenReranker, Tokens
 from crossmodal.errors import ModelError, ModelMismatch, PairsError, Refused, TrainingFailed
 from crossmodal.ledger.collection import Collection
+from crossmodal.models.training_items import Kind, write_training_items
 from crossmodal.previews.preview import Subject
 from crossmodal.search.rerank_tokens import TokenCache, key_of
 from crossmodal.training.checkpoint import Checkpoint
@@ -182,6 +183,11 @@ def write_reranker(
 
     def fill(partial: Path) -> None:
         write(partial, learned.network, learned.shape, read.towers, learned.asks)
+        items: dict[Kind, Iterable[str]] = {
+            "picture": prepared.picture_hashes,
+            "text": prepared.text_hashes,
+        }
+        write_training_items(partial, items)
 
     write_folder(folder, card, digest, fill)
     return WrittenReranker(folder, _proven(folder, read, learned, spec))

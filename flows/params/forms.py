@@ -35,6 +35,7 @@ _LAST = (
     "device",
     "revision",
     "dtype",
+    "backend",
     *REMEMBERED,
     "rerank",
     "rerank_deadline_ms",

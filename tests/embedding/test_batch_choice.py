@@ -35,12 +35,7 @@ class World:
         self, num_sources: int = MIN_SOURCES, media_type: str = "image/png", **options
     ) -> EmbedOptions:
         """Return the options of a run over so many sources, in two shards."""
-        rows = pa.Table.from_pylist(
-            [planned(number, media_type) for number in range(num_sources)], schema=PLAN_SCHEMA
-        )
-        shards = self.folder / "shards.parquet"
-        pq.write_table(rows, shards, row_group_size=max(-(-num_sources // 2), 1))
-        batches = [Batch(shards, 0, 1)]
+        batches = shards_of(self.folder, num_sources, media_type)
         return with_batch_sizes(
             EmbedOptions(**options), self.collection, self.encoders, batches, self.spans.append
         )
@@ -62,6 +57,15 @@ class Loaded(Encoders):
 
     def of(self, modality: str) -> Encoder:
         return self.encoder
+
+
+def shards_of(folder: Path, num_sources: int, media_type: str) -> list[Batch]:
+    """Return a plan of so many sources, in two shards."""
+    planned_rows = [planned(number, media_type) for number in range(num_sources)]
+    rows = pa.Table.from_pylist(planned_rows, schema=PLAN_SCHEMA)
+    shards = folder / "shards.parquet"
+    pq.write_table(rows, shards, row_group_size=max(-(-num_sources // 2), 1))
+    return [Batch(shards, 0, 1)]
 
 
 def planned(number: int, media_type: str) -> dict[str, object]:

@@ -16,7 +16,11 @@ from crossmodal.evaluation.trec import export
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.evaluation_records import MEASURES, EvaluationRecord, PairResult
 from crossmodal.ledger.write import evaluations, model_versions, shard_writer
-from crossmodal.models.training_items import record_training_items, text_hash
+from crossmodal.models.training_items import (
+    record_training_items,
+    text_hash,
+    write_training_items,
+)
 from crossmodal.records import Lineup
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import answer
@@ -289,3 +293,14 @@ def test_a_set_that_was_learned_from_is_refused_or_marked(
         judge(copy, path, "1")
     assert judge(copy, path, "1", allow_overlap=True).record.overlap == "1 of 72 texts"
     assert judge(copy, path, "2").record.overlap == ""
+
+
+def test_a_set_that_the_reranker_learned_from_is_refused_before_it_is_loaded(
+    tmp_path: Path, captions: Callable[..., Path], album: Album
+) -> None:
+    folder = tmp_path / "order"
+    folder.mkdir()
+    write_training_items(folder, {"picture": [], "text": [text_hash("Drawing 3, seen left.")]})
+    query = QueryOptions(collection=str(album.collection), device="cpu", k=50, rerank=str(folder))
+    with pytest.raises(SetOverlaps, match=rf"{folder} was trained on 1 of 72 texts"):
+        evaluate(EvaluateSpec(set_path=str(captions()), query=query))

@@ -14,6 +14,7 @@ from crossmodal.encoders.rerankers.frozen_towers import FrozenTowers
 from crossmodal.encoders.rerankers.loading import load_reranker
 from crossmodal.errors import PathError, TrainingFailed
 from crossmodal.ledger.collection import Collection
+from crossmodal.models.training_items import training_hashes_in
 from crossmodal.training.cross_attention import CrossAttentionSpec, LearnedNetwork, Learner
 from crossmodal.training.head import Epoch
 from crossmodal.training.prepare import prepare
@@ -73,6 +74,8 @@ def test_it_is_written_with_a_card_and_ordered_by_through_its_folder(
     card = ModelCard.load(written.folder / "README.md")
     assert card.data.base_model == prepared.parent.name
     assert card.data.pipeline_tag == "text-ranking"
+    assert training_hashes_in(written.folder, "picture") == set(prepared.picture_hashes)
+    assert training_hashes_in(written.folder, "text") == set(prepared.text_hashes)
     report = told(prepared, order, written)
     assert f"crossmodal reranker set {written.folder}" in report["text"]
     assert write_reranker(own, prepared, read, order, spec) == written, "it is there already"

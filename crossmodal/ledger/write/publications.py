@@ -33,8 +33,14 @@ _PUBLICATIONS = """
 SELECT p.generation, p.run_id, s.address, coalesce(r.state, 'unknown'), p.watermark, p.counts,
     p.started_at, p.finished_at
 FROM publication p JOIN published_store s USING (store_id) LEFT JOIN run r USING (run_id)
-ORDER BY p.generation DESC LIMIT $limit
+WHERE $address IN ('', s.address) ORDER BY p.generation DESC LIMIT $limit
 """
+_STORES = """
+SELECT s.store_id, s.address, (
+    SELECT max(p.finished_at) FROM publication p WHERE p.store_id = s.store_id) AS published_at
+FROM published_store s ORDER BY s.address
+"""
+_ROWS = "SELECT store_id, model_version_id, count(*) FROM published_chunk GROUP BY ALL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +53,18 @@ class Opened:
     """Of this publication among all of the collection."""
     written_by: str
     """The publication that last wrote to the store, as this collection knows it; empty: none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownStore:
+    """Say what the ledger knows of a store."""
+
+    store_id: int
+    address: str
+    published_at: datetime | None
+    """When the last publication that ended well did so."""
+    rows: dict[int, int]
+    """How many it holds, by the number of the model version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,8 +165,22 @@ def forget_table(con: duckdb.DuckDBPyConnection, store_id: int, model_version_id
     )
 
 
-def publications(con: duckdb.DuckDBPyConnection, limit: int) -> list[PublicationRecord]:
-    """Return the latest publications, latest first."""
+def known_stores(con: duckdb.DuckDBPyConnection) -> list[KnownStore]:
+    """Return every store that was ever published to, by address."""
+    rows: dict[int, dict[int, int]] = {}
+    for store_id, version, num in con.execute(_ROWS).fetchall():
+        rows.setdefault(store_id, {})[version] = num
+    return [
+        KnownStore(store_id=number, address=address, published_at=at, rows=rows.get(number, {}))
+        for number, address, at in con.execute(_STORES).fetchall()
+    ]
+
+
+def publications(
+    con: duckdb.DuckDBPyConnection, limit: int, address: str = ""
+) -> list[PublicationRecord]:
+    """Return the latest publications, latest first: to one address, or all."""
+    named = {"limit": limit, "address": address}
     return [
         PublicationRecord(
             generation=row[0],
@@ -160,7 +192,7 @@ def publications(con: duckdb.DuckDBPyConnection, limit: int) -> list[Publication
             started_at=row[6],
             finished_at=row[7],
         )
-        for row in con.execute(_PUBLICATIONS, {"limit": limit}).fetchall()
+        for row in con.execute(_PUBLICATIONS, named).fetchall()
     ]
 
 

@@ -18,6 +18,7 @@ from crossmodal.training.distil.student import TEXT_SIDE
 from crossmodal.training.epochs import Steps, Weights
 from crossmodal.training.material import Ints
 from crossmodal.training.pixels import PixelStore
+from crossmodal.training.precision import mixed
 from crossmodal.training.recall import Recall
 from crossmodal.vectors.affine import Floats
 
@@ -96,7 +97,7 @@ class StudentLearner:
         found = np.zeros((len(pictures), self.student.version.dim), np.float32)
         for start in range(0, len(pictures), _AT_ONCE):
             some = pictures[start : start + _AT_ONCE]
-            with torch.no_grad():
+            with torch.no_grad(), mixed(self.student.device):
                 vectors = self.student.trained_images(self.pixels(some))
             found[start : start + len(some)] = vectors.cpu().numpy()
         return found
@@ -116,7 +117,7 @@ class StudentLearner:
         pixels[mirrored] = pixels[mirrored, :, ::-1]
         device = self.student.device
         wanted = torch.from_numpy(self._wanted(places)).to(device)
-        with torch.autocast(device, torch.bfloat16, device == "cuda"):
+        with mixed(device):
             found = self.student.trained_images(pixels)
         loss = loss_of(found, wanted)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -7,7 +7,6 @@ before that, the next run goes on after the last epoch.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -42,11 +41,11 @@ from crossmodal.training.directory import (
 from crossmodal.training.distil.learn import StudentLearner, neighbours
 from crossmodal.training.distil.report import card_figures, card_words
 from crossmodal.training.distil.shape import Shape, shape_of, student_of
-from crossmodal.training.distil.shown import vectors_folder
 from crossmodal.training.distil.spec import Captions, DistilSpec, Figures, Shown, Student
 from crossmodal.training.distil.student import student_from
 from crossmodal.training.epochs import LearnedWeights, digest_of, learn_epochs
 from crossmodal.training.head import Epoch, one_thread
+from crossmodal.training.precision import mixed
 from crossmodal.training.recall import Recall, ranks_of, recall_of
 from crossmodal.vectors.affine import Floats
 from crossmodal.views.human import human_seconds
@@ -181,9 +180,11 @@ def register_student(
 
 
 def forget_state(collection: Collection, shown: Shown, spec: DistilSpec) -> None:
-    """Clear away what a killed run would have gone on from."""
+    """Clear away what a killed run would have gone on from.
+
+    The teacher's vectors stay: the next student, of another size, learns from the same.
+    """
     checkpoint_of(collection, shown, spec).clear()
-    shutil.rmtree(vectors_folder(collection), ignore_errors=True)
 
 
 def _asked(spec: DistilSpec) -> dict[str, int]:
@@ -270,7 +271,7 @@ def _rate(encoder: TransformersEncoder, pixels: np.ndarray) -> float:
     """Return pictures a second; what the first pass loads does not count."""
     import torch
 
-    with torch.no_grad():
+    with torch.no_grad(), mixed(encoder.device):
         encoder.trained_images(pixels[:1])
         started_s = time.perf_counter()
         encoder.trained_images(pixels).cpu()

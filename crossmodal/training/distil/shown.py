@@ -1,8 +1,8 @@
 """Find the pictures that a student learns from, and the teacher's vectors of them.
 
 Owns which pictures: those of the collection, or of a folder. A vector of the teacher that lies in
-the collection is taken as it is; the others are computed once, and kept beside the collection until
-the student is registered. All that is wrong with them is said before anything is learned.
+the collection is taken as it is; the others are computed once, and kept beside the collection for
+the students after this one. All that is wrong with them is said before anything is learned.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def show(
     """
     teacher, stored, refused = _teacher_and_stored(collection, spec)
     problems: Counter[str] = Counter()
-    wanted = _in_folder(spec.images) if spec.images else sorted(stored)
+    wanted = pictures_in(spec.images) if spec.images else sorted(stored)
     missing = [uri for uri in wanted if uri not in stored]
     broken = [uri for uri in missing if uri in refused]
     problems["broken, see `crossmodal quarantine`"] = len(broken)
@@ -141,7 +141,12 @@ def _refused_blind(teacher: ModelVersion) -> ModelVersion:
     return teacher
 
 
-def _in_folder(given: str) -> list[str]:
+def pictures_in(given: str) -> list[str]:
+    """Return the pictures in a folder and those below it, in order of name.
+
+    Raises:
+        PathError: there is no such folder.
+    """
     folder = Path(given).expanduser().absolute()
     if not folder.is_dir():
         raise PathError(f"there is no folder {folder}: --images takes a folder of pictures")
@@ -167,7 +172,7 @@ def _computed(
     """Return the teacher's vectors of further pictures; what cannot be read is left out."""
     if not uris:
         return {}
-    kept = vectors_folder(collection) / f"{teacher.fingerprint[:16]}.npz"
+    kept = _vectors_folder(collection) / f"{teacher.fingerprint[:16]}.npz"
     known = _kept_vectors(kept)
     names = {uri: _state_of(uri) for uri in uris}
     left = [uri for uri in uris if names[uri] not in known]
@@ -181,7 +186,7 @@ def _computed(
     return {uri: known[names[uri]] for uri in uris if names[uri] in known}
 
 
-def vectors_folder(collection: Collection) -> Path:
+def _vectors_folder(collection: Collection) -> Path:
     """Return where vectors of a teacher are kept that are in no collection."""
     return Path(f"{collection.path}.training") / "teachers"
 

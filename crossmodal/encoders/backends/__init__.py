@@ -1,0 +1,1 @@
+"""Run an image tower by something other than torch, where that gives the same vectors."""

@@ -1,0 +1,172 @@
+"""Faster ways are tried on a sample; a smaller input can be written and used."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from crossmodal.cli.models import models
+from crossmodal.encoders.cache import load_version
+from crossmodal.errors import PairsError, ParametersError, PathError
+from crossmodal.models import files as model_files
+from crossmodal.models.options import ModelSpec
+from crossmodal.training.tuning.sample import FEWEST, Sample, sample_of
+from crossmodal.training.tuning.try_ways import Tried
+from crossmodal.training.tuning.tune import TuneSpec, Tuning, advice, tune, tuning_table
+
+HAS_OPENVINO = importlib.util.find_spec("openvino") is not None
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of smooth pictures, a broken one, and a table of captions above it."""
+    root = tmp_path_factory.mktemp("photos")
+    (root / "images").mkdir()
+    rng = np.random.default_rng(3)
+    for number in range(FEWEST + 4):
+        corners = rng.integers(0, 256, (3, 3, 3), np.uint8)
+        Image.fromarray(corners).resize((60, 48)).save(root / "images" / f"{number:02}.png")
+    (root / "images" / "broken.png").write_bytes(b"no picture")
+    rows = [{"path": f"images/{n:02}.png", "caption": f"picture {n}"} for n in range(FEWEST + 2)]
+    (root / "captions.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return root
+
+
+def spec_of(model: Path, tmp_path: Path, **named: object) -> TuneSpec:
+    spec = TuneSpec(collection=str(tmp_path / "none.duckdb"), model=str(model))
+    return replace(spec, **named)
+
+
+@pytest.fixture
+def tried(tiny_clip: Path, photos: Path, tmp_path: Path) -> Tuning:
+    return tune(spec_of(tiny_clip, tmp_path, captions=str(photos / "captions.jsonl")))
+
+
+def test_each_way_is_measured_against_today(tried: Tuning) -> None:
+    by_name = {way.way: way for way in tried.ways}
+    today = tried.ways[0]
+    assert (today.use, today.is_other_version) == ("as today", False)
+    assert today.cosine == pytest.approx(1, abs=1e-5)
+    assert today.overlap_at_10 == 1
+    smaller = by_name[today.way.replace("32 px", "24 px")]
+    assert smaller.is_other_version
+    assert smaller.use == "tune --write DEST --input-px 24, backfill --model DEST"
+    assert smaller.cosine < 0.9999
+    for way in tried.ways:
+        assert way.problem or (way.images_per_s > 0 and way.ratio > 0 and way.megabytes > 0)
+        assert way.problem or 0 <= way.recall_at_10 <= 1
+
+
+@pytest.mark.skipif(not HAS_OPENVINO, reason="crossmodal[openvino] is not installed")
+def test_openvino_is_the_same_version(tried: Tuning) -> None:
+    today = tried.ways[0]
+    other = next(way for way in tried.ways if way.way == today.way.replace("torch", "openvino"))
+    assert not other.is_other_version
+    assert other.use == "index --backend openvino"
+    assert other.cosine > 0.998
+
+
+def test_a_way_that_cannot_be_had_says_why(
+    tiny_clip: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    found = tune(spec_of(tiny_clip, tmp_path, images=str(photos), input_px=(16,)))
+    without = [way for way in found.ways if way.way.startswith("openvino")]
+    assert without
+    assert all("crossmodal[openvino]" in way.problem for way in without)
+    assert all(way.images_per_s is None for way in without)
+    assert "cannot be taken" in str(tuning_table(found).rows)
+
+
+def test_a_smaller_input_is_written_and_serves_as_any_model(
+    tiny_clip: Path, photos: Path, tmp_path: Path
+) -> None:
+    dest = tmp_path / "smaller"
+    spec = spec_of(tiny_clip, tmp_path, images=str(photos), input_px=(24,), write=str(dest))
+    found = tune(spec)
+    assert found.written == str(dest)
+    assert f"--model {dest}" in found.advice
+    files = model_files.resolve(ModelSpec(str(dest)))
+    version = model_files.describe(files, "float32", model_files.weights_hash(files))
+    encoder = load_version(version, "cpu")
+    assert encoder.image_size == (24, 24)
+    assert encoder.encode_images(encoder.preprocess.noise(2)).failed == {}
+    assert json.loads((dest / "config.json").read_text())["vision_config"]["image_size"] == 24
+    assert "interpolated" in (dest / "README.md").read_text()
+    texts = load_version(version, "cpu").encode_texts(["a boat"])
+    before = model_files.resolve(ModelSpec(str(tiny_clip)))
+    first = model_files.describe(before, "float32", model_files.weights_hash(before))
+    assert np.allclose(texts, load_version(first, "cpu").encode_texts(["a boat"]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("named", "error", "match"),
+    [
+        ({"input_px": (20,)}, ParametersError, "give a multiple of 8 below 32"),
+        ({"input_px": (40,)}, ParametersError, "give a multiple of 8 below 32"),
+        ({"write": "dest"}, ParametersError, "--write needs one size"),
+        ({"images": "/no/such/folder"}, PathError, "there is no folder"),
+    ],
+)
+def test_what_does_not_fit_is_said_before_anything_is_measured(
+    tiny_clip: Path, photos: Path, tmp_path: Path, named: dict, error: type, match: str
+) -> None:
+    with pytest.raises(error, match=match):
+        tune(spec_of(tiny_clip, tmp_path, **({"images": str(photos)} | named)))
+
+
+def test_a_folder_that_is_taken_stays(tiny_clip: Path, photos: Path, tmp_path: Path) -> None:
+    spec = spec_of(tiny_clip, tmp_path, images=str(photos), input_px=(24,), write=str(photos))
+    with pytest.raises(PathError, match="holds something else"):
+        tune(spec)
+
+
+def test_too_few_pictures_are_told_of(tiny_clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "few").mkdir()
+    with pytest.raises(PairsError, match="0 pictures, and 16 are the fewest"):
+        tune(spec_of(tiny_clip, tmp_path, images=str(tmp_path / "few")))
+
+
+def test_the_sample_is_spread_over_the_folder(photos: Path, tmp_path: Path) -> None:
+    from crossmodal.ledger.collection import Collection
+
+    found = sample_of(Collection(tmp_path / "none.duckdb"), str(photos), "", FEWEST)
+    names = [Path(uri).name for uri in found.uris]
+    assert len(set(names)) == FEWEST
+    assert (names[0], names[-1]) == ("00.png", "broken.png")
+
+
+def way(name: str, ratio: float, recall: float | None, *, other: bool = True) -> Tried:
+    return Tried(way=name, is_other_version=other, use=name, ratio=ratio, recall_at_10=recall)
+
+
+def test_advice_prefers_the_same_vectors_then_what_loses_little() -> None:
+    plain, told = Sample(("a",)), Sample(("a",), (("word",),))
+    today = way("today", 1.0, 0.9, other=False)
+    same = way("openvino", 1.4, 0.9, other=False)
+    small, poor = way("small", 1.6, 0.895), way("poor", 2.5, 0.7)
+    assert "openvino (1.40 times" in advice([today, small, same], told)
+    assert "small (1.60 times" in advice([today, small, poor], told)
+    assert advice([today, poor], told).startswith("next: nothing")
+    bare = way("small", 1.6, None)
+    assert "--captions" in advice([replace(today, recall_at_10=None), bare], plain)
+
+
+def test_the_command_prints_json(tiny_clip: Path, photos: Path, tmp_path: Path) -> None:
+    command = ["tune", "-c", str(tmp_path / "none.duckdb"), "--model", str(tiny_clip)]
+    command += ["--images", str(photos), "--num", "18", "--input-px", "16", "--json"]
+    done = CliRunner().invoke(models, command)
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["num_pictures"] == 17  # one is broken
+    assert told["ways"][0]["use"] == "as today"
+    assert told["advice"].startswith("next: ")
