@@ -60,7 +60,7 @@ def test_full_disk_fails_the_run_and_keeps_what_was_committed(
     assert "disk is full" in run.message
     assert "Nothing of this transaction was kept" in run.message
     # Whether the few bytes fit that close the run depends on what its last commit left free.
-    assert ledger.states in (["running"], ["failed"])
+    assert ledger.states[0] in ("running", "failed")
     num_before = ledger.num_vectors
     assert 0 < num_before < NUM_PICTURES
     assert num_before % SHARD_SIZE == 0
@@ -69,7 +69,8 @@ def test_full_disk_fails_the_run_and_keeps_what_was_committed(
     assert again.ended() == "COMPLETED", again.message
     assert ledger.num_vectors == NUM_PICTURES
     assert ledger.embedded[-1] == NUM_PICTURES - num_before
-    assert ledger.states == ["interrupted", "completed"]
+    assert ledger.states[0] in ("interrupted", "failed")
+    assert ledger.states[1:] == ["completed"]
     assert ledger.leftovers == []
     ledger.check()
 
