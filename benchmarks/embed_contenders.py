@@ -11,7 +11,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,27 @@ class Pipeline:
         return self.encoders.of("text").encode_texts(texts)
 
 
+class OpenVinoPipeline(Pipeline):
+    """Embed as the flow does where it takes OpenVINO for the image tower."""
+
+    def __init__(self, model: Path) -> None:
+        from crossmodal.encoders.backends.names import OPENVINO
+
+        super().__init__(model)
+        self.encoders = replace(self.encoders, backends={"image": OPENVINO})
+        self.encoders.load(["image"])
+
+
+class Int8Pipeline(Pipeline):
+    """Embed as the flow does with a model that `crossmodal models tune --int8 --write` wrote.
+
+    It lies beside the model, under its name with ``-int8``.
+    """
+
+    def __init__(self, model: Path) -> None:
+        super().__init__(model.with_name(f"{model.name}-int8"))
+
+
 class Limits(Pipeline):
     """Run the parts of the pipeline alone, on all cores."""
 
@@ -146,14 +167,14 @@ class Limits(Pipeline):
     def decode(self, paths: Sequence[str]) -> None:
         """Read, check and decode files down to the model's pixels."""
         from crossmodal.embedding.operators import ShardOperators
-        from crossmodal.embedding.shard_query import _to_items
+        from crossmodal.embedding.rows import Refusal, planned_sources
         from crossmodal.encoders.forward import num_passes
 
         operators = ShardOperators(self.encoders, self.options, _drop, None)
-        items = _to_items(planned(paths))
+        sources = planned_sources(planned(paths))
         with ThreadPoolExecutor(num_passes("cpu")) as pool:
-            done = list(pool.map(lambda item: operators.decode(operators.read([item])), items))
-        assert all(item.reason is None for [[item]] in done)
+            done = list(pool.map(lambda one: operators.decode(operators.read([one])), sources))
+        assert not any(isinstance(item, Refusal) for [[item]] in done)
 
     def read(self, paths: Sequence[str]) -> None:
         """Read files whole."""
@@ -165,6 +186,8 @@ CONTENDERS: dict[str, Callable[[Path], Any]] = {
     "tutorial": Tutorial,
     "loop": Loop,
     "pipeline": Pipeline,
+    "pipeline, openvino": OpenVinoPipeline,
+    "pipeline, int8": Int8Pipeline,
     "limits": Limits,
 }
 

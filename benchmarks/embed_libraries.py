@@ -110,9 +110,11 @@ class OpenVino(Exported):
 
     def load(self, vision: Any) -> Callable[[Any], Any]:
         """Convert and compile the model."""
-        import openvino
         import torch
 
+        from crossmodal.encoders.backends.openvino_tower import openvino as library
+
+        openvino = library()
         converted = openvino.convert_model(vision, example_input=torch.zeros(2, 3, 224, 224))
         compiled = openvino.compile_model(converted, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"})
         queue = openvino.AsyncInferQueue(compiled)

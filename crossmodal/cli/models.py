@@ -64,8 +64,11 @@ def tune(
     input_px: Annotated[
         list[int] | None, typer.Option(help="Smaller side to try; may be given again.")
     ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Integers at each --input-px too; what --write writes.")
+    ] = False,
     write: Annotated[
-        str, typer.Option(help="Write the model for pictures of --input-px into this folder.")
+        str, typer.Option(help="Write the model of --input-px, --int8 or both into this folder.")
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -81,6 +84,7 @@ def tune(
         captions=captions,
         num_pictures=num,
         input_px=tuple(input_px or ()),
+        int8=int8,
         write=write,
     )
     progress = make_progress(sys.stderr, quiet=as_json)

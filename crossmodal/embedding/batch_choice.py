@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from crossmodal.embedding.batch_size import device_name, find_batch_size
 from crossmodal.embedding.modalities import HANDLING
-from crossmodal.encoders.backends.names import TORCH, label
+from crossmodal.encoders.backends.names import label
 from crossmodal.encoders.forward import choose_device
 from crossmodal.ledger.write.batch_sizes import BatchSize, remember, remembered
 from crossmodal.records import Batch, Span
@@ -110,11 +110,9 @@ def _shape(modality: str) -> OneShape:
 def _search(encoders: Encoders, modality: str, record: Callable[[Span], None]) -> BatchSize:
     """Measure a batch size, and record the time it took in the run's profile."""
     number, _, name, shape = key_of(encoders, modality)
-    device, has_own_threads = choose_device(encoders.device), encoders.backend(modality) != TORCH
+    device = choose_device(encoders.device)
     started_s, clock = time.time(), time.perf_counter()
-    found = find_batch_size(
-        encoders.of(modality), _shape(modality), device, has_own_threads=has_own_threads
-    )
+    found = find_batch_size(encoders.of(modality), _shape(modality), device)
     record(
         Span(
             stage="find batch size",

@@ -55,15 +55,10 @@ def batch_rule(device: str, named: int = 0) -> int:
     return named or _ACCELERATOR_RULE
 
 
-def find_batch_size(
-    encoder: Encoder, items: OneShape, device: str, *, has_own_threads: bool = False
-) -> Found:
-    """Return the smallest size about as fast as any, within seconds; device is not auto.
-
-    ``has_own_threads``: the forward pass computes in others than those that call it.
-    """
+def find_batch_size(encoder: Encoder, items: OneShape, device: str) -> Found:
+    """Return the smallest size about as fast as any, within seconds; device is not auto."""
     largest = _CPU_LARGEST if device == "cpu" else _ACCELERATOR_LARGEST
-    timed = process_pass_s if has_own_threads else _pass_s
+    timed = process_pass_s if encoder.has_own_threads else _pass_s
 
     def pass_s(num_items: int) -> float:
         return timed(items.random_pass(encoder, num_items), device)

@@ -132,7 +132,12 @@ def _files_of(version: ModelVersion) -> ModelFiles:
 def _load(files: ModelFiles, version: ModelVersion, device: str) -> Encoder:
     encoder = _CLASSES[kind_name(version.encoders)]().load(files, version, device)
     compare(files, version, encoder)
-    return encoder
+    if not files.tower:
+        return encoder
+    from crossmodal.encoders.backends.int8_tower import with_tower
+
+    seeing: Any = encoder
+    return with_tower(seeing, files)
 
 
 def _image_text() -> type[LoadedEncoder]:

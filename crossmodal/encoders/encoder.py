@@ -71,6 +71,11 @@ class Encoder(Protocol):
         """Return the (height, width) that the model takes."""
         return self.preprocess.height, self.preprocess.width
 
+    @property
+    def has_own_threads(self) -> bool:
+        """Say whether pictures are computed in other threads than those that ask for them."""
+        return False
+
     def encode_images(self, pixels: npt.NDArray[np.uint8]) -> Encoded:
         """Embed (n, height, width, 3) uint8 pixels."""
         raise _not_served(self.version, "image")

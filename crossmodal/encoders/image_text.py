@@ -44,6 +44,11 @@ class TransformersEncoder(LoadedEncoder):
         """Return how an image becomes the pixels that ``encode_images`` takes."""
         return self._image
 
+    @property
+    def has_own_threads(self) -> bool:
+        """Say whether pictures are computed in other threads than those that ask for them."""
+        return self._tower is not None
+
     def encode_images(self, pixels: npt.NDArray[np.uint8]) -> Encoded:
         """Embed (n, height, width, 3) uint8 pixels, halving the batch when memory runs out."""
         return self._forward.encode(self._tower or self._image_features, pixels)

@@ -155,7 +155,7 @@ def _of_commit(name: str, commit: str) -> ModelFiles:
 
 def stat_key(files: ModelFiles) -> str:
     """Return a digest of the weight files' paths, sizes and times: equal means unchanged."""
-    return weights_hash(files) if files.name in BUILT_IN else stat_key_of(files.weights)
+    return weights_hash(files) if files.name in BUILT_IN else stat_key_of(files.hashed)
 
 
 def weights_hash(files: ModelFiles) -> str:
@@ -168,7 +168,7 @@ def weights_hash(files: ModelFiles) -> str:
         from crossmodal.models import starter
 
         return starter.digest()
-    return hash_of(files.weights)
+    return hash_of(files.hashed)
 
 
 def description(files: ModelFiles) -> Description:

@@ -19,6 +19,9 @@ from crossmodal.models.options import BETTER_MODEL
 
 INT8_WEIGHTS = "model.int8.safetensors"
 """Our own: encoders.int8_weights reads them."""
+TOWER = ("image_tower.int8.xml", "image_tower.int8.bin")
+"""Our own: encoders.backends.int8_tower runs it in place of the weights' image tower."""
+TOWER_PROOF = "image_tower.json"
 # As transformers itself prefers them, then what it does not know.
 _WEIGHT_PATTERNS = (
     "model.safetensors",
@@ -43,6 +46,13 @@ class ModelFiles:
     """Hub commit, or ``local``."""
     directory: Path
     weights: tuple[Path, ...]
+    tower: tuple[Path, ...] = ()
+    """An image tower of integers, which serves in place of the weights'; empty for most models."""
+
+    @property
+    def hashed(self) -> tuple[Path, ...]:
+        """Return the files whose content decides the vectors, beside the small ones."""
+        return self.weights + self.tower
 
 
 def files_in(name: str, revision: str, directory: Path) -> ModelFiles:
@@ -60,7 +70,9 @@ def files_in(name: str, revision: str, directory: Path) -> ModelFiles:
         )
     if weights[0].suffix == _PICKLED_SUFFIX and not may_be_pickled(name):
         raise pickles_refused(name)
-    return ModelFiles(name, revision, directory, weights)
+    tower = tuple(directory / part for part in TOWER)
+    has_tower = all(path.is_file() for path in tower)
+    return ModelFiles(name, revision, directory, weights, tower if has_tower else ())
 
 
 def may_be_pickled(name: str) -> bool:

@@ -39,10 +39,10 @@ class World:
     def of(self, encoders: Encoders, modality: str) -> Encoder:
         if self.refused and encoders.backends:
             raise ModelUnsupported("its vectors differ")
-        return self.encoder
+        return self.encoder.run_by(lambda pixels: pixels) if encoders.backends else self.encoder
 
-    def find(self, encoder, items, device, *, has_own_threads=False) -> Found:
-        backend = "openvino" if has_own_threads else "torch"
+    def find(self, encoder, items, device) -> Found:
+        backend = "openvino" if encoder.has_own_threads else "torch"
         self.measured.append(backend)
         return Found(4, self.per_s[backend])
 

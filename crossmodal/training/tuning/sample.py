@@ -23,6 +23,7 @@ from crossmodal.training.pixels import decoded
 from crossmodal.training.tables import read_told
 
 FEWEST = 16
+NUM_CALIBRATION = 40
 _LEVELS_UP = 3
 _IN_COLLECTION = """
 SELECT DISTINCT s.uri FROM source s JOIN chunk c USING (content_hash)
@@ -37,6 +38,8 @@ class Sample:
     uris: tuple[str, ...]
     captions: tuple[tuple[str, ...], ...] = ()
     """Of each picture; empty where none are at hand."""
+    calibration: tuple[str, ...] = ()
+    """Other pictures, which show what a tower of integers has to hold."""
 
 
 def sample_of(collection: Collection, images: str, captions: str, num_pictures: int) -> Sample:
@@ -48,11 +51,12 @@ def sample_of(collection: Collection, images: str, captions: str, num_pictures: 
     """
     if captions:
         told = _told(Path(captions).expanduser().absolute())
-        chosen = _spread(sorted(told), num_pictures)
-        found = Sample(tuple(chosen), tuple(told[uri] for uri in chosen))
+        chosen, others = _apart(sorted(told), num_pictures)
+        found = Sample(chosen, tuple(told[uri] for uri in chosen), others)
     else:
         uris = pictures_in(images) if images else _in_collection(collection)
-        found = Sample(tuple(_spread(uris, num_pictures)))
+        chosen, others = _apart(uris, num_pictures)
+        found = Sample(chosen, calibration=others)
     if len(found.uris) < FEWEST:
         raise PairsError(
             f"{captions or images or collection.path} has {len(found.uris):,} pictures, and "
@@ -67,14 +71,7 @@ def pixels_of(sample: Sample, preprocess: ImagePreprocess) -> tuple[Sample, npt.
     Raises:
         PairsError: hardly any can be.
     """
-    rows, places = [], []
-    for place, uri in enumerate(sample.uris):
-        try:
-            picture = Subject(kind="image", media_type="image/", uri=uri)
-            rows.append(preprocess.apply(decoded(picture, preprocess.min_side)))
-        except Refused:
-            continue
-        places.append(place)
+    places, pixels = decoded_pixels(sample.uris, preprocess)
     if len(places) < FEWEST // 2:
         raise PairsError(
             f"only {len(places)} of {len(sample.uris)} pictures can be decoded, too few to say "
@@ -83,8 +80,25 @@ def pixels_of(sample: Sample, preprocess: ImagePreprocess) -> tuple[Sample, npt.
     kept = Sample(
         tuple(sample.uris[place] for place in places),
         tuple(sample.captions[place] for place in places) if sample.captions else (),
+        sample.calibration,
     )
-    return kept, np.stack(rows)
+    return kept, pixels
+
+
+def decoded_pixels(
+    uris: Sequence[str], preprocess: ImagePreprocess
+) -> tuple[list[int], npt.NDArray[np.uint8]]:
+    """Return which pictures can be decoded, and their (n, height, width, 3) uint8 pixels."""
+    rows, places = [], []
+    for place, uri in enumerate(uris):
+        try:
+            picture = Subject(kind="image", media_type="image/", uri=uri)
+            rows.append(preprocess.apply(decoded(picture, preprocess.min_side)))
+        except Refused:
+            continue
+        places.append(place)
+    shape = (len(rows), preprocess.height, preprocess.width, 3)
+    return places, np.array(rows, np.uint8).reshape(shape)
 
 
 def _told(table: Path) -> dict[str, tuple[str, ...]]:
@@ -101,6 +115,14 @@ def _told(table: Path) -> dict[str, tuple[str, ...]]:
 def _in_collection(collection: Collection) -> list[str]:
     with collection.read() as con:
         return [uri for (uri,) in con.execute(_IN_COLLECTION).fetchall()]
+
+
+def _apart(uris: Sequence[str], num: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return pictures to measure and others to calibrate with; the same where there are few."""
+    chosen = _spread(uris, num)
+    left = sorted(set(uris).difference(chosen))
+    others = _spread(left if len(left) >= FEWEST else chosen, NUM_CALIBRATION)
+    return tuple(chosen), tuple(others)
 
 
 def _spread(uris: Sequence[str], num: int) -> list[str]:

@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crossmodal.encoders.backends.checked import by_openvino
 from crossmodal.encoders.backends.names import FORMATS, OPENVINO, TORCH
+from crossmodal.encoders.backends.openvino_tower import OpenVinoTower
 from crossmodal.encoders.forward import Forward
 from crossmodal.encoders.image_text import TransformersEncoder
-from crossmodal.errors import ParametersError
+from crossmodal.errors import ModelUnsupported, ParametersError
 from crossmodal.models import files as model_files
 from crossmodal.models.folder import ModelFiles
 from crossmodal.records import ModelVersion
 from crossmodal.training.distil.shape import shape_of
 from crossmodal.training.distil.student import student_from
+from crossmodal.training.tuning.quantised import quantised
+from crossmodal.training.tuning.sample import decoded_pixels
 
 if TYPE_CHECKING:
     from crossmodal.training.distil.shape import Shape
@@ -36,39 +39,57 @@ class Way:
     backend: str
     dtype: str
     side: int
+    is_int8: bool = False
+    """Whether the image tower is rounded to integers; ``dtype`` is what the rest computes in."""
     today: Way | None = None
     """What is done now; None of that itself."""
 
     @property
     def name(self) -> str:
         """Return what people call it."""
-        return f"{self.backend} {self.dtype}, {self.side} px"
+        return f"{self.backend} {'int8' if self.is_int8 else self.dtype}, {self.side} px"
 
     @property
     def is_other_version(self) -> bool:
         """Say whether its vectors are another model version's than today's."""
         now = self.today
-        return now is not None and (self.dtype, self.side) != (now.dtype, now.side)
+        return now is not None and (self.is_written or self.dtype != now.dtype)
+
+    @property
+    def is_written(self) -> bool:
+        """Say whether it needs a model folder of its own."""
+        return self.today is not None and (self.is_int8 or self.side != self.today.side)
+
+    def makes(self, side: int, *, int8: bool) -> bool:
+        """Say whether this is how a folder for that side runs, in integers or not."""
+        return self.is_written and (self.side, self.is_int8) == (side, int8)
 
     def use(self, model: str) -> str:
         """Return what takes it from now on, as options of commands."""
         if self.today is None:
             return "as today"
-        written = f"tune --write DEST --input-px {self.side}"
-        options = ["--model " + ("DEST" if self.side != self.today.side else model)]
+        options = [f"--model {'DEST' if self.is_written else model}"]
         options = options if self.is_other_version else []
         options += [f"--dtype {self.dtype}"] if self.dtype != self.today.dtype else []
-        options += [f"--backend {self.backend}"] if self.backend != self.today.backend else []
+        needs_backend = self.backend != self.today.backend and not self.is_int8
+        options += [f"--backend {self.backend}"] if needs_backend else []
         then = ("backfill " if self.is_other_version else "index ") + " ".join(options)
-        return f"{written}, {then}" if self.side != self.today.side else then
+        return f"{self._writing(self.today)}, {then}" if self.is_written else then
+
+    def _writing(self, today: Way) -> str:
+        size = f" --input-px {self.side}" if self.side != today.side else ""
+        return f"tune --write DEST{' --int8' if self.is_int8 else ''}{size}"
 
 
 class Workbench:
     """Open a model's image tower in several ways, one at a time."""
 
-    def __init__(self, files: ModelFiles, version: ModelVersion, scratch: Path) -> None:
+    def __init__(
+        self, files: ModelFiles, version: ModelVersion, scratch: Path, calibration: Sequence[str]
+    ) -> None:
         self.files, self.version = files, version
-        self._scratch = scratch
+        self._scratch, self._calibration = scratch, calibration
+        self._rounded: dict[int, Any] = {}
         self.exact = self._loaded("float32")
         self.shape = shape_of(self.exact.model.config, version.label)
 
@@ -88,8 +109,8 @@ class Workbench:
         usual = {round(side * share / patch) * patch for share in _SMALLER}
         return sorted(asked or {each for each in usual if 0 < each < side}, reverse=True)
 
-    def ways(self, sides: Sequence[int]) -> list[Way]:
-        """Return the ways to try, today's first."""
+    def ways(self, sides: Sequence[int], *, all_int8: bool = False) -> list[Way]:
+        """Return the ways to try, today's first; ``all_int8``: integers at smaller sides too."""
         dtype, side = self.version.dtype, self.shape.side
         today = Way(backend=TORCH, dtype=dtype, side=side)
         formats = [dtype, *(each for each in FORMATS if each != dtype)]
@@ -105,7 +126,12 @@ class Workbench:
             for backend in (TORCH, OPENVINO)
             if backend == TORCH or dtype in FORMATS
         ]
-        return [today, *whole, *smaller]
+        of_integers = [
+            Way(backend=OPENVINO, dtype=dtype, side=each, is_int8=True, today=today)
+            for each in (side, *(sides if all_int8 else ()))
+            if dtype in FORMATS
+        ]
+        return [today, *whole, *smaller, *of_integers]
 
     def opened(self, way: Way) -> TransformersEncoder:
         """Return the encoder that goes that way, on the processor.
@@ -118,8 +144,25 @@ class Workbench:
             encoder = self.exact if way.dtype == "float32" else self._loaded(way.dtype)
         else:
             encoder = self.smaller(way.side, way.dtype)
+        if way.is_int8:
+            return encoder.run_by(OpenVinoTower(self.rounded(way.side), way.dtype))
         # Kept, it would push out of the cache what is used.
         return by_openvino(encoder, keep=False) if way.backend == OPENVINO else encoder
+
+    def rounded(self, side: int) -> Any:
+        """Return the image tower for pictures of a side, in integers, as a model of OpenVINO.
+
+        Raises:
+            ExtraMissing: OpenVINO or NNCF is not installed.
+            ModelUnsupported: it cannot be rounded, or no picture to go by can be decoded.
+        """
+        if side not in self._rounded:
+            exact = self.exact if side == self.shape.side else self.smaller(side, "float32")
+            _, pixels = decoded_pixels(self._calibration, exact.preprocess)
+            if not len(pixels):
+                raise ModelUnsupported("no picture to calibrate by can be decoded")
+            self._rounded[side] = quantised(exact, pixels)
+        return self._rounded[side]
 
     def smaller(self, side: int, dtype: str) -> TransformersEncoder:
         """Return the model for pictures of another side, its positions interpolated."""
