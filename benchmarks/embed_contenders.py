@@ -167,14 +167,14 @@ class Limits(Pipeline):
     def decode(self, paths: Sequence[str]) -> None:
         """Read, check and decode files down to the model's pixels."""
         from crossmodal.embedding.operators import ShardOperators
-        from crossmodal.embedding.shard_query import _to_items
+        from crossmodal.embedding.rows import Refusal, planned_sources
         from crossmodal.encoders.forward import num_passes
 
         operators = ShardOperators(self.encoders, self.options, _drop, None)
-        items = _to_items(planned(paths))
+        sources = planned_sources(planned(paths))
         with ThreadPoolExecutor(num_passes("cpu")) as pool:
-            done = list(pool.map(lambda item: operators.decode(operators.read([item])), items))
-        assert all(item.reason is None for [[item]] in done)
+            done = list(pool.map(lambda one: operators.decode(operators.read([one])), sources))
+        assert not any(isinstance(item, Refusal) for [[item]] in done)
 
     def read(self, paths: Sequence[str]) -> None:
         """Read files whole."""

@@ -5,8 +5,8 @@ Clothing: a kind is liked (three pictures) and the kind that most often comes wr
 Cars: red sports cars are liked, and of sports cars that are not red, red cars that are no sports
 cars, and others, the most frequent wrong kind is disliked. Compared are one of the three likes
 alone (any, the middle one, and the best in hindsight), three likes, and three likes with three
-dislikes; then the same with a diversity of 0.5. Intervals: 95 %, from a paired bootstrap over the
-trials.
+dislikes; of cars the latter with colours counted as well; then the same with a diversity of 0.5.
+Intervals: 95 %, from a paired bootstrap over the trials.
 
     crossmodal index ../shared/data/cars ../shared/data/classify/clothing -c recommend.duckdb
     python -m benchmarks.recommend recommend.duckdb ../shared/data benchmarks/results/today-taste
@@ -61,6 +61,7 @@ class World:
     labels: dict[str, str]
     """Kind by uri; what has none is not judged."""
     strategy: Strategy = "spread"
+    colours: float = 0.0
     known: dict[str, Example] = field(default_factory=dict)
 
     def example(self, uri: str) -> Example:
@@ -73,15 +74,21 @@ class World:
 
 
 def recommended(
-    world: World, likes: Sequence[str], dislikes: Sequence[str], diversity: float = 0.0
+    world: World,
+    likes: Sequence[str],
+    dislikes: Sequence[str],
+    diversity: float = 0.0,
+    *,
+    coloured: bool = True,
 ) -> list[Hit]:
-    """Return the ten that suit."""
+    """Return the ten that suit; colours count as the world says, or not."""
     taste = Taste(
         [world.example(uri) for uri in likes],
         [world.example(uri) for uri in dislikes],
         np.ones(len(likes), np.float32),
         world.strategy,
         world.centring,
+        world.colours if coloured else 0.0,
     )
     depth = Depth(200, world.where, None)
     return [each.hit for each in suiting(world.con, world.lists, taste, depth, Wish(K, diversity))]
@@ -92,7 +99,8 @@ def trial(world: World, kind: str, rng: np.random.Generator) -> dict[str, float]
     of_kind = sorted(uri for uri, label in world.labels.items() if label == kind)
     likes = rng.choice(of_kind, NUM_EXAMPLES, replace=False).tolist()
     plain = recommended(world, likes, [])
-    alone = [recommended(world, [like], []) for like in likes]
+    alone = [recommended(world, [like], [], coloured=False) for like in likes]
+    alone_coloured = [recommended(world, [like], []) for like in likes]
     unwanted = _most_frequent_wrong(world, kind, [plain, *alone])
     others = sorted(uri for uri, label in world.labels.items() if label == unwanted)
     dislikes = rng.choice(others, NUM_EXAMPLES, replace=False).tolist()
@@ -105,6 +113,9 @@ def trial(world: World, kind: str, rng: np.random.Generator) -> dict[str, float]
         "best single": max(singles),
         "mean single": float(np.mean(singles)),
         "middle single": singles[middle],
+        "mean single, colours": float(
+            np.mean([_precision(world, hits, kind) for hits in alone_coloured])
+        ),
         "disliked single": float(np.mean([_num_of(world, hits, unwanted) for hits in alone])),
         "likes": _precision(world, plain, kind),
         "likes and dislikes": _precision(world, both, kind),
@@ -223,6 +234,12 @@ def times(world: World, likes: list[str], dislikes: list[str]) -> dict[str, floa
     return {"search_ms": one, "recommend_ms": other, "ratio": round(other / one, 1)}
 
 
+def ways(name: str, strategies: Sequence[Strategy]) -> list[tuple[Strategy, float]]:
+    """Return what is measured of a part: of cars, whose kinds are colours, with colours as well."""
+    plain = [(strategy, 0.0) for strategy in strategies]
+    return [*plain, (strategies[0], 1.0)] if name == "cars" else plain
+
+
 def main(
     collection: Path, data: Path, dest: Path, strategies: Sequence[Strategy] = STRATEGIES
 ) -> None:
@@ -235,15 +252,14 @@ def main(
         for name, (labels, glob) in parts.items():
             where = parse_where([f"path={glob}"])
             kinds = ["red sports car"] if name == "cars" else sorted(set(labels.values()))[1::2]
-            for strategy in strategies:
+            for strategy, colours in ways(name, strategies):
                 rng = np.random.default_rng(7)
-                world = World(con, lists, centring_of(con, lists), where, labels, strategy)
+                world = World(con, lists, centring_of(con, lists), where, labels, strategy, colours)
                 num = NUM_TRIALS if strategy in ("spread", "best") else NUM_OTHER_TRIALS
                 rows = [trial(world, kinds[i % len(kinds)], rng) for i in range(num)]
-                results[f"{name}, {strategy}"] = summed(rows)
-                print(
-                    name, strategy, json.dumps(results[f"{name}, {strategy}"], indent=1), flush=True
-                )
+                way = f"{name}, {strategy}{', colours' if colours else ''}"
+                results[way] = summed(rows)
+                print(way, json.dumps(results[way], indent=1), flush=True)
             some = sorted(labels)[: 2 * NUM_EXAMPLES]
             results[f"{name}, time"] = times(world, some[:NUM_EXAMPLES], some[NUM_EXAMPLES:])
     dest.parent.mkdir(parents=True, exist_ok=True)

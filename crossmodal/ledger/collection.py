@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -21,20 +21,14 @@ from crossmodal.errors import (
     CollectionTooNew,
     CollectionUnreadable,
 )
+from crossmodal.ledger.attached import SETTINGS, attached
 from crossmodal.ledger.explain import explain_duckdb, explain_os
 from crossmodal.ledger.interrupts import signals_heeded
 from crossmodal.ledger.lock import Waited, exclusive, shared, unheard
 from crossmodal.ledger.migrations import LATEST, migrate, schema_version
 from crossmodal.ledger.private import as_private_as
 
-# Nothing may be fetched from the network behind the user's back, and unit vectors do not compress.
-_SETTINGS = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "force_compression": "uncompressed",
-}
-
-
+Opened = Callable[[Path], AbstractContextManager[duckdb.DuckDBPyConnection]]
 _MODE = 0o600
 
 
@@ -102,7 +96,7 @@ class Collection:
             if not self.exists:
                 self._refuse_emptied(was_known)
                 self._create()
-            with self._opened(self.path, read_only=False) as con:
+            with self._entered(_connected, self.path) as con:
                 if self._version(con) < LATEST:
                     with _transaction(con):
                         migrate(con)
@@ -120,25 +114,23 @@ class Collection:
         with (
             shared(self.path, self.lock_timeout_s, self.waited),
             self._explained(),
-            self._opened(self.path, read_only=True) as con,
+            self._entered(attached, self.path) as con,
         ):
             yield con
 
     @contextmanager
-    def _opened(self, path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        con = self._connect(path, read_only=read_only)
-        try:
-            with signals_heeded(con):
-                yield con
-        finally:
-            con.close()
+    def _entered(self, opened: Opened, path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+        with ExitStack() as stack:
+            con = self._enter(stack, opened, path)
+            stack.enter_context(signals_heeded(con))
+            yield con
 
-    def _connect(self, path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    def _enter(self, stack: ExitStack, opened: Opened, path: Path) -> duckdb.DuckDBPyConnection:
         """Connect; a program that knows nothing of our lock (a DuckDB shell) is waited for too."""
         deadline = time.monotonic() + self.lock_timeout_s
         while True:
             try:
-                return duckdb.connect(str(path), read_only=read_only, config=_SETTINGS)
+                return stack.enter_context(opened(path))
             except duckdb.IOException as error:
                 busy = isinstance(explain_duckdb(error, path), CollectionBusy)
                 if not busy or time.monotonic() >= deadline:
@@ -151,7 +143,7 @@ class Collection:
         try:
             for leftover in (fresh, Path(f"{fresh}.wal"), self._wal):
                 leftover.unlink(missing_ok=True)
-            with self._opened(fresh, read_only=False) as con, _transaction(con):
+            with self._entered(_connected, fresh) as con, _transaction(con):
                 migrate(con)
             os.chmod(fresh, _MODE)  # paths, words and previews of files that may be private
             os.replace(fresh, self.path)
@@ -208,6 +200,15 @@ class Collection:
             if explained is None:
                 raise
             raise explained from error
+
+
+@contextmanager
+def _connected(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    con = duckdb.connect(str(path), config=SETTINGS)
+    try:
+        yield con
+    finally:
+        con.close()
 
 
 @contextmanager

@@ -31,6 +31,8 @@ class PreparedPicture:
     """When the camera took it; empty where unknown."""
     phash: str = ""
     """Its perceptual hash, 16 hexadecimal digits; empty where it is of one colour throughout."""
+    colours: str = ""
+    """32 hexadecimal digits: see ``crossmodal.pictures.colour_histogram``."""
     quality: dict[str, Any] = field(default_factory=dict)
     """How it was taken, as ``crossmodal.pictures.quality.Quality`` tells it."""
 
@@ -59,6 +61,7 @@ def prepare(
     data: bytes, max_megapixels: float, preprocess: ImagePreprocess
 ) -> Iterator[PreparedPicture]:
     """Yield an encoded picture as a model takes it; runs in the child."""
+    from crossmodal.pictures.colour_histogram import colours_of
     from crossmodal.pictures.decode import ImageLimits, decode
     from crossmodal.pictures.perceptual_hash import hash_of
     from crossmodal.pictures.quality import quality_of
@@ -73,5 +76,6 @@ def prepare(
         decoded.format,
         decoded.taken,
         phash="" if bits is None else f"{bits:016x}",
+        colours=colours_of(decoded.image),
         quality=quality_of(decoded.image).to_dict(),
     )

@@ -15,6 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from crossmodal.ledger.read.many_vectors import vectors_of_chunks
+from crossmodal.ledger.read.picture_colours import colours_of_chunks, colours_of_contents
+from crossmodal.pictures.colour_histogram import histograms
+from crossmodal.recommendation.colours import as_they_count
 from crossmodal.recommendation.scoring import Strategy, average_weights, score, stacked
 from crossmodal.recommendation.spreading import spread
 from crossmodal.records import VectorList
@@ -44,6 +47,8 @@ class Taste:
     """(len(likes),): how much each like counts, above 0 to 1."""
     strategy: Strategy
     centring: Centring
+    colours: float = 0.0
+    """From 0, not at all, to 1: how much the colours of pictures count, with ``spread``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +137,10 @@ def _scored(
     dislikes = centred @ stacked(pushing, held.version.dim).T
     weights, strategy = taste.weights[asking], taste.strategy
     scores = score(likes, dislikes, weights, "best" if strategy == "spread" else strategy)
-    if strategy == "spread" and len(pulling) + len(pushing) > 1 and len(centred):
-        reached = _reached(taste, held, centred, (pulling, pushing))
+    colours = _colours(con, held, taste, vectors.chunk_ids)
+    is_spread = len(pulling) + len(pushing) > 1 or colours is not None
+    if strategy == "spread" and is_spread and len(centred):
+        reached = _reached(taste, held, centred, (pulling, pushing), colours)
         scores = _in_order_of(score(*reached, weights, strategy), scores)
     order = np.lexsort((vectors.chunk_ids, -scores))
     nearest = np.array(asking)[likes.argmax(axis=1)] if asking else np.full(len(scores), -1)
@@ -151,6 +158,7 @@ def _reached(
     held: VectorList,
     centred: Floats,
     examples: tuple[Sequence[Floats], Sequence[Floats]],
+    colours: Floats | None,
 ) -> tuple[Floats, Floats]:
     """Return (n, p) and (n, m): how far likes and dislikes spread to each candidate."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -161,8 +169,30 @@ def _reached(
         directions = taste.centring.directions(space_of(held))
         if directions is None:
             directions = np.eye(held.version.dim, dtype=np.float32)
-        reached = spread(centred, normalised(np.stack([*pulling, *pushing])), directions)
+        asking = normalised(np.stack([*pulling, *pushing]))
+        reached = spread(centred, asking, directions, colours)
     return reached[:, : len(pulling)], reached[:, len(pulling) :]
+
+
+def _colours(
+    con: duckdb.DuckDBPyConnection,
+    held: VectorList,
+    taste: Taste,
+    chunk_ids: npt.NDArray[np.int64],
+) -> Floats | None:
+    """Return (n + examples, 16): colours of chunks and of the examples that ask, as they count."""
+    if not taste.colours or held.modality != "image":
+        return None
+    asking = [
+        each.content_hash
+        for each in (*taste.likes, *taste.dislikes)
+        if _seen_by(held, taste, each) is not None
+    ]
+    of_examples = colours_of_contents(con, sorted(set(asking) - {""}))
+    of_chunks = colours_of_chunks(con, chunk_ids)
+    colours = [of_chunks.get(chunk_id, "") for chunk_id in chunk_ids.tolist()]
+    colours += [of_examples.get(content, "") for content in asking]
+    return as_they_count(histograms(colours), taste.colours)
 
 
 def _in_order_of(better: Floats, scores: Floats) -> Floats:

@@ -66,7 +66,7 @@ def recommend(options: RecommendOptions) -> Recommendation:
         if likes or dislikes:
             weights = _weights(len(likes), session=options.session)
             centring = centring_of(con, every, texts)
-            taste = Taste(likes, dislikes, weights, options.strategy, centring)
+            taste = Taste(likes, dislikes, weights, options.strategy, centring, options.colours)
             found = _suiting(con, lists, taste, options, where)
         else:
             sample = diverse_sample(con, lists, where, options.k)
@@ -77,8 +77,13 @@ def recommend(options: RecommendOptions) -> Recommendation:
 
 def _check(options: RecommendOptions) -> None:
     strategy_named(options.strategy)
-    if not 0 <= options.diversity <= 1:
-        raise FilterError(f"a diversity of {options.diversity} is not between 0 and 1")
+    for name in ("diversity", "colours"):
+        if not 0 <= getattr(options, name) <= 1:
+            raise FilterError(f"{name} {getattr(options, name)} is not between 0 and 1")
+    if options.colours and options.strategy != "spread":
+        raise FilterError(
+            f"colours count with the strategy spread, not with {options.strategy}: leave one out"
+        )
     if options.k < 1:
         raise FilterError(f"{options.k} hits cannot be asked for: name at least 1")
 

@@ -24,18 +24,27 @@ SHARPNESS = 2
 # Chosen, with the directions, on every other kind of clothing and on cars that are not red.
 
 
-def spread(candidates: Floats, examples: Floats, directions: Floats) -> Floats:
+def spread(
+    candidates: Floats, examples: Floats, directions: Floats, beside: Floats | None = None
+) -> Floats:
     """Return (n, p) float32: how much of a walk from each example comes by each candidate, logged.
 
     A sum of these is a product of the walks: what all likes lead to comes first. ``candidates`` is
-    (n, dim) and ``examples`` (p, dim), both centred; ``directions`` (dim, m).
+    (n, dim) and ``examples`` (p, dim), both centred; ``directions`` (dim, m). ``beside`` is what
+    else candidates and examples may be alike in, (n + p, c): it counts as the squared lengths of
+    its rows beside 1.
     """
-    turned = np.concatenate([candidates, examples]) @ directions
-    turned /= np.maximum(np.linalg.norm(turned, axis=1, keepdims=True), 1e-9)
+    turned = _unit(np.concatenate([candidates, examples]) @ directions)
+    if beside is not None:
+        turned = _unit(np.concatenate([turned, beside], axis=1))
     walk = _walk(turned)
     starts = np.eye(len(turned), dtype=np.float32)[:, len(candidates) :]
     reached = np.linalg.solve(np.eye(len(walk), dtype=np.float32) - GOES_ON * walk, starts)
     return np.asarray(np.log(np.maximum(reached[: len(candidates)], 0) + FLOOR), np.float32)
+
+
+def _unit(rows: Floats) -> Floats:
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9))
 
 
 def _walk(turned: Floats) -> Floats:

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crossmodal.ledger.attached import cursor_of
 from crossmodal.ledger.collection import Collection
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class SharedCollection(Collection):
         try:
             if is_first:
                 self._open(lease)
-            cursor = lease.opened.result().cursor()
+            cursor = cursor_of(lease.opened.result())
             try:
                 yield cursor
             finally:

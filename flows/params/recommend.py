@@ -61,6 +61,13 @@ class RecommendParams(FlowParams):
         ge=0,
         le=1,
     )
+    colours: float = Field(
+        default=0.0,
+        title="Colours",
+        description="How much the colours of pictures count, from 0, not at all; with spread.",
+        ge=0,
+        le=1,
+    )
     session: bool = Field(
         default=False,
         title="In the order of time",
@@ -80,6 +87,7 @@ class RecommendParams(FlowParams):
             dislikes=self.dislikes,
             strategy=self.strategy,
             diversity=self.diversity,
+            colours=self.colours,
             session=self.session,
             profile=self.profile or None,
             save=self.save or None,

@@ -16,6 +16,7 @@ from crossmodal.encoders.encoder import Encoder
 from crossmodal.encoders.forward import num_passes
 from crossmodal.encoders.lineup_encoders import Encoders
 from crossmodal.errors import PathError
+from crossmodal.pictures.colour_histogram import colours_of
 from crossmodal.records import CHUNK_SCHEMA, Lineup, Span, VectorList, vector_schema
 from tests.drawn import draw_pictures
 from tests.progress import Heard
@@ -190,6 +191,7 @@ def test_row_names_its_chunk(embed, plan, tmp_path: Path) -> None:
     assert (row["chunker"], row["kind"], row["ordinal"]) == ("whole_image/1", "image", 0)
     facts = json.loads(row["meta"])
     assert facts.pop("quality")["bright_end"] == 0
+    assert facts.pop("colours") == colours_of(Image.new("RGB", (1, 1)))
     assert facts == {"width": 300, "height": 200, "format": "JPEG"}
 
 

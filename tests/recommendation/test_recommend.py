@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from crossmodal.errors import CollectionMissing, FilterError, ModelMismatch, PathError
 from crossmodal.ledger.collection import Collection
+from crossmodal.pictures.colour_histogram import colours_of
 from crossmodal.recommendation.options import RecommendOptions
 from crossmodal.recommendation.recommend import recommend
 from crossmodal.recommendation.recommendation import Recommendation
 from crossmodal.recommendation.scoring import STRATEGIES
+from tests.ledger import build
 from tests.recommendation.conftest import vector_of
 
 
@@ -36,6 +39,28 @@ def test_likes_bring_their_like_and_dislikes_keep_theirs_away(kinds: Path, strat
     found = asked(kinds, likes=likes, dislikes=dislikes, strategy=strategy)
     assert kinds_of(found) == ["apples"] * 10
     assert [hit.rank for hit in found.hits] == list(range(1, 11))
+
+
+def test_of_pictures_that_show_the_same_those_of_the_likes_colour_come_first_where_colours_count(
+    kinds: Path, tmp_path: Path
+) -> None:
+    coloured = shutil.copy(kinds, tmp_path / "coloured.duckdb")
+    red, blue = (colours_of(Image.new("RGB", (8, 8), name)) for name in ("red", "blue"))
+    with Collection(coloured).write() as con:
+        con.execute(
+            "UPDATE chunk SET meta = json_object('colours', CASE WHEN chunk_id % 2 = 0 THEN $red "
+            "ELSE $blue END) WHERE kind = 'image'",
+            {"red": red, "blue": blue},
+        )
+        names = build.column(
+            con,
+            "SELECT s.uri FROM chunk c JOIN source s USING (content_hash) "
+            "WHERE s.uri LIKE '/apples/%.jpg' AND chunk_id % 2 = 0 ORDER BY s.uri",
+        )
+    likes, rest = names[:3], set(names[3:])
+    taste: dict[str, Any] = {"likes": likes, "k": len(rest), "modalities": ("image",)}
+    assert {hit.uri for hit in asked(coloured, colours=1.0, **taste).hits} == rest
+    assert {hit.uri for hit in asked(coloured, **taste).hits} != rest
 
 
 def test_examples_never_come_back(kinds: Path) -> None:
@@ -135,6 +160,8 @@ def test_what_a_profile_likes_and_is_gone_costs_a_notice_only(kinds: Path, tmp_p
         ({"save": " \n"}, FilterError, "cannot be called"),
         ({"strategy": "magic"}, FilterError, "spread, best, sum, average"),
         ({"diversity": 1.5}, FilterError, "between 0 and 1"),
+        ({"colours": -0.1}, FilterError, "between 0 and 1"),
+        ({"colours": 0.5, "strategy": "sum"}, FilterError, "with the strategy spread"),
         ({"k": 0}, FilterError, "at least 1"),
         ({"where": ["colour=red"]}, FilterError, "no field or column 'colour'"),
     ],

@@ -29,6 +29,7 @@ from crossmodal.models import files as model_files
 from crossmodal.models.folder import TOWER, ModelFiles
 from crossmodal.models.options import ModelSpec
 from crossmodal.records import ModelVersion
+from crossmodal.training.recall import Recall
 from crossmodal.training.tuning.sample import FEWEST, Sample, sample_of
 from crossmodal.training.tuning.try_ways import Tried
 from crossmodal.training.tuning.tune import TuneSpec, Tuning, advice, tune, tuning_table
@@ -80,7 +81,7 @@ def test_each_way_is_measured_against_today(tried: Tuning) -> None:
     assert smaller.cosine < 0.9999
     for way in tried.ways:
         assert way.problem or (way.images_per_s > 0 and way.ratio > 0 and way.megabytes > 0)
-        assert way.problem or 0 <= way.recall_at_10 <= 1
+        assert way.problem or 0 <= way.recall.at_1 <= way.recall.at_10 <= 1
 
 
 @pytest.mark.skipif(not HAS_OPENVINO, reason="crossmodal[openvino] is not installed")
@@ -222,7 +223,8 @@ def test_the_sample_is_spread_over_the_folder(photos: Path, tmp_path: Path) -> N
 
 
 def way(name: str, ratio: float, recall: float | None, *, other: bool = True) -> Tried:
-    return Tried(way=name, is_other_version=other, use=name, ratio=ratio, recall_at_10=recall)
+    found = None if recall is None else Recall(recall, 1.0)
+    return Tried(way=name, is_other_version=other, use=name, ratio=ratio, recall=found)
 
 
 def test_advice_prefers_the_same_vectors_then_what_loses_little() -> None:
@@ -238,7 +240,7 @@ def test_advice_prefers_the_same_vectors_then_what_loses_little() -> None:
     assert "small (1.60 times" in advice([today, small, poor], told)
     assert advice([today, poor], told).startswith("next: nothing")
     bare = way("small", 1.6, None)
-    assert "--captions" in advice([replace(today, recall_at_10=None), bare], plain)
+    assert "--captions" in advice([replace(today, recall=None), bare], plain)
 
 
 def test_the_command_prints_json(tiny_clip: Path, photos: Path, tmp_path: Path) -> None:

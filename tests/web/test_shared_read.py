@@ -7,10 +7,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from crossmodal.errors import CollectionBusy, CollectionMissing
+from crossmodal.ledger import attached
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.lock import exclusive
 from crossmodal.web import shared_read
@@ -29,8 +29,8 @@ def test_readers_that_overlap_open_the_file_once(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = []
-    connect = duckdb.connect
-    monkeypatch.setattr(duckdb, "connect", lambda *a, **k: opened.append(1) or connect(*a, **k))
+    enter = attached._Instance.enter
+    monkeypatch.setattr(attached._Instance, "enter", lambda *a: opened.append(1) or enter(*a))
     collection = SharedCollection(path, 5)
     everyone = threading.Barrier(8)
 

@@ -40,7 +40,7 @@ def payload(piece: Piece, preparing: Preparing, facts: dict[str, Any]) -> bytes:
     facts |= {"width": prepared.width, "height": prepared.height, "format": prepared.format}
     facts |= {"taken": prepared.taken} if prepared.taken else {}
     facts |= {"phash": prepared.phash} if prepared.phash else {}
-    facts |= {"quality": prepared.quality}
+    facts |= {"colours": prepared.colours, "quality": prepared.quality}
     return prepared.pixels
 
 

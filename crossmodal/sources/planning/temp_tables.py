@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from crossmodal.chunking.registry import InCharge
+from crossmodal.ledger.attached import cursor_of
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.migrations import migrate
 from crossmodal.sources.listing.roots import Root
@@ -23,7 +24,7 @@ from crossmodal.sources.planning import judge_sql as sql
 @contextmanager
 def open_ledger(con: duckdb.DuckDBPyConnection | None) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection whose temporary tables nobody else sees; empty tables for no ledger."""
-    ledger = con.cursor() if con is not None else duckdb.connect()
+    ledger = cursor_of(con) if con is not None else duckdb.connect()
     try:
         if con is None:
             migrate(ledger)

@@ -51,6 +51,9 @@ class Taste(_Described):
         description="Near to what lies around the likes, to any like, to all, or to their middle.",
     )
     diversity: float = Field(0.0, description="From what fits, 0, to what differs, 1.", ge=0, le=1)
+    colours: float = Field(
+        0.0, description="How much colours of pictures count, from 0; with spread.", ge=0, le=1
+    )
     session: bool = Field(False, description="Each like counts half of the one after it.")
     where: Annotated[list[Condition], Field(max_length=bounds.MAX_CONDITIONS)] = Field(
         [], description="Conditions, as for a search."
@@ -102,6 +105,7 @@ def _recommended(state: ServedCollection, taste: Taste) -> Recommendation:
         dislikes=[_given(each) for each in taste.dislikes],
         strategy=taste.strategy,
         diversity=taste.diversity,
+        colours=taste.colours,
         session=taste.session,
         k=taste.k,
         where=list(taste.where),
