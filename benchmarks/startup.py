@@ -4,9 +4,9 @@ Indexes a few pictures once, then runs the same command again and again in fresh
 as it is, on the temporary server that a run with work starts, and with that left to Prefect; what
 the stages took say two reports of each. Then searches that load the model and searches that ask a
 running ``crossmodal ui``, in turn with ``crossmodal --help``. No server may be named
-(PREFECT_API_URL). Two minutes on two cores with four rounds.
+(PREFECT_API_URL). Some 100 s of the processor with three rounds.
 
-    python -m benchmarks.startup MODEL --rounds 4 --out benchmarks/results/today-startup
+    python -m benchmarks.startup MODEL --rounds 3 --out benchmarks/results/today-startup
 """
 
 from __future__ import annotations
@@ -141,6 +141,6 @@ def main(options: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path)
     main(parser.parse_args())

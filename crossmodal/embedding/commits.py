@@ -44,10 +44,16 @@ class CommitSizes:
             begin += size
 
     def took(self, part: pa.Table, seconds: float) -> None:
-        """Set the size of the next part by how long one took."""
+        """Set the size of the next part by how long one took.
+
+        One that was quick shows that more would have fitted, never that less does: it may have
+        been the short rest of a shard, or of small files.
+        """
         growth = min(_MAX_GROWTH, self.commit_s / max(seconds, 1e-3))
-        self._rows = max(1.0, part.num_rows * growth)
-        self._bytes = max(1.0, sum(part["size_bytes"].to_pylist()) * growth)
+        rows, size_bytes = part.num_rows * growth, sum(part["size_bytes"].to_pylist()) * growth
+        is_quick = growth >= 1
+        self._rows = max(rows, self._rows if is_quick else 1.0)
+        self._bytes = max(size_bytes, self._bytes if is_quick else 1.0)
 
     def _size(self, sizes: list[int]) -> int:
         """Return how many of the next sources fit; a rest of a few is not left for itself."""

@@ -33,6 +33,15 @@ def test_quick_files_are_committed_by_the_shard_after_the_first_part() -> None:
     assert worked([100_000] * 512, [0.05] * 512) == [64, 448]
 
 
+def test_a_quick_shard_of_small_files_makes_the_parts_of_the_next_no_smaller() -> None:
+    sizes = CommitSizes()
+    for small in (shard(100, 100, 100), shard(100)):
+        ((part, _),) = sizes.of(small, "shard 1 of 3")
+        sizes.took(part, 0.1)
+    ((part, name),) = sizes.of(shard(900, 5_000, 5_000), "shard 3 of 3")
+    assert (part.num_rows, name) == (3, "shard 3 of 3")
+
+
 def test_slow_files_are_committed_each_minute_once_their_pace_is_known() -> None:
     found = worked([400_000_000] * 20, [90.0] * 20)
     assert found == [1] * 20

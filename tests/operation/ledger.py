@@ -8,7 +8,7 @@ from typing import Any
 
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.verify import verify
-from crossmodal.ledger.write import runs
+from crossmodal.ledger.write import model_versions, runs
 from crossmodal.ledger.write.runs import RunRecord
 from tests.waiting import PATIENCE_S, eventually
 
@@ -58,7 +58,7 @@ class Ledger:
             con.execute("SELECT 1")
         with collection.read() as con:
             last = runs.list_runs(con, 1)[0]
-            found = verify(con, last.run_id, 1 if has_vectors(con) else None)
+            found = verify(con, last.run_id, model_versions.live(con))
         assert found.num_vectors_without_chunk == 0
         assert found.num_chunks_without_source == 0
         assert found.num_not_normalised == 0
