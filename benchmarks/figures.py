@@ -5,11 +5,12 @@
     python -m benchmarks.figures measure figures.duckdb figure-files
     crossmodal index figure-files -c joint.duckdb --model MODEL
     python -m benchmarks.figures spread joint.duckdb figure-files
+    python -m benchmarks.figures graphsage joint.duckdb figure-files
 
 Each question is asked with and without ``neighbours``, for pictures alone and over everything; what
 is right is a figure in the part of a relevant abstract, or a passage of it. Paired, by question.
-``spread`` asks the same of spaces by propagation, and so needs a collection in which one model
-serves pictures and passages.
+``spread`` asks the same of spaces by propagation, ``graphsage`` of learned ones, and both so need a
+collection in which one model serves pictures and passages.
 """
 
 from __future__ import annotations
@@ -40,6 +41,14 @@ SPREADS: tuple[dict[str, Any], ...] = (
     {"keep": 0.5, "steps": 2, "everything": True},
     {"keep": 0.5, "steps": 2, "near": 8},
 )
+LEARNED: tuple[dict[str, Any], ...] = (
+    {"steps": 1},
+    {"steps": 2},
+    {"steps": 2, "seed": 1},
+    {"steps": 1, "everything": True},
+    {"steps": 2, "everything": True},
+    {"steps": 2, "near": 8},
+)
 
 
 def make(text_ir: str, folder: str, num_parts: str) -> None:
@@ -67,17 +76,28 @@ def measure(collection: str, folder: str) -> None:
 
 def spread(collection: str, folder: str) -> None:
     """Ask every question of spaces by propagation, beside the base and ``neighbours``."""
+    _spaces(collection, folder, "propagation", SPREADS)
+
+
+def graphsage(collection: str, folder: str) -> None:
+    """Ask every question of spaces by GraphSAGE, beside the base and ``neighbours``."""
+    _spaces(collection, folder, "graphsage", LEARNED)
+
+
+def _spaces(collection: str, folder: str, kind: str, ways: tuple[dict[str, Any], ...]) -> None:
     asked = json.loads(_questions(folder).read_text())
-    names = {}
-    for how in SPREADS:
-        name = "spread " + " ".join(f"{key} {value}" for key, value in how.items())
-        names[name] = add_space(collection, SpaceSpec(kind="propagation", name=name, **how)).name
+    names = []
+    for how in ways:
+        name = f"{kind} " + " ".join(f"{key} {value}" for key, value in how.items())
+        added = add_space(collection, SpaceSpec(kind=kind, name=name, **how))
+        names.append(added.name)
+        print(name, added.learned or "", flush=True)
     for modality in (("image",), ()):
         what = "pictures" if modality else "everything"
         base = _asked(collection, asked, modality, 0.0)
         _say(what, 0.0, base, base)
         _say(what, 0.25, _asked(collection, asked, modality, 0.25), base)
-        for name in names.values():
+        for name in names:
             print(name)
             _say(what, 0.0, _asked(collection, asked, modality, 0.0, name), base)
 
@@ -133,4 +153,6 @@ def _say(
 
 
 if __name__ == "__main__":
-    {"make": make, "measure": measure, "spread": spread}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "measure": measure, "spread": spread, "graphsage": graphsage}[sys.argv[1]](
+        *sys.argv[2:]
+    )

@@ -172,7 +172,7 @@ class Derivation:
 
     parent: ModelVersion
     kind: str
-    """centring, pca, whitening, truncation, propagation, fusion or adapter."""
+    """centring, pca, whitening, truncation, propagation, graphsage, fusion or adapter."""
     maps: bytes = field(repr=False)
     """As ``vectors.affine`` packs them: one map a modality."""
 

@@ -21,7 +21,7 @@ def _group() -> None:
 @space.command()
 def add(
     kind: Annotated[
-        str, typer.Argument(help="centring, pca, whitening, truncation or propagation.")
+        str, typer.Argument(help="centring, pca, whitening, truncation, propagation or graphsage.")
     ],
     dim: Annotated[int, typer.Option(min=0, help="Of the new vectors; 0: as before.")] = 0,
     of: Annotated[str, typer.Option(help="Derive from this version; default: live.")] = "",
@@ -29,20 +29,24 @@ def add(
     keep: Annotated[
         float, typer.Option(help="propagation: share of its own vector that a chunk keeps.")
     ] = 0.5,
-    steps: Annotated[int, typer.Option(help="propagation: how many edges far.")] = 2,
+    steps: Annotated[
+        int, typer.Option(help="propagation, graphsage (1 or 2): how many edges far.")
+    ] = 2,
     near: Annotated[
-        int, typer.Option(help="propagation: nearest neighbours beside the edges of documents.")
+        int, typer.Option(help="Both: nearest neighbours beside the edges of documents.")
     ] = 0,
     everything: Annotated[
-        bool, typer.Option("--everything", help="propagation: passages move too.")
+        bool, typer.Option("--everything", help="Both: passages move too.")
     ] = False,
     centred: Annotated[
-        bool, typer.Option(help="propagation: take the mean of each modality off before.")
+        bool, typer.Option(help="Both: take the mean of each modality off before.")
     ] = True,
+    seed: Annotated[int, typer.Option(min=0, help="graphsage: of all that is drawn.")] = 0,
     collection: CollectionOption = DEFAULT_COLLECTION,
     as_json: JsonOption = False,
 ) -> None:
     """Derive a space of KIND and fill it: no file is read, no model is loaded."""
+    from crossmodal.runs.progress import make_progress
     from crossmodal.spaces.add import add_space
     from crossmodal.spaces.fit import SpaceSpec
 
@@ -56,8 +60,9 @@ def add(
         near=near,
         everything=everything,
         centred=centred,
+        seed=seed,
     )
-    made = add_space(collection, spec)
+    made = add_space(collection, spec, make_progress(sys.stderr, quiet=as_json))
     if as_json:
         print_json(made)
         return

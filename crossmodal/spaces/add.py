@@ -18,6 +18,7 @@ from crossmodal.runs.progress import Progress
 from crossmodal.runs.run import Run, recorded
 from crossmodal.spaces.fill import fill, fill_spaces
 from crossmodal.spaces.fit import SpaceSpec
+from crossmodal.spaces.learn_links import LearnedLinks
 from crossmodal.spaces.register import fitted_space, register_space
 from crossmodal.views.human import human_bytes
 
@@ -40,29 +41,34 @@ class Added:
     parent_bytes: int
     """What the same vectors take in the parent's space."""
     wall_s: float
+    learned: LearnedLinks | None
+    """Of graphsage."""
 
     def lines(self) -> list[str]:
         """Return what a person is told."""
+        learned = [self.learned.line()] if self.learned else []
         counts = ", ".join(f"{num:,} {modality}" for modality, num in self.vectors.items())
         return [
             f"{self.label} (number {self.id}): {self.kind} of {self.parent}, dim {self.dim}",
             f"{counts} vectors in {self.wall_s:.1f} s, {human_bytes(self.vector_bytes)} in place "
             f"of {human_bytes(self.parent_bytes)}",
+            *learned,
             f"now: crossmodal evaluate SET --model {self.name} --against live, then "
             f"crossmodal promote {self.name} --gate SET",
         ]
 
 
-def add_space(path: str, spec: SpaceSpec) -> Added:
+def add_space(path: str, spec: SpaceSpec, progress: Progress | None = None) -> Added:
     """Fit, register and fill a space; an equal one that is there is only filled.
 
     Raises:
         ParametersError: the kind or the dimension makes no sense, or there are too few vectors.
+        ExtraMissing, TrainingFailed: as ``learn_links`` does.
         CollectionMissing, CollectionEmpty, ModelMismatch: there is no such parent.
     """
     started_s = time.monotonic()
     collection = Collection(path)
-    made = fitted_space(collection, spec)
+    made = fitted_space(collection, spec, progress)
     run = Run(collection, "space", RunOptions())
     with recorded(run, {"kind": spec.kind, "dim": spec.dim, "name": made.name}):
         with collection.write() as con:
@@ -71,7 +77,7 @@ def add_space(path: str, spec: SpaceSpec) -> Added:
             span.num_items = fill(collection, version, run.id).num_added
     with collection.read() as con:
         counts = {held.modality: num_vectors(con, held) for held in vector_lists(version)}
-    return _added(version, counts, time.monotonic() - started_s)
+    return _added(version, counts, made.learned, time.monotonic() - started_s)
 
 
 def fill_all(path: str, progress: Progress) -> int:
@@ -88,7 +94,9 @@ def fill_all(path: str, progress: Progress) -> int:
         progress.finish()
 
 
-def _added(version: ModelVersion, counts: dict[str, int], wall_s: float) -> Added:
+def _added(
+    version: ModelVersion, counts: dict[str, int], learned: LearnedLinks | None, wall_s: float
+) -> Added:
     assert version.derived is not None
     assert version.id is not None
     num = sum(counts.values()) * _FLOAT_BYTES
@@ -103,4 +111,5 @@ def _added(version: ModelVersion, counts: dict[str, int], wall_s: float) -> Adde
         vector_bytes=num * version.dim,
         parent_bytes=num * version.derived.parent.dim,
         wall_s=wall_s,
+        learned=learned,
     )

@@ -116,7 +116,7 @@ def near_edges(ids: Ints, unit: Floats, before: Edges, num: int) -> Edges:
 def _nearest(ids: Ints, unit: Floats, rows: Ints, among: Ints, num: int) -> Edges:
     parts = [_nearest_of(ids, unit, rows[s : s + _BLOCK], among, num) for s in _starts(rows)]
     if not parts or num <= 0:
-        return Edges.of(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+        return Edges.none()
     return Edges.of(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 

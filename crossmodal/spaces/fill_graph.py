@@ -26,7 +26,17 @@ from crossmodal.ledger.write.undo_log import noted
 from crossmodal.records import Derivation, ModelVersion, VectorList
 from crossmodal.spaces.edges import known_edges, near_edges, put_edges, stored_edges
 from crossmodal.spaces.fusing import FUSION, Fusion
-from crossmodal.spaces.graph import PROPAGATION, Edges, Ints, Spread, reached, sources_of, spread
+from crossmodal.spaces.graph import (
+    PROPAGATION,
+    Edges,
+    Ints,
+    Spread,
+    of_length_1,
+    reached,
+    sources_of,
+    spread,
+)
+from crossmodal.spaces.sage import GRAPHSAGE, own_part
 from crossmodal.vectors.affine import Floats, unpack
 from crossmodal.vectors.calibration.merit import hub_terms
 from crossmodal.vectors.calibration.probe_bank import REVISION
@@ -37,7 +47,7 @@ WHERE chunk_id IN (SELECT chunk_id FROM {parent})
 ON CONFLICT (chunk_id) DO UPDATE SET
     v = excluded.v, hub = excluded.hub, run_id = excluded.run_id, seq = nextval('vector_seq')
 """
-KINDS = (PROPAGATION, FUSION)
+KINDS = (PROPAGATION, FUSION, GRAPHSAGE)
 _OWN_TEXT = 1.0
 """The weight of the edge between a picture and the passage that it belongs to."""
 _GONE = "chunk_id NOT IN (SELECT chunk_id FROM {parent})"
@@ -124,32 +134,33 @@ def _computed(
     how: Spread,
     moving: Ints,
 ) -> dict[str, tuple[Ints, Floats]]:
-    """Return by modality the vectors of these nodes; those that do not move are the parent's."""
+    """Return by modality the vectors of these nodes; what does not move goes as a query does."""
     needed = sources_of(edges, anew, how.steps)
     read = {h.modality: vectors_of_chunks(con, h, needed) for h in vector_lists(parent)}
     ids = np.concatenate([each.chunk_ids for each in read.values()])
     order = np.argsort(ids)
-    centred = np.concatenate([each.matrix - _mean(how, m) for m, each in read.items()])
+    centred = np.concatenate([each.matrix - how.mean_of(m, parent.dim) for m, each in read.items()])
     spreaded = spread(ids[order], centred[order], edges, how)
     if how.fusion:
         taking = np.isin(ids[order], edges.nodes)
-        texts = _of_length_1(spreaded[taking])
+        texts = of_length_1(spreaded[taking])
         spreaded[taking] = how.fusion(centred[order][taking], texts)
     made = {}
     for modality, each in read.items():
         wanted = np.isin(each.chunk_ids, anew)
         own = each.chunk_ids[wanted]
-        moved = spreaded[np.searchsorted(ids[order], own)] + _mean(how, modality)
+        mean = own_part(how.mean_of(modality, parent.dim), how.layers)
+        moved = spreaded[np.searchsorted(ids[order], own)] + mean
         still = ~np.isin(own, moving)
-        moved[still] = each.matrix[wanted][still]
-        made[modality] = (own, _of_length_1(moved))
+        moved[still] = own_part(each.matrix[wanted][still], how.layers)
+        made[modality] = (own, of_length_1(moved))
     return made
 
 
 def _how(derived: Derivation) -> Spread:
     """Return how vectors spread; for a fusion a picture takes the mean of its texts whole."""
     maps = unpack(derived.maps)
-    if derived.kind == PROPAGATION:
+    if derived.kind != FUSION:
         return Spread.unpacked(maps)
     return Spread(keep=0, steps=1, near=0, everything=False, fusion=Fusion.unpacked(maps))
 
@@ -167,8 +178,8 @@ def _unit(
 ) -> tuple[Floats]:
     parts = [(held.modality, vectors_of_chunks(con, held, every)) for held in vector_lists(parent)]
     ids = np.concatenate([each.chunk_ids for _, each in parts])
-    centred = np.concatenate([each.matrix - _mean(how, m) for m, each in parts])
-    return (_of_length_1(centred[np.argsort(ids)]),)
+    centred = np.concatenate([each.matrix - how.mean_of(m, parent.dim) for m, each in parts])
+    return (of_length_1(centred[np.argsort(ids)]),)
 
 
 def _write(
@@ -200,15 +211,6 @@ def _drop(collection: Collection, version: ModelVersion, run_id: str) -> None:
             undo.vectors(table_of(held), gone)
             con.execute(f"DELETE FROM {table_of(held)} WHERE {gone}")
         collect_orphans(con, undo)
-
-
-def _mean(how: Spread, modality: str) -> Floats:
-    return np.asarray(how.means.get(modality, np.float32(0)), np.float32)
-
-
-def _of_length_1(vectors: Floats) -> Floats:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, 1e-9), np.float32)
 
 
 def _all(by_modality: dict[str, Ints]) -> Ints:

@@ -14,10 +14,11 @@ import numpy.typing as npt
 
 from crossmodal.errors import ParametersError
 from crossmodal.spaces.graph import PROPAGATION, Spread
+from crossmodal.spaces.sage import GRAPHSAGE, MAX_LAYERS
 from crossmodal.vectors.affine import AffineMap, Floats, Maps
 
 TRUNCATION = "truncation"
-KINDS = ("centring", "pca", "whitening", TRUNCATION, PROPAGATION)
+KINDS = ("centring", "pca", "whitening", TRUNCATION, PROPAGATION, GRAPHSAGE)
 FEWEST = 16
 """Vectors of a modality without which it has no mean that could be trusted."""
 MAX_STEPS = 10
@@ -46,6 +47,8 @@ class SpaceSpec:
     """Whether passages move too, or pictures only."""
     centred: bool = True
     """Whether the mean of each modality is taken off before vectors spread."""
+    seed: int = 0
+    """Of graphsage: of the split and of all that is drawn."""
 
 
 def fit_maps(spec: SpaceSpec, samples: Mapping[str, Floats]) -> Maps:
@@ -58,8 +61,8 @@ def fit_maps(spec: SpaceSpec, samples: Mapping[str, Floats]) -> Maps:
     _refuse(spec, usable)
     if spec.kind == "centring":
         return {modality: AffineMap(vectors.mean(axis=0)) for modality, vectors in usable.items()}
-    if spec.kind == PROPAGATION:
-        return _spread(spec, samples).packed()
+    if spec.kind in (PROPAGATION, GRAPHSAGE):
+        return spread_of(spec, samples).packed()
     if spec.kind == TRUNCATION:
         # What Matryoshka models are trained for: the first dimensions, brought to length 1 again.
         first = np.eye(_dim(usable), spec.dim, dtype=np.float32)
@@ -70,7 +73,8 @@ def fit_maps(spec: SpaceSpec, samples: Mapping[str, Floats]) -> Maps:
     return {m: AffineMap(means.get(m), matrix) for m in samples}
 
 
-def _spread(spec: SpaceSpec, samples: Mapping[str, Floats]) -> Spread:
+def spread_of(spec: SpaceSpec, samples: Mapping[str, Floats]) -> Spread:
+    """Return how vectors spread, with the means of samples; of graphsage before it has learned."""
     return Spread(
         keep=spec.keep,
         steps=spec.steps,
@@ -119,15 +123,20 @@ def _refuse(spec: SpaceSpec, usable: Mapping[str, Floats]) -> None:
     dim = _dim(usable)
     if spec.kind == TRUNCATION and not 1 <= spec.dim < dim:
         raise ParametersError(f"--dim {spec.dim}: truncation takes 1 to {dim - 1}")
-    if spec.dim and (spec.kind in ("centring", PROPAGATION) or not 1 <= spec.dim <= dim):
+    if spec.dim and (spec.kind in ("centring", PROPAGATION, GRAPHSAGE) or not 1 <= spec.dim <= dim):
         raise ParametersError(
-            f"--dim {spec.dim}: centring keeps the dimension, as propagation does; pca and "
-            f"whitening take 1 to {dim}"
+            f"--dim {spec.dim}: centring keeps the dimension, as propagation and graphsage do; pca "
+            f"and whitening take 1 to {dim}"
         )
     if not 0 <= spec.keep <= 1 or not 1 <= spec.steps <= MAX_STEPS or not 0 <= spec.near <= 1000:
         raise ParametersError(
             f"--keep {spec.keep:g} has to be 0 to 1, --steps {spec.steps} 1 to {MAX_STEPS} and "
             f"--near {spec.near} 0 to 1000"
+        )
+    if spec.kind == GRAPHSAGE and (spec.steps > MAX_LAYERS or spec.seed < 0):
+        raise ParametersError(
+            f"graphsage takes --steps 1 to {MAX_LAYERS} and a --seed of 0 or more, not "
+            f"{spec.steps} and {spec.seed}"
         )
 
 

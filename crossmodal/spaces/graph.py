@@ -4,6 +4,7 @@ Personalised PageRank on vectors (APPNP: Gasteiger and others, ICLR 2019): h <- 
 keep) * mean of the neighbours' h, ``steps`` times. What is spread has its modality's mean taken
 off, and gets it back at the end, so that nothing is drawn over the gap between the modalities. Owns
 the arithmetic and which nodes a change reaches; knows no tables. A node without neighbours stays.
+With layers of a GraphSAGE (``sage``) a step is what was learned in place of the shares.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from crossmodal.spaces import sage
 from crossmodal.spaces.fusing import Fusion
 from crossmodal.vectors.affine import AffineMap, Floats, Maps
 
@@ -39,6 +41,12 @@ class Edges:
     def __len__(self) -> int:
         """Return how many there are."""
         return len(self.nodes)
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return no edges."""
+        ids = np.zeros(0, np.int64)
+        return cls(ids, ids, np.zeros(0, np.float32))
 
     @classmethod
     def of(cls, nodes: Ints, neighbours: Ints, weights: Floats) -> Self:
@@ -89,12 +97,14 @@ class Spread:
     """By modality (dim,); empty where nothing is taken off."""
     fusion: Fusion | None = None
     """How a picture and what it takes become one vector, where that was learned."""
+    layers: tuple[sage.Layer, ...] = ()
+    """What each step does, where that was learned."""
 
     def packed(self) -> Maps:
         """Return it as maps that no modality is called by, so that a query stays as it is."""
         numbers = np.array([self.keep, self.steps, self.near, self.everything], np.float32)
         means = {f"{_MEAN}{m}": AffineMap(mean) for m, mean in self.means.items()}
-        return {_PARAMETERS: AffineMap(numbers), **means}
+        return {_PARAMETERS: AffineMap(numbers), **means, **sage.packed(self.layers)}
 
     @classmethod
     def unpacked(cls, maps: Maps) -> Self:
@@ -113,7 +123,12 @@ class Spread:
             near=int(near),
             everything=bool(everything),
             means=means,
+            layers=sage.unpacked(maps),
         )
+
+    def mean_of(self, modality: str, dim: int) -> Floats:
+        """Return (dim,) what is taken off."""
+        return np.asarray(self.means.get(modality, np.zeros(dim)), np.float32)
 
 
 def reached(edges: Edges, seeds: Ints, steps: int) -> Ints:
@@ -134,21 +149,30 @@ def sources_of(edges: Edges, nodes: Ints, steps: int) -> Ints:
     return found
 
 
+def shares(ids: Ints, edges: Edges) -> tuple[Ints, Ints, Floats]:
+    """Return (e,) rows, columns and shares, which add up to 1 a row, of the edges within ``ids``.
+
+    ``ids`` ascend, and rows and columns are places in them.
+    """
+    inside = edges.kept(np.isin(edges.nodes, ids) & np.isin(edges.neighbours, ids))
+    rows, columns = np.searchsorted(ids, inside.nodes), np.searchsorted(ids, inside.neighbours)
+    total = np.bincount(rows, inside.weights, minlength=len(ids))
+    return rows, columns, np.asarray(inside.weights / total[rows], np.float32)
+
+
 def spread(ids: Ints, centred: Floats, edges: Edges, how: Spread) -> Floats:
     """Return (n, dim) what the vectors of nodes ``ids``, ascending, come to; lengths are not 1.
 
     Edges that lead out of ``ids`` are left out: only nodes all of whose sources within ``steps``
     are there come out as they would in the whole graph.
     """
-    inside = edges.kept(np.isin(edges.nodes, ids) & np.isin(edges.neighbours, ids))
-    rows, columns = np.searchsorted(ids, inside.nodes), np.searchsorted(ids, inside.neighbours)
+    rows, columns, share = shares(ids, edges)
     starts = np.flatnonzero(np.diff(rows, prepend=-1))
-    total = np.add.reduceat(inside.weights, starts) if len(rows) else np.zeros(0, np.float32)
     taking = rows[starts]
-    share = inside.weights / np.repeat(total, np.diff(np.append(starts, len(rows))))
     now = centred
-    for _ in range(how.steps):
-        after = centred.copy()
+    for number in range(how.steps):
+        layer = how.layers[number] if how.layers else None
+        after = now @ layer.own if layer else centred.copy()
         for first in range(0, len(starts), _BLOCK):
             last = min(first + _BLOCK, len(starts))
             end = starts[last] if last < len(starts) else len(rows)
@@ -156,6 +180,15 @@ def spread(ids: Ints, centred: Floats, edges: Edges, how: Spread) -> Floats:
             part = share[low:end, None] * now[columns[low:end]]
             mean = np.add.reduceat(part, starts[first:last] - low)
             at = taking[first:last]
-            after[at] = how.keep * centred[at] + (1 - how.keep) * mean
+            if layer:
+                after[at] += mean @ layer.around
+            else:
+                after[at] = how.keep * centred[at] + (1 - how.keep) * mean
         now = after
     return now
+
+
+def of_length_1(vectors: Floats) -> Floats:
+    """Return vectors brought to length 1; nothing stays nothing."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-9), np.float32)

@@ -7,7 +7,7 @@ of its maps. Whoever makes maps (a fit, a training) registers them here, within 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import duckdb
@@ -20,8 +20,11 @@ from crossmodal.ledger.write.model_versions import vector_lists
 from crossmodal.models.lineage import register_parent
 from crossmodal.models.retire import one_version
 from crossmodal.records import Derivation, ModelVersion
-from crossmodal.spaces.fit import FEWEST, SpaceSpec, fit_maps
+from crossmodal.runs.progress import NullProgress, Progress
+from crossmodal.spaces.fit import FEWEST, SpaceSpec, fit_maps, spread_of
 from crossmodal.spaces.graph import PROPAGATION
+from crossmodal.spaces.learn_links import MAX_EPOCHS, LearnedLinks, learn_links, read_graph
+from crossmodal.spaces.sage import GRAPHSAGE, query_map
 from crossmodal.vectors.affine import Floats, Maps, pack
 from crossmodal.vectors.calibration.probe_bank import REVISION
 
@@ -39,6 +42,7 @@ class Space:
     maps: Maps
     how: dict[str, Any] = field(default_factory=dict)
     """What the lineage keeps beside ``kind``: parameters, or the training that it comes from."""
+    learned: LearnedLinks | None = None
 
 
 def parent_of(con: duckdb.DuckDBPyConnection, spec: str) -> ModelVersion:
@@ -56,11 +60,13 @@ def parent_of(con: duckdb.DuckDBPyConnection, spec: str) -> ModelVersion:
     return live.joint
 
 
-def fitted_space(collection: Collection, spec: SpaceSpec) -> Space:
+def fitted_space(
+    collection: Collection, spec: SpaceSpec, progress: Progress | None = None
+) -> Space:
     """Return the space that a spec asks for, fitted to what the parent holds now.
 
     Raises:
-        ParametersError: as ``fit_maps`` does.
+        ParametersError, ExtraMissing, TrainingFailed: as ``fit_maps`` and ``learn_links`` do.
         CollectionMissing, CollectionEmpty, ModelMismatch: there is no such parent.
     """
     with collection.read() as con:
@@ -71,11 +77,37 @@ def fitted_space(collection: Collection, spec: SpaceSpec) -> Space:
         "dim": spec.dim or parent.dim,
         "num_sampled": {m: len(v) for m, v in samples.items()},
     }
-    if spec.kind == PROPAGATION:
-        how |= {"keep": spec.keep, "steps": spec.steps, "near": spec.near}
+    if spec.kind in (PROPAGATION, GRAPHSAGE):
+        how |= {"steps": spec.steps, "near": spec.near}
         how |= {"everything": spec.everything, "centred": spec.centred}
+    if spec.kind == PROPAGATION:
+        how["keep"] = spec.keep
+    learned = None
+    if spec.kind == GRAPHSAGE:
+        maps, learned = _learned(collection, parent, spec, samples, progress or NullProgress())
+        how |= {"seed": spec.seed, **asdict(learned)}
     name = spec.name or f"{_short(parent)}-{spec.kind}{spec.dim or ''}"
-    return Space(name=name, parent=parent, kind=spec.kind, maps=maps, how=how)
+    return Space(name=name, parent=parent, kind=spec.kind, maps=maps, how=how, learned=learned)
+
+
+def _learned(
+    collection: Collection,
+    parent: ModelVersion,
+    spec: SpaceSpec,
+    samples: dict[str, Floats],
+    progress: Progress,
+) -> tuple[Maps, LearnedLinks]:
+    """Return the weights of a GraphSAGE, and the own parts of them as maps of every modality."""
+    how = spread_of(spec, samples)
+    with collection.read() as con:
+        graph = read_graph(con, parent, how)
+    progress.start(MAX_EPOCHS, "epochs at most")
+    try:
+        taught, learned = learn_links(graph, how, spec.seed, lambda: progress.advance(1))
+    finally:
+        progress.finish()
+    query = query_map(taught.layers)
+    return {**taught.packed(), **dict.fromkeys(parent.encoders, query)}, learned
 
 
 def register_space(con: duckdb.DuckDBPyConnection, space: Space) -> ModelVersion:

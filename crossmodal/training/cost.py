@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from crossmodal.training.head import one_thread
+from crossmodal.encoders.one_thread import one_thread
 from crossmodal.training.spec import Prepared, TowerSpec
 from crossmodal.training.towers import TextTower
 from crossmodal.views.human import human_bytes, human_seconds

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from crossmodal.encoders.one_thread import one_thread
 from crossmodal.encoders.rerankers.cross_attention import as_words
 from crossmodal.encoders.rerankers.frozen_towers import FrozenTowers, Words
 from crossmodal.encoders.rerankers.reranker import Tokens
 from crossmodal.errors import PairsError
 from crossmodal.training.checkpoint import Checkpoint
 from crossmodal.training.epochs import LearnedWeights, Steps, Weights, learn_epochs
-from crossmodal.training.head import Epoch, one_thread
+from crossmodal.training.head import Epoch
 from crossmodal.training.material import Ints
 from crossmodal.training.recall import Recall, recall_of
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from crossmodal.encoders.one_thread import one_thread
 from crossmodal.errors import PairsError, TrainingFailed
 from crossmodal.spaces.fusing import PRODUCT_SCALE, Fusion
-from crossmodal.training.head import Epoch, one_thread, rate_share
+from crossmodal.training.head import Epoch, rate_share
 from crossmodal.training.losses import Batch, loss_of
 from crossmodal.training.material import Ints, Material, by_picture
 from crossmodal.training.pairs import FEWEST_PAIRS

@@ -9,13 +9,13 @@ loss may rise while recall does. Invariant: one seed gives one map, bit for bit,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from crossmodal.encoders.one_thread import one_thread
 from crossmodal.errors import TrainingFailed
 from crossmodal.training.losses import Batch, loss_of
 from crossmodal.training.material import Ints, Material, by_picture, drawn_hard, hard_by_text
@@ -79,19 +79,6 @@ def learn_head(
     """
     with one_thread():
         return _learn(train, dev, spec, tick)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch add up in one order, whatever else the machine does; the matrices are small."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _learn(

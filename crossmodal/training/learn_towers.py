@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from crossmodal.encoders.one_thread import one_thread
 from crossmodal.training.checkpoint import Checkpoint
 from crossmodal.training.epochs import LearnedWeights, Steps, Weights, learn_epochs
-from crossmodal.training.head import Epoch, one_thread
+from crossmodal.training.head import Epoch
 from crossmodal.training.losses import Batch, loss_of
 from crossmodal.training.material import Ints, Material, by_picture, drawn_hard, hard_by_text
 from crossmodal.training.precision import mixed

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import duckdb
 
+from crossmodal.encoders.one_thread import one_thread
 from crossmodal.errors import ConsentNeeded
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import model_versions
@@ -23,7 +24,7 @@ from crossmodal.training.cost import cost_of
 from crossmodal.training.directory import Written, model_folder, refuse_folder, write_model
 from crossmodal.training.epochs import Weights, digest_of
 from crossmodal.training.finetune import record_items, taken, training_of
-from crossmodal.training.head import Epoch, one_thread
+from crossmodal.training.head import Epoch
 from crossmodal.training.learn_towers import learn_towers
 from crossmodal.training.material import Ints, Material
 from crossmodal.training.mine import mined

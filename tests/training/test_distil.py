@@ -17,6 +17,7 @@ from PIL import Image
 
 from crossmodal.encoders.cache import load_version
 from crossmodal.encoders.image_text import TransformersEncoder
+from crossmodal.encoders.one_thread import one_thread
 from crossmodal.errors import (
     ConsentNeeded,
     ModelMismatch,
@@ -40,7 +41,7 @@ from crossmodal.training.distil.shape import Shape, shape_of, student_of
 from crossmodal.training.distil.shown import show
 from crossmodal.training.distil.spec import DistilSpec, Shown, Student, StudentPace
 from crossmodal.training.distil.student import student_from
-from crossmodal.training.head import Epoch, one_thread
+from crossmodal.training.head import Epoch
 from tests.drawn import draw_pictures
 from tests.evaluation.conftest import Album
 from tests.tiny_model import (

@@ -18,6 +18,7 @@ import numpy as np
 
 from crossmodal.encoders.image_text import TransformersEncoder
 from crossmodal.encoders.int8_weights import from_int8, to_int8
+from crossmodal.encoders.one_thread import one_thread
 from crossmodal.errors import ConsentNeeded, TrainingFailed
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import model_versions
@@ -44,7 +45,7 @@ from crossmodal.training.distil.shape import Shape, shape_of, student_of
 from crossmodal.training.distil.spec import Captions, DistilSpec, Figures, Shown, Student
 from crossmodal.training.distil.student import student_from
 from crossmodal.training.epochs import LearnedWeights, digest_of, learn_epochs
-from crossmodal.training.head import Epoch, one_thread
+from crossmodal.training.head import Epoch
 from crossmodal.training.precision import mixed
 from crossmodal.training.recall import Recall, ranks_of, recall_of
 from crossmodal.vectors.affine import Floats
