@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +40,7 @@ from crossmodal.training.distil.shape import Shape, shape_of, student_of
 from crossmodal.training.distil.shown import show
 from crossmodal.training.distil.spec import DistilSpec, Shown, Student, StudentPace
 from crossmodal.training.distil.student import student_from
-from crossmodal.training.head import Epoch
+from crossmodal.training.head import Epoch, one_thread
 from tests.drawn import draw_pictures
 from tests.evaluation.conftest import Album
 from tests.tiny_model import (
@@ -307,3 +308,21 @@ def test_a_student_may_teach_and_be_trained_in_turn(own: Collection, spec: Disti
     files = model_files.files_of(version)
     encoder = TransformersEncoder.load(files, version, "cpu")
     assert shape_of(encoder.model.config, "ours").layers == 1
+
+
+def test_pictures_a_second_do_not_fall_where_others_take_the_core(
+    spec: DistilSpec, own: Collection, tiny_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = load_version(show(own, spec).teacher, "cpu")
+    assert isinstance(teacher, TransformersEncoder)
+    side = teacher.preprocess
+    pixels = np.zeros((8, side.height, side.width, 3), np.uint8)
+    passes = teacher.trained_images
+
+    def waiting(some: np.ndarray) -> torch.Tensor:
+        time.sleep(1.0)
+        return passes(some)
+
+    monkeypatch.setattr(teacher, "trained_images", waiting)
+    with one_thread():
+        assert make._own_rate(teacher, pixels) > 2 * make._rate(teacher, pixels)
