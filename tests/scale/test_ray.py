@@ -19,6 +19,7 @@ from crossmodal.embedding.options import EmbedOptions
 from crossmodal.embedding.ray import query
 from crossmodal.embedding.rows import EmbeddedChunk, planned_sources
 from crossmodal.embedding.shard_query import EmbeddedShard, embed_shard
+from crossmodal.embedding.through import expected_chunks
 from crossmodal.encoders import cache
 from crossmodal.encoders.lineup_encoders import Encoders
 from crossmodal.errors import ModelUnavailable, is_transient
@@ -74,7 +75,8 @@ def on_ray(plan: pa.Table, model: Path, device: str = "cpu") -> tuple[EmbeddedSh
     spans: list[Span] = []
     progress = Heard()
     shard = embed_shard(plan, encoders(model, device), ON_RAY, spans.append, progress)
-    assert sum(progress.amounts) == plan.num_rows, "a picture is one chunk"
+    files = zip(plan["media_type"].to_pylist(), plan["size_bytes"].to_pylist(), strict=True)
+    assert sum(progress.amounts) == pytest.approx(sum(expected_chunks(*file) for file in files))
     return shard, spans
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from crossmodal.ledger.collection import Collection
+from crossmodal.training import learn_towers
 from crossmodal.training.learn_towers import Learner
 from crossmodal.training.mine import mined
 from crossmodal.training.prepare import prepare
@@ -22,6 +24,12 @@ from tests.training.test_towers import pairs, spec_of
 __all__ = ["pairs"]
 
 TOWER = TowerSpec(epochs=1, batch_size=1000, learning_rate=1e-3)
+
+
+@pytest.fixture(autouse=True)
+def float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Multiply in float32, whatever the processor has: in bfloat16 sums depend on their order."""
+    monkeypatch.setattr(learn_towers, "mixed", lambda device: nullcontext())
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from crossmodal.ledger.write import calibrations
 from crossmodal.ledger.write.model_versions import table_of
 from crossmodal.vectors.ann.cache import CodesFolder
+from crossmodal.vectors.calibration import hubs
 from crossmodal.vectors.calibration.merit import hub_terms
 from crossmodal.vectors.calibration.probe_bank import REVISION
 from crossmodal.vectors.calibration.update import calibrate
@@ -50,9 +51,20 @@ def test_the_second_question_of_a_process_and_all_after_it_read_hub_terms_from_m
     found = [asked(world, codes, name) for _ in range(2)]
     with patch.object(calibrations, "all_hubs", side_effect=AssertionError("read twice")):
         found.append(asked(world, codes, name))
-    for hubs in found:
-        assert hubs[:3] == pytest.approx(expected, abs=1e-6)
-        assert np.isnan(hubs[3])
+    for terms in found:
+        assert terms[:3] == pytest.approx(expected, abs=1e-6)
+        assert np.isnan(terms[3])
+
+
+def test_hub_terms_of_a_list_that_is_too_long_stay_where_they_are(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hubs, "MAX_IN_MEMORY", NUM - 1)
+    codes = CodesFolder(world.collection.path)
+    name, expected = token(world, codes), hub_terms(cloud(NUM), PROBES)[ASKED[:3] - 1]
+    with patch.object(calibrations, "all_hubs", side_effect=AssertionError("read all")):
+        for _ in range(3):
+            assert asked(world, codes, name)[:3] == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_list_with_vectors_newer_than_its_codes_is_looked_up(world: World) -> None:

@@ -15,17 +15,22 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from crossmodal.ledger.read.stored_vectors import num_vectors
 from crossmodal.ledger.write import calibrations
 from crossmodal.records import VectorList
 from crossmodal.vectors.calibration.merit import Floats
 
 Ids = npt.NDArray[np.int64]
 
+MAX_IN_MEMORY = 5_000_000
+"""Of a longer list, 60 MB and more, hub terms are looked up for each question."""
+
 
 class _Kept(NamedTuple):
     """Hold the hub terms of a list as they were with one generation of its codes."""
 
     token: str
+    fits: bool
     ids: Ids
     """(n,) ascending; empty after the first question."""
     hubs: Floats
@@ -63,8 +68,11 @@ class HubTerms:
         with self._lock:
             kept = self._kept.get(vectors)
             if kept is None or kept.token != token:
-                self._kept[vectors] = _Kept(token, np.zeros(0, np.int64), np.zeros(0, np.float32))
+                fits = num_vectors(con, vectors) <= MAX_IN_MEMORY
+                nothing = np.zeros(0, np.int64), np.zeros(0, np.float32)
+                self._kept[vectors] = _Kept(token, fits, *nothing)
                 return None
-            if not len(kept.ids):
-                kept = self._kept[vectors] = _Kept(token, *calibrations.all_hubs(con, vectors))
+            if kept.fits and not len(kept.ids):
+                every = calibrations.all_hubs(con, vectors)
+                kept = self._kept[vectors] = _Kept(token, fits=True, ids=every[0], hubs=every[1])
             return kept
