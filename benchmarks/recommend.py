@@ -100,7 +100,7 @@ def trial(world: World, kind: str, rng: np.random.Generator) -> dict[str, float]
     likes = rng.choice(of_kind, NUM_EXAMPLES, replace=False).tolist()
     plain = recommended(world, likes, [])
     alone = [recommended(world, [like], [], coloured=False) for like in likes]
-    alone_coloured = [recommended(world, [like], []) for like in likes]
+    alone_coloured = [recommended(world, [like], []) for like in likes] if world.colours else alone
     unwanted = _most_frequent_wrong(world, kind, [plain, *alone])
     others = sorted(uri for uri, label in world.labels.items() if label == unwanted)
     dislikes = rng.choice(others, NUM_EXAMPLES, replace=False).tolist()

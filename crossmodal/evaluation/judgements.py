@@ -20,6 +20,7 @@ import numpy as np
 from crossmodal.errors import EvaluationError, PathError
 from crossmodal.evaluation.intervals import interval
 from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.read.chunk_places import picture_uris
 from crossmodal.ledger.sql import first_row
 from crossmodal.ledger.write.judgements import Judgement, grades, standing_judgements
 
@@ -130,12 +131,7 @@ def _query(con: duckdb.DuckDBPyConnection, kind: str, query: str) -> dict[str, s
 
 def _pairs(con: duckdb.DuckDBPyConnection, said: Sequence[Judgement]) -> list[tuple[str, str]]:
     """Return path and caption of every picture that a text was found to fit."""
-    pictures = {
-        row[0]
-        for row in con.execute(
-            "SELECT s.uri FROM source s JOIN chunk c USING (content_hash) WHERE c.kind = 'image'"
-        ).fetchall()
-    }
+    pictures = set(picture_uris(con))
     graded = grades(said)
     return [
         (uri, query)

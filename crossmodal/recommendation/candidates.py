@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -76,6 +76,17 @@ class Candidates:
     """(n,): the number of the like that is nearest to each; -1 without likes."""
 
 
+class _Asked(NamedTuple):
+    """Hold the examples that a list is asked by: likes, then dislikes."""
+
+    pulling: Sequence[Floats]
+    pushing: Sequence[Floats]
+    asking: list[int]
+    """The numbers of the likes among all of them."""
+    contents: Sequence[str]
+    """The content hash of each example, likes and dislikes; empty where it has none."""
+
+
 def candidates(
     con: duckdb.DuckDBPyConnection, held: VectorList, taste: Taste, depth: Depth
 ) -> Candidates | None:
@@ -91,7 +102,9 @@ def candidates(
     queries = _queries(pulling, pushing, weights, taste.strategy)
     requests = [SearchRequest(held, query, k=depth.num, where=depth.where) for query in queries]
     found = near_each(con, requests, depth.codes)
-    return _scored(con, held, taste, found, (pulling, pushing, asking))
+    examples = zip((*taste.likes, *taste.dislikes), (*likes, *dislikes), strict=True)
+    contents = [example.content_hash for example, seen in examples if seen is not None]
+    return _scored(con, held, taste, found, _Asked(pulling, pushing, asking, contents))
 
 
 def _seen_by(held: VectorList, taste: Taste, example: Example) -> Floats | None:
@@ -128,16 +141,16 @@ def _scored(
     held: VectorList,
     taste: Taste,
     found: npt.NDArray[np.int64],
-    asked: tuple[Sequence[Floats], Sequence[Floats], list[int]],
+    asked: _Asked,
 ) -> Candidates:
-    pulling, pushing, asking = asked
+    pulling, pushing, asking, contents = asked
     vectors = vectors_of_chunks(con, held, found)
     centred = taste.centring.centred(vectors.matrix, space_of(held))
     likes = centred @ stacked(pulling, held.version.dim).T
     dislikes = centred @ stacked(pushing, held.version.dim).T
     weights, strategy = taste.weights[asking], taste.strategy
     scores = score(likes, dislikes, weights, "best" if strategy == "spread" else strategy)
-    colours = _colours(con, held, taste, vectors.chunk_ids)
+    colours = _colours(con, held, taste, vectors.chunk_ids, contents)
     is_spread = len(pulling) + len(pushing) > 1 or colours is not None
     if strategy == "spread" and is_spread and len(centred):
         reached = _reached(taste, held, centred, (pulling, pushing), colours)
@@ -179,19 +192,15 @@ def _colours(
     held: VectorList,
     taste: Taste,
     chunk_ids: npt.NDArray[np.int64],
+    contents: Sequence[str],
 ) -> Floats | None:
     """Return (n + examples, 16): colours of chunks and of the examples that ask, as they count."""
     if not taste.colours or held.modality != "image":
         return None
-    asking = [
-        each.content_hash
-        for each in (*taste.likes, *taste.dislikes)
-        if _seen_by(held, taste, each) is not None
-    ]
-    of_examples = colours_of_contents(con, sorted(set(asking) - {""}))
+    of_examples = colours_of_contents(con, sorted(set(contents) - {""}))
     of_chunks = colours_of_chunks(con, chunk_ids)
     colours = [of_chunks.get(chunk_id, "") for chunk_id in chunk_ids.tolist()]
-    colours += [of_examples.get(content, "") for content in asking]
+    colours += [of_examples.get(content, "") for content in contents]
     return as_they_count(histograms(colours), taste.colours)
 
 

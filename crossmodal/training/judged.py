@@ -9,6 +9,7 @@ from __future__ import annotations
 import duckdb
 
 from crossmodal.errors import PairsError
+from crossmodal.ledger.read.chunk_places import picture_uris
 from crossmodal.ledger.write.judgements import grades, standing_judgements
 from crossmodal.training.told import Told
 
@@ -16,9 +17,6 @@ JUDGEMENTS = "judgements"
 """The name that stands for them; a file that is called so has to be named as ./judgements."""
 
 _TEXT_OF = "SELECT text FROM chunk WHERE chunk_id = ? AND modality = 'text'"
-_PICTURES = """
-SELECT DISTINCT s.uri FROM source s JOIN chunk c USING (content_hash) WHERE c.kind = 'image'
-"""
 
 
 def judged(con: duckdb.DuckDBPyConnection) -> Told:
@@ -33,7 +31,7 @@ def judged(con: duckdb.DuckDBPyConnection) -> Told:
             "nobody has judged a hit yet, so there are no pairs: say on the page (`crossmodal ui`) "
             "which hits fit, or name a table of path and caption"
         )
-    pictures = {uri for (uri,) in con.execute(_PICTURES).fetchall()}
+    pictures = set(picture_uris(con))
     told = Told()
     for ((kind, query), uri), grade in sorted(grades(said).items()):
         text = query if kind == "text" else _text_of(con, int(query))

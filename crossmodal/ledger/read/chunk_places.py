@@ -1,4 +1,4 @@
-"""Say where many chunks stand at once: source, position, words."""
+"""Say where many chunks stand at once (source, position, words), and which sources are pictures."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ import duckdb
 
 from crossmodal.ledger.read.hits import modified_at
 
+_PICTURES = """
+SELECT DISTINCT s.uri FROM source s JOIN chunk c USING (content_hash)
+WHERE c.kind = 'image' ORDER BY s.uri
+"""
 _PLACES = """
 SELECT c.chunk_id, c.kind, c.text, c.meta, min(s.uri), arg_min(s.media_type, s.uri),
     arg_min(s.mtime_ns, s.uri)
@@ -52,3 +56,8 @@ def _place(row: tuple[Any, ...]) -> ChunkPlace:
         media_type=row[5] or "",
         modified=modified.isoformat() if modified else "",
     )
+
+
+def picture_uris(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return the sources that are pictures, in order of name."""
+    return [uri for (uri,) in con.execute(_PICTURES).fetchall()]

@@ -104,20 +104,13 @@ def hubs_of(
     con: duckdb.DuckDBPyConnection, vectors: VectorList, chunk_ids: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
     """Return (n,) float32 hub terms of chunks; NaN where there is none."""
-    found = np.full(len(chunk_ids), np.nan, np.float32)
     if not len(chunk_ids):
-        return found
+        return np.zeros(0, np.float32)
     condition, bound = among(chunk_ids)
     rows = con.execute(
         f"SELECT chunk_id, hub FROM {table_of(vectors)} WHERE {condition}", bound
     ).fetchnumpy()
-    ids, hubs = _columns(rows)
-    order = np.argsort(ids)
-    if len(ids):
-        place = np.minimum(np.searchsorted(ids[order], chunk_ids), len(ids) - 1)
-        same = ids[order][place] == chunk_ids
-        found[same] = hubs[order][place[same]]
-    return found
+    return hubs_among(*_ascending(rows), chunk_ids)
 
 
 def all_hubs(
@@ -128,14 +121,25 @@ def all_hubs(
     Both are (n,), int64 and float32.
     """
     rows = con.execute(f"SELECT chunk_id, hub FROM {table_of(vectors)}").fetchnumpy()
-    ids, hubs = _columns(rows)
+    return _ascending(rows)
+
+
+def hubs_among(
+    ids: npt.NDArray[np.int64], hubs: npt.NDArray[np.float32], chunk_ids: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
+    """Return (n,) float32: of the hub terms of ascending ``ids`` those of chunks; NaN for none."""
+    found = np.full(len(chunk_ids), np.nan, np.float32)
+    if len(ids):
+        place = np.minimum(np.searchsorted(ids, chunk_ids), len(ids) - 1)
+        same = ids[place] == chunk_ids
+        found[same] = hubs[place[same]]
+    return found
+
+
+def _ascending(rows: Mapping[str, Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    ids = np.asarray(rows["chunk_id"], np.int64)
     order = np.argsort(ids)
-    return ids[order], hubs[order]
-
-
-def _columns(rows: Mapping[str, Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    hubs = np.ma.filled(rows["hub"], np.nan).astype(np.float32)
-    return np.asarray(rows["chunk_id"], np.int64), hubs
+    return ids[order], np.ma.filled(rows["hub"], np.nan).astype(np.float32)[order]
 
 
 def stored_table(con: duckdb.DuckDBPyConnection, vectors: VectorList) -> StoredTable | None:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from crossmodal.errors import PairsError, Refused
 from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.read.chunk_places import picture_uris
 from crossmodal.models.image_preprocess import ImagePreprocess
 from crossmodal.previews.preview import Subject
 from crossmodal.training.distil.shown import pictures_in
@@ -25,10 +26,6 @@ from crossmodal.training.tables import read_told
 FEWEST = 16
 NUM_CALIBRATION = 40
 _LEVELS_UP = 3
-_IN_COLLECTION = """
-SELECT DISTINCT s.uri FROM source s JOIN chunk c USING (content_hash)
-WHERE c.kind = 'image' ORDER BY s.uri
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +111,7 @@ def _told(table: Path) -> dict[str, tuple[str, ...]]:
 
 def _in_collection(collection: Collection) -> list[str]:
     with collection.read() as con:
-        return [uri for (uri,) in con.execute(_IN_COLLECTION).fetchall()]
+        return picture_uris(con)
 
 
 def _apart(uris: Sequence[str], num: int) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -54,8 +54,7 @@ class HubTerms:
         kept = self._known(con, vectors, token) if token else None
         if kept is None or not len(kept.ids) or not len(chunk_ids):
             return calibrations.hubs_of(con, vectors, chunk_ids)
-        place = np.minimum(np.searchsorted(kept.ids, chunk_ids), len(kept.ids) - 1)
-        hubs = np.where(kept.ids[place] == chunk_ids, kept.hubs[place], np.nan).astype(np.float32)
+        hubs = calibrations.hubs_among(kept.ids, kept.hubs, chunk_ids)
         lacking = np.isnan(hubs)
         if lacking.any():
             hubs[lacking] = calibrations.hubs_of(con, vectors, chunk_ids[lacking])
