@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import duckdb
@@ -49,9 +51,31 @@ def num_vectors(collection: Path) -> int:
     if not collection.exists():
         return 0
     with Collection(collection, lock_timeout_s=PATIENCE_S).read() as con:
-        if con.execute(_HAS_VECTORS).fetchall() == [(0,)]:
-            return 0
-        return con.execute("SELECT count(*) FROM vector_1_image").fetchall()[0][0]
+        return _vectors_seen(con)
+
+
+def _vectors_seen(con: duckdb.DuckDBPyConnection) -> int:
+    if con.execute(_HAS_VECTORS).fetchall() == [(0,)]:
+        return 0
+    return con.execute("SELECT count(*) FROM vector_1_image").fetchall()[0][0]
+
+
+@contextmanager
+def held_up(collection: Path, at_least: int) -> Iterator[None]:
+    """Hold up whoever writes once so many vectors are committed: no writer passes a reader."""
+    with ExitStack() as reading:
+
+        def committed() -> bool:
+            if not collection.exists():
+                return False
+            con = reading.enter_context(Collection(collection, lock_timeout_s=PATIENCE_S).read())
+            if _vectors_seen(con) >= at_least:
+                return True
+            reading.close()
+            return False
+
+        eventually(committed, PATIENCE_S, f"{at_least} vectors in {collection.name}", pause_s=0.02)
+        yield
 
 
 def wait_for_vectors(process: subprocess.Popen[str], collection: Path, at_least: int) -> None:
