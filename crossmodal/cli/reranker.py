@@ -15,7 +15,9 @@ from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, DeviceO
 from crossmodal.cli.printing import print_json, print_tables
 
 reranker = typer.Typer(
-    name="reranker", help="Keep a reranker where it wins: set it by a gate, list, drop."
+    name="reranker",
+    help="Keep a reranker where it wins: set it by a gate, list, drop.",
+    no_args_is_help=True,
 )
 
 PairOption = Annotated[str, typer.Option(help="text->passage or text->image.")]
