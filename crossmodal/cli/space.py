@@ -39,6 +39,9 @@ def add(
     near: Annotated[
         int, typer.Option(help="Both: nearest neighbours beside the edges of documents.")
     ] = 0,
+    section: Annotated[
+        float, typer.Option(help="propagation: weight of the edge to a chunk's section.")
+    ] = 0.0,
     everything: Annotated[
         bool, typer.Option("--everything", help="Both: passages move too.")
     ] = False,
@@ -62,6 +65,7 @@ def add(
         keep=keep,
         steps=steps,
         near=near,
+        section=section,
         everything=everything,
         centred=centred,
         seed=seed,

@@ -91,6 +91,7 @@ def evaluate(spec: EvaluateSpec, progress: Progress = NULL) -> Evaluated:
             "where": spec.query.where,
             "depth": spec.query.k,
             "rerank": spec.query.rerank,
+            "rerank_pool": spec.query.rerank_pool,
         },
         problems=given.problems.listed(),
         overlap=seen,
