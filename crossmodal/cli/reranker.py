@@ -13,12 +13,22 @@ import typer
 
 from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, DeviceOption, JsonOption
 from crossmodal.cli.printing import print_json, print_tables
+from crossmodal.search.options import MAX_POOL
 
 reranker = typer.Typer(
-    name="reranker", help="Keep a reranker where it wins: set it by a gate, list, drop."
+    name="reranker",
+    help="Keep a reranker where it wins: set it by a gate, list, drop.",
+    no_args_is_help=True,
 )
 
 PairOption = Annotated[str, typer.Option(help="text->passage or text->image.")]
+
+PoolOption = Annotated[
+    int,
+    typer.Option(
+        min=1, max=MAX_POOL, help="Token vectors of a hit that are joined to one; 1: none."
+    ),
+]
 
 
 @reranker.callback()
@@ -32,6 +42,7 @@ def set_(
     pair: PairOption,
     gate: Annotated[str, typer.Option(help="The evaluation set that has to show it.")],
     root: Annotated[str, typer.Option(help="Where the set's relative paths begin.")] = "",
+    pool: PoolOption = 1,
     collection: CollectionOption = DEFAULT_COLLECTION,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -41,7 +52,13 @@ def set_(
     from crossmodal.runs.progress import make_progress
 
     spec = RerankerSpec(
-        collection=collection, model=model, pair=pair, set_path=gate, root=root, device=device
+        collection=collection,
+        model=model,
+        pair=pair,
+        set_path=gate,
+        root=root,
+        device=device,
+        pool=pool,
     )
     progress = make_progress(sys.stderr, quiet=as_json)
     try:

@@ -18,8 +18,8 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import settings
 from crossmodal.runs.progress import Progress
 from crossmodal.search.options import QueryOptions
-from crossmodal.search.rerank_tokens import num_bytes_beside
 from crossmodal.search.reranking import OFF, PAIR_MODALITIES
+from crossmodal.search.tokens.store import num_bytes_beside
 
 MEASURE = "nDCG@10"
 _DEPTH = 100
@@ -35,6 +35,8 @@ class RerankerSpec:
     set_path: str
     root: str = ""
     device: str = "auto"
+    pool: int = 1
+    """About so many token vectors of a hit are joined to one; 1: none."""
 
 
 def set_reranker(spec: RerankerSpec, progress: Progress = NULL) -> dict[str, Any]:
@@ -52,6 +54,7 @@ def set_reranker(spec: RerankerSpec, progress: Progress = NULL) -> dict[str, Any
         "model": spec.model,
         "label": reranker.label,
         "fingerprint": reranker.fingerprint,
+        "pool": spec.pool,
         "set": spec.set_path,
         "before": found.before[MEASURE],
         "after": found.after[MEASURE],
@@ -99,7 +102,8 @@ def _compared(spec: RerankerSpec, progress: Progress) -> PairComparison:
     )
     asked = EvaluateSpec(set_path=spec.set_path, query=query, root=spec.root, pairs=(spec.pair,))
     before = evaluate(asked, progress).record
-    after = evaluate(replace(asked, query=replace(query, rerank=spec.model)), progress).record
+    reranked = replace(query, rerank=spec.model, rerank_pool=spec.pool)
+    after = evaluate(replace(asked, query=reranked), progress).record
     return compare(before, after).pairs[0]
 
 

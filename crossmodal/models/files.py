@@ -297,10 +297,10 @@ def _downloaded(spec: ModelSpec) -> ModelFiles:
 
 def _unavailable(spec: ModelSpec, error: Exception) -> str:
     revision = f" at revision {spec.revision}" if spec.revision else ""
-    cause = str(error).strip().splitlines() or [type(error).__name__]
+    cause = (str(error).strip().splitlines() or [type(error).__name__])[0].split(". ")[0]
     return (
         f"the model {spec.name}{revision} is neither in the local cache nor could the hub give it "
-        f"({cause[0][:200]}). Without a network, copy a model's folder here (config.json, "
+        f"({cause[:200]}). Without a network, copy a model's folder here (config.json, "
         "preprocessor_config.json, the tokenizer's files and model.safetensors) and name that "
         f"folder instead: --model /path/to/folder, or take the built-in model: --model {STARTER}"
     )

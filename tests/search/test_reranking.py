@@ -17,9 +17,9 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import settings
 from crossmodal.search import reranking
 from crossmodal.search.options import QueryOptions
-from crossmodal.search.rerank_tokens import TokenCache, key_of, num_bytes_beside
 from crossmodal.search.reranking import TOP
 from crossmodal.search.service import Query, SearchService
+from crossmodal.search.tokens.store import TokenCache, key_of, num_bytes_beside
 from tests.search.test_service import fill
 from tests.tiny_rerankers import build_colbert, build_cross_encoder
 

@@ -1,10 +1,10 @@
-"""Keep the token vectors of candidates beside a collection, so that a second query costs none.
+"""Keep token vectors in an SQLite file beside a collection, so that a second query costs none.
 
-A cache and nothing more: an SQLite file a reranker in ``<collection>.tokens``, which may be deleted
-at any time. It names the reranker's fingerprint, and an entry is found by what the candidate *is*
-(its words, its pixels), never by a number of the ledger: a collection that was replaced, restored
-or undone finds nothing that is not its own. Each entry has a checksum; one that does not hold
-counts as missing, and a damaged file is begun anew.
+A cache and nothing more: a file a reranker and form in ``<collection>.tokens``, which may be
+deleted at any time. It names the reranker's fingerprint, and an entry is found by what the
+candidate *is* (its words; its content and place as the ledger has them), never by a number of the
+ledger: a collection that was replaced, restored or undone finds nothing that is not its own. Each
+entry has a checksum; one that does not hold counts as missing, and a damaged file is begun anew.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
 from crossmodal.encoders.rerankers.reranker import Side, Tokens
 from crossmodal.ledger.private import as_private_as
+from crossmodal.search.tokens.codes import TokenForm
 
 T = TypeVar("T")
 
 MAX_BYTES = 4_000_000_000
 """Beyond so much the oldest entries give way."""
+PLAIN = TokenForm()
 _WAIT_S = 2.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS tokens (
@@ -41,7 +41,7 @@ DELETE FROM tokens WHERE place <= (SELECT (min(place) + max(place)) / 2 FROM tok
 
 
 def key_of(side: Side) -> str:
-    """Return the name of what a candidate is: a digest of its words and its pixels."""
+    """Return the name of what a candidate is: a digest of its words or its pixels."""
     digest = hashlib.sha256(side.text.encode("utf-8", "surrogatepass"))
     if side.picture is not None:
         digest = hashlib.sha256(repr(side.picture.size).encode())
@@ -50,11 +50,19 @@ def key_of(side: Side) -> str:
 
 
 class TokenCache:
-    """Keep token vectors of one reranker; safe between threads and processes."""
+    """Keep token vectors of one reranker in one form; safe between threads and processes."""
 
-    def __init__(self, collection: Path, fingerprint: str, max_bytes: int = MAX_BYTES) -> None:
-        self.path = Path(f"{os.fspath(collection)}.tokens") / f"{fingerprint[:32]}.sqlite"
-        self._max_bytes = max_bytes
+    def __init__(
+        self,
+        collection: Path,
+        fingerprint: str,
+        form: TokenForm = PLAIN,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        # What was kept before there were forms is float16, and stays known.
+        name = fingerprint[:32] + (f"-{form.name}" if form != PLAIN else "")
+        self.path = folder_of(collection) / f"{name}.sqlite"
+        self._form, self._max_bytes = form, max_bytes
 
     @property
     def num_bytes(self) -> int:
@@ -65,16 +73,20 @@ class TokenCache:
         """Return what is kept of these, without what does not hold its checksum."""
         if not self.path.is_file():
             return {}
-        return self._within(lambda con: _rows(con, keys)) or {}
+        return self._within(lambda con: self._rows(con, keys)) or {}
 
-    def put(self, tokens: Mapping[str, Tokens]) -> None:
-        """Keep token vectors; where the file cannot be written nothing is kept."""
-        coded = {key: one.tobytes() for key, one in tokens.items()}
-        rows = [(key, len(tokens[key]), zlib.crc32(code), code) for key, code in coded.items()]
+    def put(self, tokens: Mapping[str, Tokens]) -> dict[str, Tokens]:
+        """Keep token vectors and return them as they are read from now on.
+
+        Where the file cannot be written nothing is kept, and they are returned all the same.
+        """
+        coded = {key: self._form.coded(one) for key, one in tokens.items()}
+        rows = [(key, num, zlib.crc32(code), code) for key, (num, code) in coded.items()]
         with suppress(OSError):
             with as_private_as(self.path.parent.with_suffix("")):
                 self.path.parent.mkdir(exist_ok=True)
             self._within(lambda con: self._written(con, rows))
+        return {key: self._form.read(num, code) for key, (num, code) in coded.items()}
 
     def _written(self, con: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:
         """Write rows; where the file is full the older half gives way, and its pages are used."""
@@ -100,17 +112,20 @@ class TokenCache:
                 self.path.unlink()
             return None
 
+    def _rows(self, con: sqlite3.Connection, keys: Iterable[str]) -> dict[str, Tokens]:
+        found = {}
+        for key in keys:
+            row = con.execute(_GET, [key]).fetchone()
+            if row and zlib.crc32(row[2]) == row[1]:
+                found[key] = self._form.read(row[0], row[2])
+        return found
 
-def _rows(con: sqlite3.Connection, keys: Iterable[str]) -> dict[str, Tokens]:
-    found = {}
-    for key in keys:
-        row = con.execute(_GET, [key]).fetchone()
-        if row and row[0] and zlib.crc32(row[2]) == row[1]:
-            found[key] = np.frombuffer(row[2], np.float16).reshape(row[0], -1)
-    return found
+
+def folder_of(collection: Path) -> Path:
+    """Return where the token vectors of a collection lie."""
+    return Path(f"{os.fspath(collection)}.tokens")
 
 
 def num_bytes_beside(collection: Path) -> int:
     """Return what the token vectors of all rerankers take beside a collection."""
-    folder = Path(f"{os.fspath(collection)}.tokens")
-    return sum(file.stat().st_size for file in folder.glob("*.sqlite*"))
+    return sum(file.stat().st_size for file in folder_of(collection).glob("*.sqlite*"))
