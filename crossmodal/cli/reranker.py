@@ -16,7 +16,9 @@ from crossmodal.cli.printing import print_json, print_tables
 from crossmodal.search.options import MAX_POOL
 
 reranker = typer.Typer(
-    name="reranker", help="Keep a reranker where it wins: set it by a gate, list, drop."
+    name="reranker",
+    help="Keep a reranker where it wins: set it by a gate, list, drop.",
+    no_args_is_help=True,
 )
 
 PairOption = Annotated[str, typer.Option(help="text->passage or text->image.")]

@@ -10,7 +10,11 @@ import typer
 from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOption
 from crossmodal.cli.printing import print_json
 
-space = typer.Typer(name="space", help="Derive spaces from stored vectors: add one, fill them all.")
+space = typer.Typer(
+    name="space",
+    help="Derive spaces from stored vectors: add one, fill them all.",
+    no_args_is_help=True,
+)
 
 
 @space.callback()

@@ -32,8 +32,7 @@ from crossmodal.training.directory import (
     refuse_folder,
     write_folder,
 )
-from crossmodal.training.epochs import digest_of
-from crossmodal.training.head import Epoch
+from crossmodal.training.epochs import Epoch, digest_of
 from crossmodal.training.material import Material
 from crossmodal.training.spec import FinetuneSpec, Prepared
 from crossmodal.training.split import small_picture

@@ -29,7 +29,7 @@ def quarantine_table(rows: list[QuarantineRow]) -> TextTable:
         (r.place, r.stage, r.reason, r.detail, f"{r.attempts:,}", human_bytes(r.size_bytes))
         for r in rows
     ]
-    return TextTable(f"{len(rows):,} quarantined", header, cells, num_words=4)
+    return TextTable(f"{len(rows):,} refused", header, cells, num_words=4)
 
 
 def _sums(found: Status) -> TextTable:

@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from crossmodal.errors import TrainingFailed
-from crossmodal.training.head import HeadSpec, Learned, learn_head
+from crossmodal.training.epochs import Learned
+from crossmodal.training.head import HeadSpec, learn_head
 from crossmodal.training.losses import Batch, loss_of
 from crossmodal.training.material import Material
 from crossmodal.training.recall import Recall, ranks_of, recall_of
 from crossmodal.training.sweep import Swept, chosen, sweep
-from crossmodal.vectors.affine import AffineMap, pack
+from crossmodal.vectors.affine import AffineMap, Maps, pack
 
 DIM = 16
 SPEC = HeadSpec(epochs=25, batch_size=64, learning_rate=0.02)
@@ -35,7 +36,7 @@ def world(num: int, seed: int) -> Material:
     return Material(images=images, texts=texts, picture_of=places, text_keys=places)
 
 
-def learned(spec: HeadSpec = SPEC) -> Learned:
+def learned(spec: HeadSpec = SPEC) -> Learned[Maps]:
     return learn_head(world(300, 1), world(80, 2), spec, lambda epoch: None)
 
 
@@ -48,14 +49,14 @@ def test_head_finds_more_of_what_it_has_not_seen(loss: str) -> None:
 
 def test_same_seed_gives_the_same_weights_and_another_others() -> None:
     digests = [
-        hashlib.sha256(pack(learned(replace(SPEC, epochs=5, seed=seed)).maps)).hexdigest()
+        hashlib.sha256(pack(learned(replace(SPEC, epochs=5, seed=seed)).weights or {})).hexdigest()
         for seed in (0, 0, 1)
     ]
     assert digests[0] == digests[1] != digests[2]
 
 
 def test_only_the_named_side_is_moved() -> None:
-    assert set(learned(replace(SPEC, sides=("text",), epochs=3)).maps) <= {"text"}
+    assert set(learned(replace(SPEC, sides=("text",), epochs=3)).weights or {}) <= {"text"}
 
 
 def test_loss_that_is_no_number_ends_the_training_with_a_sentence() -> None:
@@ -72,7 +73,7 @@ def test_training_ends_when_recall_gets_no_better() -> None:
 
 def test_none_of_the_way_is_the_base_and_all_of_it_what_was_learned() -> None:
     found, dev = learned(), world(80, 2)
-    steps = sweep(found.maps, dev, None)
+    steps = sweep(found.weights or {}, dev, None)
     assert steps[0].dev == dev.recall()
     assert steps[-1].dev == found.best
 
