@@ -21,7 +21,13 @@ from tasks.plan import choose_rules, divide, plan_changes, preview_backfill
 from tasks.report import open_run, report
 from tasks.settle import settle
 from tasks.thumbnails import sample_thumbnails
-from tasks.vectors import calibrate_scores, fill_derived_spaces, update_codes
+from tasks.vectors import (
+    are_tokens_due,
+    calibrate_scores,
+    fill_derived_spaces,
+    fill_tokens,
+    update_codes,
+)
 from tasks.verify import verify
 
 
@@ -47,6 +53,8 @@ def backfill(params: BackfillParams) -> dict[str, Any]:
         fill_derived_spaces(run)
         update_codes(run, lineup)
         calibrate_scores(run, lineup)
+        if are_tokens_due(run):
+            fill_tokens(run, params.device)
         check_health(run, lineup)
         verification = verify(run, lineup)
         thumbnails = sample_thumbnails(run, plan)

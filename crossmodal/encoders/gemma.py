@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from crossmodal.encoders.encoder import Encoded
 from crossmodal.encoders.forward import Forward
+from crossmodal.encoders.sentence_head import SentenceHead
 from crossmodal.encoders.sequences import (
     Frame,
     Sequences,
@@ -23,7 +24,6 @@ from crossmodal.encoders.sequences import (
     pictures_and_clips,
 )
 from crossmodal.encoders.sound import SoundEncoder
-from crossmodal.encoders.text import pool
 from crossmodal.errors import ModelUnsupported
 from crossmodal.models.audio_preprocess import WaveformPreprocess
 from crossmodal.models.clip_preprocess import PooledPatches, frames_of
@@ -51,6 +51,7 @@ class GemmaEncoder(SoundEncoder):
     def __init__(self, files: ModelFiles, version: ModelVersion, forward: Forward) -> None:
         super().__init__(files, version, forward)
         self._files = files
+        self._head = SentenceHead(files, self._settings.text, forward.device)
 
     @property
     def preprocess(self) -> ImagePreprocess:
@@ -137,7 +138,7 @@ class GemmaEncoder(SoundEncoder):
         states_NTD = self._model(
             input_ids=ids_NT, attention_mask=mask_NT, **inputs
         ).last_hidden_state
-        return pool(states_NTD, mask_NT, self._settings.text.pooling)
+        return self._head(states_NTD, mask_NT)
 
     def _framed(self, names: Sequence[str], counts: Sequence[Sequence[int]]) -> Sequences:
         """Return sequences of stretches of so many soft tokens, each between begin and end."""

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from crossmodal.encoders.encoder import Encoded, vectors_or_raise
 from crossmodal.encoders.forward import Forward
 from crossmodal.encoders.loaded import LoadedEncoder
+from crossmodal.encoders.sentence_head import SentenceHead
 from crossmodal.encoders.sequences import (
     Frame,
     Sequences,
@@ -24,7 +25,6 @@ from crossmodal.encoders.sequences import (
     padded,
     pictures_and_clips,
 )
-from crossmodal.encoders.text import pool
 from crossmodal.encoders.text_forward import TextForward
 from crossmodal.models.clip_preprocess import frames_of, times_s
 from crossmodal.models.folder import ModelFiles
@@ -50,6 +50,7 @@ class QwenEncoder(LoadedEncoder):
     def __init__(self, files: ModelFiles, version: ModelVersion, forward: Forward) -> None:
         super().__init__(files, version, forward)
         self._files = files
+        self._head = SentenceHead(files, self._settings.text, forward.device)
         settings = self._settings.text
         self._documents = self._turns(settings.document_prompt)
         self._queries = self._turns(settings.query_prompt)
@@ -191,7 +192,7 @@ class QwenEncoder(LoadedEncoder):
         states_NTD = self._model(
             input_ids=sequences.ids, attention_mask=sequences.mask, use_cache=False, **inputs
         ).last_hidden_state
-        return pool(states_NTD, sequences.mask, self._settings.text.pooling)
+        return self._head(states_NTD, sequences.mask)
 
     def _padded(self, rows: Sequence[Sequence[int]]) -> Sequences:
         return padded(rows, 0, self._forward.device)

@@ -40,7 +40,7 @@ from crossmodal.search.words import (
 )
 from crossmodal.vectors.ann.cache import CodesFolder
 from crossmodal.vectors.calibration.merit import Floats, MeritOf, corrected
-from crossmodal.vectors.calibration.update import merit_of_list, spread_of_list
+from crossmodal.vectors.calibration.update import merit_of_list
 from crossmodal.vectors.search import Found, SearchNotice, SearchRequest, find, hits_of
 
 _MIN_WINDOW = 100
@@ -166,8 +166,8 @@ def with_words(
     The chunks that share most with the question join the hits; they count as of the first window.
     """
     matches = words.matches
-    held = worded.request.vectors
-    if matches is None or held.modality != "text" or worded.measure is None:
+    is_text = worded.request.vectors.modality == "text"
+    if matches is None or not is_text or worded.measure is None:
         return found
     best, _ = matches.best(worded.window)
     missing = np.setdiff1d(best, [hit.chunk_id for hit in found.hits])
@@ -179,7 +179,7 @@ def with_words(
     is_first = np.isin(ids, best)
     is_near = is_first | (np.arange(len(ids)) < min(worded.window, len(found.hits)))
     hubs = np.append(found.hubs, worded.hubs_of(joined))
-    gained = WORD_WEIGHT * spread_of_list(con, held) * standing_of(matches, ids, is_near)
+    gained = WORD_WEIGHT * worded.measure.spread * standing_of(matches, ids, is_near)
     gained -= _lowered(corrected(cosines, np.nan_to_num(hubs))[is_near], gained[is_near], matches)
     merits = worded.measure(cosines + gained.astype(np.float32), hubs)
     merits += EXACT_MERIT * np.isin(ids, list(matches.exact))

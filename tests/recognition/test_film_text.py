@@ -92,7 +92,8 @@ def test_films_are_cut_anew_only_where_reading_is_asked_for() -> None:
 
 
 def test_clip_is_read_at_the_frame_that_stands_for_it(num_read: list[int]) -> None:
-    pieces = read(film([sign(text) for text in SIGNS[:2] for _ in range(20)]), CLIPS)
+    shades = zip(SIGNS[:2], (255, 160), strict=True)
+    pieces = read(film([sign(*shown) for shown in shades for _ in range(20)]), CLIPS)
     clips = [piece for piece in pieces if piece.kind == "clip"]
     written = [piece for piece in pieces if piece.kind == "ocr"]
     assert len(num_read) == len(clips) == 2

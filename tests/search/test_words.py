@@ -15,13 +15,13 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.words.bm25 import Matches, match
 from crossmodal.ledger.words.postings import count_words, num_uncounted
 from crossmodal.ledger.words.tokens import language_of, name_terms, terms_of
-from crossmodal.ledger.write import calibrations, model_versions, shard_writer
-from crossmodal.ledger.write.calibrations import StoredTable
+from crossmodal.ledger.write import model_versions, shard_writer
 from crossmodal.records import Lineup, ModelVersion, VectorList
 from crossmodal.search.merge import ListHits, WordedList, with_words
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import Query, SearchService
 from crossmodal.search.words import Words, phrases_of, unquoted
+from crossmodal.vectors.calibration.merit import MeritOf, Table
 from crossmodal.vectors.search import SearchRequest, hits_of
 from tests.ledger import build
 
@@ -231,24 +231,23 @@ def test_terms_keep_part_numbers_whole_and_stem_the_rest() -> None:
 
 def in_hybrid(filled: Collection, modality: str, text: str) -> tuple[ListHits, ListHits]:
     """Return the chunks as the list of a modality, all equally near, without words and with."""
-    with filled.write() as con:
-        held = VectorList(model_versions.all_versions(con)[0], modality)
-        table = StoredTable(
-            num_vectors=5,
-            tail_start=0.0,
-            tail_mean=0.1,
-            tail_rate=1.0,
-            mean_hub=0.0,
-            knots=np.linspace(-1, 1, 9, dtype=np.float32).tobytes(),
-        )
-        calibrations.put_table(con, held, table)
+    table = Table(
+        num_vectors=5,
+        tail_start=-1.0,
+        tail_mean=1.0,
+        tail_rate=1.0,
+        mean_hub=0.0,
+        knots=np.linspace(-1, 1, 9, dtype=np.float32),
+    )
     with filled.read() as con:
+        held = VectorList(model_versions.all_versions(con)[0], modality)
         ids = np.array(build.column(con, "SELECT chunk_id FROM chunk ORDER BY chunk_id"))
         hits = list(hits_of(con, ids).values())
         even, unknown = np.full(len(hits), 0.3, np.float32), np.full(len(hits), np.nan, np.float32)
-        plain = ListHits(hits, even, even.astype(float), unknown)
+        measure = MeritOf(table, len(hits))
+        plain = ListHits(hits, even, measure(even, unknown), unknown)
         request = SearchRequest(held, np.ones(4, np.float32))
-        worded = WordedList(request, lambda cosines, hubs: cosines, 100, lambda ids: ids * np.nan)
+        worded = WordedList(request, measure, 100, lambda ids: ids * np.nan)
         return plain, with_words(con, plain, worded, Words(match(con, text)))
 
 

@@ -58,13 +58,21 @@ def test_a_list_of_one_vector_has_finite_merits() -> None:
 
 def test_an_unknown_hub_term_counts_as_the_mean_one() -> None:
     table = table_of(cloud(300), cloud(500, seed=1))
-    measure = merit.merit_of(table, 300)
+    measure = merit.MeritOf(table, 300)
     cosine, mean = np.array([0.4], np.float32), np.array([table.mean_hub], np.float32)
     assert measure(cosine, np.array([np.nan], np.float32)) == pytest.approx(measure(cosine, mean))
 
 
 def test_what_asks_is_found_first_however_much_of_a_hub_it_is() -> None:
-    measure = merit.merit_of(table_of(cloud(300), cloud(500, seed=1)), 300)
+    measure = merit.MeritOf(table_of(cloud(300), cloud(500, seed=1)), 300)
     cosines, hubs = np.array([1.0, 0.99], np.float32), np.array([0.9, 0.1], np.float32)
     itself, other = measure(cosines, hubs)
     assert itself > other
+
+
+def test_spread_is_that_of_the_scores_of_generic_questions() -> None:
+    vectors, asked = cloud(300), cloud(500, seed=1)
+    scores = merit.corrected(asked @ vectors.T, merit.hub_terms(vectors, asked)[None, :])
+    assert merit.MeritOf(table_of(vectors, asked), 300).spread == pytest.approx(
+        scores.std(), rel=1e-2
+    )

@@ -9,7 +9,6 @@ Owns the arithmetic; refuses to know files, models or SQL.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,17 +107,21 @@ def merit(table: Table, scores: Floats, num_vectors: int) -> npt.NDArray[np.floa
     return result
 
 
-MeritOf = Callable[[Floats, Floats], npt.NDArray[np.float64]]
-"""Takes cosines and hub terms, NaN where unknown; returns merits."""
+@dataclass(frozen=True, slots=True)
+class MeritOf:
+    """Turn cosines in a list into merits, as long as the list is now."""
 
+    table: Table
+    num_vectors: int
 
-def merit_of(table: Table, num_vectors: int) -> MeritOf:
-    """Return how a list's cosines become merits."""
-
-    def compute(cosines: Floats, hubs: Floats) -> npt.NDArray[np.float64]:
-        known = np.where(np.isnan(hubs), np.float32(table.mean_hub), hubs)
+    def __call__(self, cosines: Floats, hubs: Floats) -> npt.NDArray[np.float64]:
+        """Return the merits of cosines with these hub terms, NaN where unknown."""
+        known = np.where(np.isnan(hubs), np.float32(self.table.mean_hub), hubs)
         # What asks is itself here, which no hub may push down.
         known = np.where(cosines >= SAME, np.float32(0), known)
-        return merit(table, corrected(cosines, known), num_vectors)
+        return merit(self.table, corrected(cosines, known), self.num_vectors)
 
-    return compute
+    @property
+    def spread(self) -> float:
+        """Return the standard deviation of the corrected scores of generic questions."""
+        return float(self.table.knots.std())

@@ -74,13 +74,7 @@ def merit_of_list(
     if stored is None:
         return None
     knots = np.frombuffer(stored.knots, np.float32)
-    return merit.merit_of(Table(**asdict(stored) | {"knots": knots}), num_vectors)
-
-
-def spread_of_list(con: duckdb.DuckDBPyConnection, vectors: VectorList) -> float:
-    """Return the standard deviation of the scores of generic questions; 0 without a table."""
-    stored = calibrations.stored_table(con, vectors)
-    return float(np.frombuffer(stored.knots, np.float32).std()) if stored else 0.0
+    return MeritOf(Table(**asdict(stored) | {"knots": knots}), num_vectors)
 
 
 def _emptied(collection: Collection, vectors: VectorList, table: StoredTable | None) -> Calibrated:
