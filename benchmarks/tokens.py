@@ -50,7 +50,7 @@ def main(collection: str, model: str, given: str, num: str = "60") -> None:
         collection=collection, device="cpu", k=100, rerank="off", rerank_deadline_ms=0
     )
     # The set names rows of its own corpus.jsonl, so that it cannot be copied with fewer questions.
-    evaluation.read_set = lambda place: first_of(read_set(place), int(num))  # type: ignore[assignment]
+    evaluation.read_set = lambda place: first_of(read_set(place), int(num))  # type: ignore[assignment,attr-defined]
     spec = EvaluateSpec(
         set_path=given,
         query=query,
