@@ -6,11 +6,13 @@
     crossmodal index figure-files -c joint.duckdb --model MODEL
     python -m benchmarks.figures spread joint.duckdb figure-files
     python -m benchmarks.figures graphsage joint.duckdb figure-files
+    python -m benchmarks.figures sections joint.duckdb figure-files
 
 Each question is asked with and without ``neighbours``, for pictures alone and over everything; what
 is right is a figure in the part of a relevant abstract, or a passage of it. Paired, by question.
-``spread`` asks the same of spaces by propagation, ``graphsage`` of learned ones, and both so need a
-collection in which one model serves pictures and passages.
+``spread`` asks the same of spaces by propagation, ``graphsage`` of learned ones and ``sections`` of
+propagation through sections, beside that without; all need a collection in which one model serves
+pictures and passages.
 """
 
 from __future__ import annotations
@@ -32,6 +34,15 @@ from crossmodal.spaces.add import add_space
 from crossmodal.spaces.fit import SpaceSpec
 
 K = 10
+PLAIN: dict[str, Any] = {"keep": 0.5, "steps": 2}
+SECTIONS: tuple[dict[str, Any], ...] = (
+    PLAIN,
+    {"keep": 0.5, "steps": 1, "section": 1.0},
+    {"keep": 0.5, "steps": 2, "section": 0.25},
+    {"keep": 0.5, "steps": 2, "section": 1.0},
+    {"keep": 0.5, "steps": 2, "section": 4.0},
+    {"keep": 0.5, "steps": 2, "section": 1.0, "everything": True},
+)
 WEIGHTS = (1.0, 0.5, 0.25)
 SPREADS: tuple[dict[str, Any], ...] = (
     {"keep": 0.75, "steps": 1},
@@ -84,11 +95,25 @@ def graphsage(collection: str, folder: str) -> None:
     _spaces(collection, folder, "graphsage", LEARNED)
 
 
-def _spaces(collection: str, folder: str, kind: str, ways: tuple[dict[str, Any], ...]) -> None:
+def sections(collection: str, folder: str) -> None:
+    """Ask every question of propagation through sections; without them is asked first.
+
+    Each figure is told twice: against the base, and against propagation without sections.
+    """
+    _spaces(collection, folder, "propagation", SECTIONS, against=_name("propagation", PLAIN))
+
+
+def _name(kind: str, how: dict[str, Any]) -> str:
+    return f"{kind} " + " ".join(f"{key} {value}" for key, value in how.items())
+
+
+def _spaces(
+    collection: str, folder: str, kind: str, ways: tuple[dict[str, Any], ...], against: str = ""
+) -> None:
     asked = json.loads(_questions(folder).read_text())
     names = []
     for how in ways:
-        name = f"{kind} " + " ".join(f"{key} {value}" for key, value in how.items())
+        name = _name(kind, how)
         added = add_space(collection, SpaceSpec(kind=kind, name=name, **how))
         names.append(added.name)
         print(name, added.learned or "", flush=True)
@@ -97,9 +122,14 @@ def _spaces(collection: str, folder: str, kind: str, ways: tuple[dict[str, Any],
         base = _asked(collection, asked, modality, 0.0)
         _say(what, 0.0, base, base)
         _say(what, 0.25, _asked(collection, asked, modality, 0.25), base)
+        other = _asked(collection, asked, modality, 0.0, against) if against else None
         for name in names:
             print(name)
-            _say(what, 0.0, _asked(collection, asked, modality, 0.0, name), base)
+            found = _asked(collection, asked, modality, 0.0, name)
+            _say(what, 0.0, found, base)
+            if other and name != against:
+                print(f"against {against}")
+                _say(what, 0.0, found, other)
 
 
 def _asked(
@@ -152,7 +182,13 @@ def _say(
         )
 
 
+COMMANDS = {
+    "make": make,
+    "measure": measure,
+    "spread": spread,
+    "graphsage": graphsage,
+    "sections": sections,
+}
+
 if __name__ == "__main__":
-    {"make": make, "measure": measure, "spread": spread, "graphsage": graphsage}[sys.argv[1]](
-        *sys.argv[2:]
-    )
+    COMMANDS[sys.argv[1]](*sys.argv[2:])

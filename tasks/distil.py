@@ -10,7 +10,7 @@ from crossmodal.training.distil import make
 from crossmodal.training.distil.report import told
 from crossmodal.training.distil.shown import show
 from crossmodal.training.distil.spec import DistilSpec, Shown, Student
-from crossmodal.training.head import Epoch
+from crossmodal.training.epochs import Epoch
 from tasks.finetune import show_learned
 from tasks.stage import log, stage
 
@@ -37,7 +37,7 @@ def learn_student(run: Run, shown: Shown, spec: DistilSpec) -> Student:
         near = epoch.dev
         log("loss %.4f, nearest %.3f, first ten %.3f", epoch.loss, near.at_1, near.at_10)
 
-    run.progress.start(spec.pace.epochs, "epochs")
+    run.progress.start(spec.schedule.epochs, "epochs")
     with run.recorder.span("distil") as span:
         student = make.distil(run.collection, shown, spec, tick, lambda words: log("%s", words))
         span.num_items = len(student.epochs)

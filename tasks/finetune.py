@@ -14,8 +14,8 @@ from crossmodal.runs.run import Run
 from crossmodal.training import finetune
 from crossmodal.training import tune_towers as towers
 from crossmodal.training.curves import draw_curves
+from crossmodal.training.epochs import Epoch
 from crossmodal.training.fusion import tune_fusion
-from crossmodal.training.head import Epoch
 from crossmodal.training.prepare import prepare
 from crossmodal.training.report import told
 from crossmodal.training.spec import FinetuneSpec, Prepared, Tuned

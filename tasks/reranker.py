@@ -7,7 +7,7 @@ from typing import Any
 from crossmodal.runs.run import Run
 from crossmodal.training import rerank
 from crossmodal.training.cross_attention import LearnedNetwork
-from crossmodal.training.head import Epoch
+from crossmodal.training.epochs import Epoch
 from crossmodal.training.rerank import RERANK, Read, WrittenReranker
 from crossmodal.training.spec import FinetuneSpec, Prepared
 from tasks.finetune import show_learned

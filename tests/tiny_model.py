@@ -50,6 +50,9 @@ _SIGLIP_PREPROCESSING = {
 }
 
 
+_LIBRARY = "sentence_transformers.models"
+_SPECIAL = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
+
 SIGLIP2_PREPROCESSING = {
     "image_processor_type": "Siglip2ImageProcessor",
     "patch_size": 8,
@@ -74,6 +77,11 @@ QWEN_PREPROCESSING = {
     "image_std": [0.5, 0.5, 0.5],
     "resample": 3,
 }
+QWEN_CLIPS = {
+    **{key: QWEN_PREPROCESSING[key] for key in ("patch_size", "merge_size", "temporal_patch_size")},
+    "video_processor_type": "Qwen3VLVideoProcessor",
+    "size": {"shortest_edge": 512, "longest_edge": 3072},
+}
 GEMMA_PREPROCESSING = {
     "image_processor": {
         "image_processor_type": "Gemma4ImageProcessor",
@@ -84,6 +92,12 @@ GEMMA_PREPROCESSING = {
         "image_mean": [0.0, 0.0, 0.0],
         "image_std": [1.0, 1.0, 1.0],
         "resample": 3,
+    },
+    "video_processor": {
+        "video_processor_type": "EmbeddingGemma2VideoProcessor",
+        "patch_size": 4,
+        "pooling_kernel_size": 2,
+        "max_soft_tokens": 16,
     },
     "feature_extractor": {
         "feature_extractor_type": "Gemma4AudioFeatureExtractor",
@@ -204,6 +218,77 @@ def build_tiny_sentence(
     _write_json(dest / "sentence_bert_config.json", {"max_seq_length": max_length})
     _write_json(dest / "config_sentence_transformers.json", {"prompts": prompts or {}})
     return dest
+
+
+def build_tiny_t5(dest: Path, seed: int = SEED) -> Path:
+    """Write the encoder of a T5 of two layers, as GTR and sentence-t5 have it."""
+    from transformers import T5Config, T5EncoderModel
+
+    num_tokens = _save_letter_tokenizer(dest)
+    sizes = {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2}
+    return _save(T5EncoderModel, T5Config(vocab_size=num_tokens, **sizes), dest, seed)
+
+
+def build_tiny_gemma3(dest: Path, seed: int = SEED) -> Path:
+    """Write a text model of two layers that reads both ways, as EmbeddingGemma does."""
+    from transformers import Gemma3TextConfig, Gemma3TextModel
+
+    num_tokens = _save_letter_tokenizer(dest)
+    config = Gemma3TextConfig(
+        **_TOWER,
+        num_key_value_heads=1,
+        head_dim=16,
+        vocab_size=num_tokens,
+        max_position_embeddings=TEXT_LENGTH,
+        use_bidirectional_attention=True,
+        **_SPECIAL,
+    )
+    return _save(Gemma3TextModel, config, dest, seed)
+
+
+def chain_modules(
+    model: Path, pooling: str | list[str], *steps: tuple[str, dict[str, Any]], seed: int = SEED
+) -> Path:
+    """Write modules.json of sentence-transformers and the modules behind a model, random.
+
+    A step is a module's name and its config.json.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    kinds = [("Transformer", {}), ("Pooling", {"embedding_dimension": DIM}), *steps]
+    kinds[1][1]["pooling_mode"] = pooling
+    paths = ["", *(f"{number}_{kind}" for number, (kind, _) in enumerate(kinds) if number)]
+    _write_json(
+        model / "modules.json",
+        [
+            {"idx": idx, "name": str(idx), "path": path, "type": f"{_LIBRARY}.{kind}"}
+            for idx, (path, (kind, _)) in enumerate(zip(paths, kinds, strict=True))
+        ],
+    )
+    _write_json(model / "sentence_bert_config.json", {"max_seq_length": TEXT_LENGTH})
+    random = torch.Generator().manual_seed(seed)
+    for path, (kind, config) in list(zip(paths, kinds, strict=True))[1:]:
+        _write_json(model / path / "config.json", config)
+        shapes = _shapes(kind, config)
+        if shapes:
+            tensors = {name: torch.randn(shape, generator=random) for name, shape in shapes.items()}
+            save_file(tensors, model / path / "model.safetensors")
+    return model
+
+
+def _shapes(kind: str, config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    if kind == "LayerNorm":
+        return dict.fromkeys(("norm.weight", "norm.bias"), (config["dimension"],))
+    if kind != "Dense":
+        return {}
+    shape = (config["out_features"], config["in_features"])
+    shapes: dict[str, tuple[int, ...]] = {"linear.weight": shape}
+    if config.get("bias", True):
+        shapes["linear.bias"] = shape[:1]
+    if config.get("use_residual") and shape[0] != shape[1]:
+        shapes["residual.weight"] = shape
+    return shapes
 
 
 def build_tiny_clap(dest: Path, seed: int = SEED, *, fused: bool = False) -> Path:
@@ -345,6 +430,7 @@ def build_tiny_qwen(dest: Path, seed: int = SEED, *, instruction: str = "") -> P
         **{"image_token_id": image, "video_token_id": video},
         **{"vision_start_token_id": start, "vision_end_token_id": end},
     )
+    _write_json(dest / "video_preprocessor_config.json", QWEN_CLIPS)
     return _save(Qwen3VLForConditionalGeneration, config, dest, seed, QWEN_PREPROCESSING)
 
 

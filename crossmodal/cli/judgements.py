@@ -13,7 +13,11 @@ from crossmodal.cli.printing import print_json, print_tables
 if TYPE_CHECKING:
     from crossmodal.evaluation.judgements import SaidOfModel
 
-judgements = typer.Typer(name="judgements", help="What people said of hits on the search page.")
+judgements = typer.Typer(
+    name="judgements",
+    help="What people said of hits on the search page.",
+    no_args_is_help=True,
+)
 
 
 @judgements.command("list")

@@ -233,6 +233,8 @@ def alias(
     if as_json:
         print_json(found)
         return
+    if not found:
+        typer.echo("no alias is set: `crossmodal alias NAME VERSION` sets one")
     for each in found:
         typer.echo(f"{each.name}: {each.version}" + (f" ({each.why})" if each.why else ""))
 

@@ -55,10 +55,14 @@ def _moderate_flow() -> Any:
 
 
 @review.callback()
-def review_default(context: typer.Context) -> None:
+def review_default(
+    context: typer.Context,
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    as_json: JsonOption = False,
+) -> None:
     """Decide what policies found."""
     if context.invoked_subcommand is None:
-        context.invoke(list_findings)
+        list_findings(collection=collection, as_json=as_json)
 
 
 @review.command("list")

@@ -14,7 +14,9 @@ from crossmodal.modalities import MODALITIES
 if TYPE_CHECKING:
     from crossmodal.ledger.write.saved_searches import SavedSearch
 
-saved = typer.Typer(name="saved", help="Searches that alert when a new item matches.")
+saved = typer.Typer(
+    name="saved", help="Searches that alert when a new item matches.", no_args_is_help=True
+)
 
 Name = Annotated[str, typer.Argument(help="What the search is called.")]
 

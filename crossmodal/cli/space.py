@@ -10,7 +10,11 @@ import typer
 from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOption
 from crossmodal.cli.printing import print_json
 
-space = typer.Typer(name="space", help="Derive spaces from stored vectors: add one, fill them all.")
+space = typer.Typer(
+    name="space",
+    help="Derive spaces from stored vectors: add one, fill them all.",
+    no_args_is_help=True,
+)
 
 
 @space.callback()
@@ -35,6 +39,9 @@ def add(
     near: Annotated[
         int, typer.Option(help="Both: nearest neighbours beside the edges of documents.")
     ] = 0,
+    section: Annotated[
+        float, typer.Option(help="propagation: weight of the edge to a chunk's section.")
+    ] = 0.0,
     everything: Annotated[
         bool, typer.Option("--everything", help="Both: passages move too.")
     ] = False,
@@ -58,6 +65,7 @@ def add(
         keep=keep,
         steps=steps,
         near=near,
+        section=section,
         everything=everything,
         centred=centred,
         seed=seed,

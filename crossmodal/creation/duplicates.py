@@ -31,14 +31,15 @@ if TYPE_CHECKING:
 MIN_COSINE = 0.97
 MAX_DIFFERENT_BITS = 6
 
-# The larger picture is kept, then the larger file, the older one, the shorter name.
+# The larger picture is kept, then the larger file, the older one, the shorter name. Empty files are
+# alike for no reason of theirs: every package of Python has some.
 _ITEMS = """
 SELECT s.uri, s.content_hash, s.size_bytes, c.chunk_id
 FROM source s
 LEFT JOIN (
     SELECT content_hash, min(chunk_id) AS chunk_id, count(*) AS num, any_value(meta) AS meta
     FROM chunk GROUP BY content_hash HAVING num = 1) c USING (content_hash)
-WHERE s.content_hash IS NOT NULL AND {condition}
+WHERE s.content_hash IS NOT NULL AND s.size_bytes > 0 AND {condition}
 ORDER BY coalesce(TRY_CAST(json_extract_string(c.meta, 'width') AS BIGINT)
     * TRY_CAST(json_extract_string(c.meta, 'height') AS BIGINT), 0) DESC,
     s.size_bytes DESC, s.mtime_ns, length(s.uri), s.uri
@@ -88,7 +89,7 @@ def _check(ways: Sequence[How], max_bits: int, min_cosine: float) -> None:
 
 
 def _items(con: duckdb.DuckDBPyConnection, where: Where) -> list[Item]:
-    """Return every source that was read, those to be kept rather first."""
+    """Return every source that was read and holds something, those to be kept rather first."""
     sql = _ITEMS.format(condition=where.sql)
     rows = con.execute(sql, where.bound(sql)).fetchall()
     return [Item(*row) for row in rows]

@@ -83,8 +83,9 @@ class Duplicates:
     def to_text_table(self) -> TextTable:
         """Return a table: a row a source, the keeper of a group first."""
         rows = [row for group in self.groups for row in _rows(group)]
+        groups = "1 group" if len(self.groups) == 1 else f"{len(self.groups):,} groups"
         title = (
-            f"{len(self.groups)} groups among {self.num_looked_at} sources, "
+            f"{groups} among {self.num_looked_at:,} sources, "
             f"{human_bytes(self.spare_bytes)} to spare"
         )
         return TextTable(title, ("same by", "source", "nearness", "size"), rows, num_words=2)

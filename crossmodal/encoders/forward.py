@@ -23,12 +23,14 @@ from crossmodal.encoders.encoder import Encoded, Failure
 from crossmodal.encoders.int8_weights import are_int8, read_weights
 from crossmodal.encoders.tokens import quiet_transformers
 from crossmodal.errors import ModelMismatch, ModelUnavailable, ModelUnsupported
-from crossmodal.models.folder import ModelFiles
+from crossmodal.models.folder import ModelFiles, read_object
 from crossmodal.records import ModelVersion
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 _NOT_FINITE = Failure("not_finite", "the model gave no finite vector of length 1")
 
+# Types whose models are an encoder and a decoder, of which texts need the first half.
+_ENCODER_HALF = {"t5"}
 _THREAD = threading.local()
 
 Features = Callable[[Any], Any]
@@ -185,8 +187,10 @@ def load_model(
 def _read(transformers: Any, files: ModelFiles, dtype: Any) -> tuple[Any, list[str]]:
     """Return the model of a folder, and the names of the weights that its files lack."""
     only_here = {"local_files_only": True, "trust_remote_code": False}
+    is_half = read_object(files.directory, "config.json").get("model_type") in _ENCODER_HALF
+    auto = transformers.AutoModelForTextEncoding if is_half else transformers.AutoModel
     if not are_int8(files.weights):
-        model, report = transformers.AutoModel.from_pretrained(
+        model, report = auto.from_pretrained(
             files.directory, dtype=dtype, output_loading_info=True, **only_here
         )
         return model, list(report["missing_keys"])
@@ -194,7 +198,7 @@ def _read(transformers: Any, files: ModelFiles, dtype: Any) -> tuple[Any, list[s
 
     config = transformers.AutoConfig.from_pretrained(files.directory, **only_here)
     with torch.random.fork_rng(devices=[]):  # its first numbers are drawn, and put over
-        model = transformers.AutoModel.from_config(config, dtype=dtype, trust_remote_code=False)
+        model = auto.from_config(config, dtype=dtype, trust_remote_code=False)
     found = model.load_state_dict(read_weights(files.weights), strict=False)
     return model, list(found.missing_keys)
 

@@ -14,6 +14,7 @@ import duckdb
 
 from crossmodal.errors import EvaluationError, SetUnreadable
 from crossmodal.evaluation.locate import Located, bases_of, locate
+from crossmodal.evaluation.measures import library
 from crossmodal.evaluation.one_pair import PairOutcome, Ranked, evaluate_pair
 from crossmodal.evaluation.overlap import overlap, refuse_overlap
 from crossmodal.evaluation.pairs import PairPlan, plan_pairs, targets_of
@@ -57,10 +58,12 @@ def evaluate(spec: EvaluateSpec, progress: Progress = NULL) -> Evaluated:
     """Return how well a model version, or the live line-up, answers a set; stores it.
 
     Raises:
+        EvaluationError: ir-measures is not installed.
         SetUnreadable: the set cannot be read, or nothing of it is indexed.
         SetOverlaps: a version was trained on it, and that is not allowed.
         CollectionMissing, CollectionEmpty, ModelMismatch: there is nothing to ask.
     """
+    library()
     given = read_set(spec.set_path)
     collection = Collection(spec.query.collection)
     rerankers = [chosen.model for chosen in second_stage(collection, spec.query).chosen]
@@ -88,6 +91,7 @@ def evaluate(spec: EvaluateSpec, progress: Progress = NULL) -> Evaluated:
             "where": spec.query.where,
             "depth": spec.query.k,
             "rerank": spec.query.rerank,
+            "rerank_pool": spec.query.rerank_pool,
         },
         problems=given.problems.listed(),
         overlap=seen,

@@ -30,7 +30,7 @@ def measured(judgements: Judgements, rankings: Rankings) -> dict[str, tuple[floa
     Raises:
         EvaluationError: ir-measures is not installed.
     """
-    ir = _library()
+    ir = library()
     named = _named(ir)
     found = {query_id: dict.fromkeys(MEASURES, 0.0) for query_id in judgements}
     qrels = {q: dict(items) for q, items in judgements.items()}
@@ -83,7 +83,12 @@ def _named(ir: Any) -> dict[Any, str]:
     return {**hits, **recalls, ir.RR @ 10: "MRR@10", ir.nDCG @ 10: "nDCG@10", ir.AP: "mAP"}
 
 
-def _library() -> Any:
+def library() -> Any:
+    """Return ir-measures, which is asked for before anything is searched.
+
+    Raises:
+        EvaluationError: it is not installed.
+    """
     try:
         import ir_measures
     except ImportError as error:

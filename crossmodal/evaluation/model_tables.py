@@ -63,7 +63,7 @@ def _versions(entries: Sequence[Entry]) -> TextTable:
         )
         for entry in entries
     ]
-    header = ("id", "model version", "", "encoders", "licence", "dim", "vectors")
+    header = ("id", "model version", "", "encoders", "licence", "dim", "size")
     return TextTable("model versions", header, rows, num_words=5)
 
 

@@ -110,7 +110,8 @@ def read_set(path: str | Path) -> EvaluationSet:
         else:
             found = read_table(place)
     except (OSError, UnicodeDecodeError) as error:
-        raise SetUnreadable(f"the evaluation set {place} cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise SetUnreadable(f"the evaluation set {place} cannot be read: {reason}") from error
     if not found.asked and not found.labels:
         problems = "; ".join(f"{p.count} {p.reason}" for p in found.problems.listed())
         raise SetUnreadable(

@@ -21,7 +21,9 @@ from crossmodal.ledger.write.model_versions import vector_lists
 from crossmodal.models import promotion_log
 from crossmodal.models.files import files_of
 from crossmodal.models.lineage import Lineage, lineage_of
+from crossmodal.models.options import BUILT_IN
 from crossmodal.models.retire import is_pinned
+from crossmodal.models.starter.shipped import DATA
 from crossmodal.records import ModelVersion
 
 _LICENCE = re.compile(r"^licen[cs]e:\s*[\"']?([^\"'\n]+)", re.MULTILINE)
@@ -93,9 +95,8 @@ def catalogue(con: duckdb.DuckDBPyConnection) -> list[Entry]:
 
 def licence_of(version: ModelVersion) -> str:
     """Return the licence that the model card of a version names; empty where it names none."""
-    folder = Path(version.root.name)
     try:
-        folder = folder if folder.is_dir() else Path(files_of(version).directory)
+        folder = _folder_of(version)
     except CrossmodalError:
         return ""
     for name in ("README.md", "MODEL_CARD.md", "model_card.md"):
@@ -107,6 +108,14 @@ def licence_of(version: ModelVersion) -> str:
         if found:
             return found[1].strip()
     return ""
+
+
+def _folder_of(version: ModelVersion) -> Path:
+    """Return where the model card lies: the built-in model's beside its shipped files."""
+    if version.root.name in BUILT_IN:
+        return DATA.parent
+    folder = Path(version.root.name)
+    return folder if folder.is_dir() else Path(files_of(version).directory)
 
 
 def scored_of(record: EvaluationRecord, pair: PairResult) -> Scored:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from crossmodal.errors import ModelUnavailable, ModelUnsupported
 from crossmodal.models.audio_preprocess import SoundPreprocess, audio_preprocess
+from crossmodal.models.clip_preprocess import ClipPatches, MergedPatches, PooledPatches
 from crossmodal.models.folder import (
     ModelFiles,
     digest,
@@ -31,13 +32,15 @@ from crossmodal.models.folder import (
 from crossmodal.models.image_preprocess import ImagePreprocess
 from crossmodal.models.kinds import ModelKind, kind_of
 from crossmodal.models.options import BUILT_IN, STARTER, ModelSpec
-from crossmodal.models.patch_preprocess import MergedPatches, PatchPreprocess, PooledPatches
+from crossmodal.models.patch_preprocess import PatchPreprocess
+from crossmodal.models.sentence_modules import num_dimensions
 from crossmodal.models.text_preprocess import TextPreprocess, text_preprocess
 from crossmodal.records import ModelVersion
 
 LOCAL_REVISION = "local"
 SMALL_FILES = ("*.json", "*.txt", "*.model")
 _WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
+OF_MODULES = "[0-9]*/model.safetensors"
 # The modules of sentence-transformers lie in 1_Pooling and the like; other folders hold exports.
 OTHER_FOLDERS = ("[!0-9]*/*",)
 # A file that was just written may be written again within one tick of the file system's clock.
@@ -72,6 +75,8 @@ class Description:
 
     kind: ModelKind
     preprocessing: Preprocessing
+    dim: int
+    """Dimensions of a vector, behind all modules."""
 
 
 def resolve(spec: ModelSpec) -> ModelFiles:
@@ -141,7 +146,7 @@ def files_of(version: ModelVersion) -> ModelFiles:
     if version.revision == LOCAL_REVISION:
         return resolve(ModelSpec(version.name))
     files = _of_commit(version.name, version.revision)
-    if not all(path.exists() for path in files.weights):  # the cache was cleared meanwhile
+    if not all(path.exists() for path in files.hashed):  # the cache was cleared meanwhile
         _of_commit.cache_clear()
         files = _of_commit(version.name, version.revision)
     return files
@@ -201,7 +206,7 @@ def describe(files: ModelFiles, dtype: str, weights_hash: str) -> ModelVersion:
         revision=files.revision,
         weights_hash=weights_hash,
         preprocessing=found.preprocessing.fingerprint,
-        dim=found.kind.dim,
+        dim=found.dim,
         dtype=dtype,
         encoders=dict(found.kind.encoders),
     )
@@ -215,7 +220,9 @@ def _described(files: ModelFiles, _key: tuple[tuple[str, int, int], ...]) -> Des
         text=text_preprocess(files, kind),
         audio=audio_preprocess(files, kind) if "audio" in kind.encoders else None,
     )
-    return Description(kind, settings)
+    text = settings.text
+    dim = num_dimensions(files.name, kind.dim, text.num_poolings, text.steps)
+    return Description(kind, settings, dim)
 
 
 def choose_dtype(requested: str, device: str) -> str:
@@ -237,11 +244,19 @@ def _cpu_flags() -> set[str]:
 
 
 def _image(files: ModelFiles, kind: ModelKind) -> ImagePreprocess:
-    combined = read_object(files.directory, "processor_config.json").get("image_processor")
-    config = combined or read_object(files.directory, "preprocessor_config.json")
+    combined = read_object(files.directory, "processor_config.json")
+    config = combined.get("image_processor") or read_object(
+        files.directory, "preprocessor_config.json"
+    )
     if not config:
         raise ModelUnsupported(f"{files.name} has no preprocessor_config.json: not an image model")
-    return _PREPROCESSING[kind.encoders["image"]].from_config(config)
+    found = _PREPROCESSING[kind.encoders["image"]].from_config(config)
+    if not isinstance(found, ClipPatches):
+        return found
+    clips = combined.get("video_processor") or read_object(
+        files.directory, "video_preprocessor_config.json"
+    )
+    return found.with_clips(config, clips)
 
 
 def _built_in(name: str) -> ModelFiles:
@@ -276,7 +291,7 @@ def _downloaded(spec: ModelSpec) -> ModelFiles:
                 snapshot_download(
                     spec.name,
                     revision=spec.revision,
-                    allow_patterns=[*SMALL_FILES, weights],
+                    allow_patterns=[*SMALL_FILES, weights, OF_MODULES],
                     ignore_patterns=list(OTHER_FOLDERS),
                 )
             )
@@ -291,10 +306,10 @@ def _downloaded(spec: ModelSpec) -> ModelFiles:
 
 def _unavailable(spec: ModelSpec, error: Exception) -> str:
     revision = f" at revision {spec.revision}" if spec.revision else ""
-    cause = str(error).strip().splitlines() or [type(error).__name__]
+    cause = (str(error).strip().splitlines() or [type(error).__name__])[0].split(". ")[0]
     return (
         f"the model {spec.name}{revision} is neither in the local cache nor could the hub give it "
-        f"({cause[0][:200]}). Without a network, copy a model's folder here (config.json, "
+        f"({cause[:200]}). Without a network, copy a model's folder here (config.json, "
         "preprocessor_config.json, the tokenizer's files and model.safetensors) and name that "
         f"folder instead: --model /path/to/folder, or take the built-in model: --model {STARTER}"
     )

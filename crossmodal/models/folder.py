@@ -30,9 +30,13 @@ _WEIGHT_PATTERNS = (
     "pytorch_model-*.bin",
     INT8_WEIGHTS,
 )
+MODULE_WEIGHTS = "model.safetensors"
+"""In the folder of a module of sentence-transformers, beside its config.json."""
+_WEIGHED = ("Dense", "LayerNorm")
 PICKLED = "CROSSMODAL_PICKLED_WEIGHTS"
 """Names the models, with commas between, whose weights may be pickles."""
 _PICKLED_SUFFIX = ".bin"
+_PICKLE = "pytorch_model.bin"
 _SMALL_SUFFIXES = (".json", ".txt", ".model")
 
 
@@ -48,11 +52,13 @@ class ModelFiles:
     weights: tuple[Path, ...]
     tower: tuple[Path, ...] = ()
     """An image tower of integers, which serves in place of the weights'; empty for most models."""
+    modules: tuple[Path, ...] = ()
+    """Weights of what sentence-transformers chains behind the model, in that order."""
 
     @property
     def hashed(self) -> tuple[Path, ...]:
         """Return the files whose content decides the vectors, beside the small ones."""
-        return self.weights + self.tower
+        return self.weights + self.tower + self.modules
 
 
 def files_in(name: str, revision: str, directory: Path) -> ModelFiles:
@@ -72,7 +78,8 @@ def files_in(name: str, revision: str, directory: Path) -> ModelFiles:
         raise pickles_refused(name)
     tower = tuple(directory / part for part in TOWER)
     has_tower = all(path.is_file() for path in tower)
-    return ModelFiles(name, revision, directory, weights, tower if has_tower else ())
+    modules = tuple(path for path in _module_weights(directory) if path.is_file())
+    return ModelFiles(name, revision, directory, weights, tower if has_tower else (), modules)
 
 
 def may_be_pickled(name: str) -> bool:
@@ -107,7 +114,31 @@ def is_complete(directory: Path) -> bool:
         return False
     folders = [module.get("path") for module in read_list(directory, "modules.json")]
     poolings = [folder for folder in folders if folder and "Pooling" in str(folder)]
-    return all((directory / str(folder) / "config.json").is_file() for folder in poolings)
+    configs = [directory / str(folder) / "config.json" for folder in poolings]
+    weights = _module_weights(directory)
+    configs += [path.with_name("config.json") for path in weights]
+    # Where there are only pickles, the refusal says so; the hub has no others.
+    found = [any(path.with_name(n).is_file() for n in (path.name, _PICKLE)) for path in weights]
+    return all(path.is_file() for path in configs) and all(found)
+
+
+def module_kind(module: dict[str, Any]) -> str:
+    """Return the name of the class of a module in modules.json, without where it comes from."""
+    return str(module.get("type", "")).rsplit(".", 1)[-1]
+
+
+def is_inside(folder: str) -> bool:
+    """Say whether a name from modules.json is that of a folder right inside the model's."""
+    return folder not in ("", "..") and Path(folder).name == folder
+
+
+def _module_weights(directory: Path) -> tuple[Path, ...]:
+    """Return where weights of modules have to lie."""
+    return tuple(
+        directory / folder / MODULE_WEIGHTS
+        for module in read_list(directory, "modules.json")
+        if module_kind(module) in _WEIGHED and is_inside(folder := str(module.get("path", "")))
+    )
 
 
 def read_object(directory: Path, name: str) -> dict[str, Any]:

@@ -34,6 +34,8 @@ KINDS = {
 
 A model of Gemma's kind may lack towers, and then serves the others.
 """
+TAKES_CLIPS = frozenset({GEMMA["image"], QWEN["image"]})
+"""What serves pictures and takes several of them, in order of time, as one item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,12 @@ _TYPES = {
     "camembert": _Type(SENTENCE, 768, dim_key=_HIDDEN),
     "distilbert": _Type(SENTENCE, 768, dim_key=("dim",)),
     "electra": _Type(SENTENCE, 256, dim_key=_HIDDEN),
+    "gemma3_text": _Type(SENTENCE, 2304, 131_072, dim_key=_HIDDEN),
     "modernbert": _Type(SENTENCE, 768, 8192, dim_key=_HIDDEN),
     "mpnet": _Type(SENTENCE, 768, dim_key=_HIDDEN),
     "qwen3": _Type(SENTENCE, 4096, 32768, dim_key=_HIDDEN),
     "roberta": _Type(SENTENCE, 768, dim_key=_HIDDEN),
+    "t5": _Type(SENTENCE, 512, dim_key=("d_model",)),
     "xlm-roberta": _Type(SENTENCE, 768, dim_key=_HIDDEN),
 }
 _TIMM = (

@@ -1,20 +1,20 @@
 """Say how a model's texts are prepared: tokenizer, length, prompts, pooling.
 
-Owns the reading of the tokenizer's and sentence-transformers' configuration files; refuses to
-tokenise. A module that it does not know is refused, because a silently skipped step would give
-vectors of another space. Two equal fingerprints give equal inputs to the model.
+Owns the reading of the tokenizer's and sentence-transformers' configuration files, but for its
+modules (``sentence_modules``); refuses to tokenise. Two equal fingerprints give equal inputs to the
+model, and the same way from its tokens to a vector.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from crossmodal.errors import ModelUnavailable, ModelUnsupported
 from crossmodal.models.folder import ModelFiles, digest, hash_of, read_list, read_object
 from crossmodal.models.kinds import ModelKind
+from crossmodal.models.sentence_modules import Step, sentence_modules
 
 TEXT_REVISION = 1
 """Raised when the same settings would give other tokens or vectors; part of the fingerprint."""
@@ -47,23 +47,6 @@ _QWEN_DOCUMENT = "Represent the user's input."
 _QWEN_QUERY = "Retrieve images or text relevant to the user's query."
 _NO_LIMIT = 10**9
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_OLD_POOLINGS = {
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-    "pooling_mode_weightedmean_tokens": "weightedmean",
-    "pooling_mode_lasttoken": "lasttoken",
-}
-# A mean over the square root of the length differs from the mean by its length only, and every
-# vector is brought to length 1.
-_POOLINGS = {
-    "cls": "cls",
-    "max": "max",
-    "mean": "mean",
-    "mean_sqrt_len_tokens": "mean",
-    "lasttoken": "lasttoken",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +61,24 @@ class TextPreprocess:
     pad_to_max: bool = False
     """SigLIP was trained without a mask: it attends to the padding."""
     pooling: str = ""
-    """cls, max, mean or lasttoken; empty where the model pools by itself."""
+    """Some of ``sentence_modules.POOLINGS``, joined by +; empty where the model pools by itself."""
+    steps: tuple[Step, ...] = ()
+    """What a vector goes through after the pooling."""
     document_prompt: str = ""
     query_prompt: str = ""
 
     @property
     def fingerprint(self) -> str:
         """Return the SHA-256, in hex, of all that decides a text's vector but the weights."""
-        return digest({**asdict(self), "text_revision": TEXT_REVISION})
+        settings = asdict(self)
+        if not self.steps:  # versions without any are older than the steps
+            del settings["steps"]
+        return digest({**settings, "text_revision": TEXT_REVISION})
+
+    @property
+    def num_poolings(self) -> int:
+        """Return how many pooled vectors stand one after the other."""
+        return self.pooling.count("+") + 1
 
 
 def readable(text: str) -> str:
@@ -110,7 +103,8 @@ def text_preprocess(files: ModelFiles, kind: ModelKind) -> TextPreprocess:
         )
     sentence = read_object(folder, "sentence_bert_config.json")
     document, query = _prompts(read_object(folder, "config_sentence_transformers.json"))
-    pooling = _pooling(files, bool(document or query))
+    modules = sentence_modules(files, bool(document or query))
+    pooling = modules.pooling
     if kind.encoders["text"] == "qwen":
         document, query = document or _QWEN_DOCUMENT, query or _QWEN_QUERY
         pooling = pooling if read_list(folder, "modules.json") else "lasttoken"
@@ -119,6 +113,7 @@ def text_preprocess(files: ModelFiles, kind: ModelKind) -> TextPreprocess:
         max_length=_max_length(files, kind, sentence.get("max_seq_length")),
         lower_case=bool(sentence.get("do_lower_case")),
         pooling=pooling,
+        steps=modules.steps,
         document_prompt=document,
         query_prompt=query,
     )
@@ -148,47 +143,6 @@ def _max_length(files: ModelFiles, kind: ModelKind, wanted: Any) -> int:
     if length < 1:
         raise ModelUnsupported(f"{files.name} reads texts up to {limit!r} tokens")
     return length
-
-
-def _pooling(files: ModelFiles, has_prompt: bool) -> str:
-    """Return how token vectors become one: as the modules say, else the mean."""
-    modules = read_list(files.directory, "modules.json")
-    known = {_module(module) for module in modules}
-    if unknown := known - {"Transformer", "Pooling", "Normalize"}:
-        raise ModelUnsupported(
-            f"{files.name} has the modules {', '.join(sorted(unknown))}, which are not known here; "
-            "known are Transformer, Pooling and Normalize"
-        )
-    folders = [str(module.get("path", "")) for module in modules if _module(module) == "Pooling"]
-    if not folders:
-        return "mean"
-    folder = folders[0]
-    if len(folders) > 1 or Path(folder).name != folder:
-        raise ModelUnsupported(f"{files.name} has an odd modules.json: pooling in {folders!r}")
-    config = read_object(files.directory / folder, "config.json")
-    if not config:
-        raise ModelUnavailable(
-            f"{files.directory / folder} has no config.json: copy the model's subfolders there too"
-        )
-    if has_prompt and config.get("include_prompt") is False:
-        raise ModelUnsupported(f"{files.name} leaves its prompt out of the pooling, unknown here")
-    return _pooling_mode(files, config)
-
-
-def _module(module: dict[str, Any]) -> str:
-    return str(module.get("type", "")).rsplit(".", 1)[-1]
-
-
-def _pooling_mode(files: ModelFiles, config: dict[str, Any]) -> str:
-    modes = config.get("pooling_mode")
-    if modes is None:
-        modes = [mode for key, mode in _OLD_POOLINGS.items() if config.get(key)] or ["mean"]
-    modes = [modes] if isinstance(modes, str) else list(modes)
-    if len(modes) != 1 or modes[0] not in _POOLINGS:
-        raise ModelUnsupported(
-            f"{files.name} pools by {modes!r}; known are one of {', '.join(_POOLINGS)}"
-        )
-    return _POOLINGS[modes[0]]
 
 
 def _prompts(config: dict[str, Any]) -> tuple[str, str]:

@@ -205,7 +205,7 @@ def peak_rss_bytes() -> int:
 def _reason_table(quarantined: dict[str, int]) -> TextTable:
     ordered = sorted(quarantined.items(), key=lambda pair: (-pair[1], pair[0]))
     rows = [(reason, f"{count:,}") for reason, count in ordered]
-    return TextTable("quarantined", ("reason", "sources"), rows)
+    return TextTable("refused", ("reason", "sources"), rows)
 
 
 def _counted(by_reason: dict[str, int]) -> str:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+PAIR_MODALITIES = {"text->passage": "text", "text->image": "image"}
+"""Which modality of hits a pair of an evaluation is about; for these a reranker may be kept."""
+MAX_POOL = 16
+"""Token vectors that a reranker joins to one, at most."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryOptions:
@@ -31,6 +36,8 @@ class QueryOptions:
     """Directory or hub id of a reranker, or off; empty for what the collection remembers."""
     rerank_deadline_ms: int = 10_000
     """A reranker that takes longer changes nothing; 0: it may take as long as it likes."""
+    rerank_pool: int = 1
+    """About so many token vectors of a hit are joined to one, by a reranker named here; 1: none."""
     window: int = 0
     """How many of a list's nearest are ordered by merit among themselves; 0: what suits k."""
     trial: bool = False

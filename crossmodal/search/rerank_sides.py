@@ -35,8 +35,11 @@ def side_of_query(text: str, picture: str | bytes, side_px: int) -> Side:
     return Side(text=text)
 
 
-def side_of_hit(hit: Hit, side_px: int) -> Side | None:
-    """Return a hit as a reranker reads it; None where its picture is not to be had."""
+def side_of_hit(hit: Hit, side_px: int, content_hash: str | None = None) -> Side | None:
+    """Return a hit as a reranker reads it; None where its picture is not to be had.
+
+    ``content_hash``: what fetched bytes have to be; None for whatever they are by now.
+    """
     words = "\n".join(part for part in (hit.section, hit.text) if part)
     if hit.modality != "image":
         return Side(text=words)
@@ -46,15 +49,20 @@ def side_of_hit(hit: Hit, side_px: int) -> Side | None:
         kind=hit.kind, media_type=hit.media_type, uri=hit.uri, text=hit.text, meta=hit.meta
     )
     try:
-        shown = preview(subject, _content(hit.uri), side_px)
+        shown = preview(subject, _content(hit.uri, content_hash), side_px)
     except (Refused, OSError):
         return None
     return Side(text=words, picture=Image.open(io.BytesIO(shown)).convert("RGB"))
 
 
-def _content(uri: str) -> Content:
-    if is_remote(uri) or split_member(uri):
-        return read_source(uri, MAX_FILE_BYTES)
+def is_fetched(uri: str) -> bool:
+    """Say whether a source is no file of its own here, and so is read as bytes."""
+    return is_remote(uri) or split_member(uri) is not None
+
+
+def _content(uri: str, content_hash: str | None) -> Content:
+    if is_fetched(uri):
+        return read_source(uri, MAX_FILE_BYTES, content_hash)
     path = os.path.realpath(uri)
     seen = os.stat(path)
     return LocalFile(path, seen.st_dev, seen.st_ino, seen.st_size)

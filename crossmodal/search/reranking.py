@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from cachetools import LRUCache
 
@@ -24,9 +25,10 @@ from crossmodal.errors import ModelError, Refused, RerankFailed
 from crossmodal.ledger.write import model_versions, settings
 from crossmodal.ledger.write.trials import Trial, trial_of
 from crossmodal.search.answer import Answer
-from crossmodal.search.options import QueryOptions
+from crossmodal.search.options import PAIR_MODALITIES, QueryOptions
 from crossmodal.search.rerank_sides import side_of_hit, side_of_query
-from crossmodal.search.rerank_tokens import TokenCache, key_of
+from crossmodal.search.tokens.kept import KeptTokens
+from crossmodal.search.tokens.keys import Keyed
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,11 +39,11 @@ if TYPE_CHECKING:
 TOP = 50
 """How many hits of a query are judged."""
 OFF = "off"
-PAIR_MODALITIES = {"text->passage": "text", "text->image": "image"}
-"""Which modality of hits a pair of an evaluation is about; for these a reranker may be kept."""
 _NUM_VERDICTS = 500
 
+T = TypeVar("T")
 Identity = tuple[object, ...]
+Scored = Sequence[tuple["Hit", float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Chosen:
     modalities: tuple[str, ...] = ("text", "image")
     fingerprint: str = ""
     """What it has to be; empty where a person named it just now."""
+    pool: int = 1
+    """About so many of its tokens are joined to one; 1: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +172,11 @@ class SecondStage:
             named = not chosen.fingerprint and hits
             told = f"not reranked: {reranker.label} reads no {asks} query with such hits"
             return _Verdict(notice=told if named else "")
-        key = (str(self.path), reranker.fingerprint, asker.key)
+        key = (str(self.path), reranker.fingerprint, chosen.pool, asker.key)
         known = _remembered(key) if asker.key else None
         if known and ((known.notice and self.options.offset) or _covers(known, read)):
             return known
-        job = _Job(reranker, asker, read, self.path)
+        job = _Job(reranker, asker, read, self.path, chosen.pool)
         verdict = job.within(deadline_s)
         if asker.key:
             with _LOCK:
@@ -188,6 +192,7 @@ class _Job:
     asker: Asker
     hits: Sequence[Hit]
     path: Path
+    pool: int = 1
     stop: threading.Event = field(default_factory=threading.Event)
     done: list[int] = field(default_factory=list)
     """How many hits each finished batch had."""
@@ -215,39 +220,46 @@ class _Job:
             return _Verdict(notice=f"not reranked: {error}")
 
     def _scores(self) -> dict[Identity, float]:
-        side_px = self.reranker.side_px
-        query = side_of_query(self.asker.text, self.asker.picture, side_px)
+        query = side_of_query(self.asker.text, self.asker.picture, self.reranker.side_px)
         # Texts of like length waste little of a batch on padding.
         order = sorted(self.hits, key=lambda hit: len(hit.text))
+        if isinstance(self.reranker, TokenReranker):
+            return self._in_batches(*self._by_tokens(query, order, self.reranker))
+        return self._in_batches(order, partial(self._by_sides, query))
+
+    def _in_batches(
+        self, items: Sequence[T], judged: Callable[[Sequence[T]], Scored]
+    ) -> dict[Identity, float]:
         scores: dict[Identity, float] = {}
-        for start in range(0, len(order), self.reranker.batch):
-            batch = order[start : start + self.reranker.batch]
-            sides = [(hit, side_of_hit(hit, side_px)) for hit in batch]
-            shown = [(hit, side) for hit, side in sides if side is not None]
+        for start in range(0, len(items), self.reranker.batch):
             if self.stop.is_set():
                 return {}
-            found = self._batch(query, [side for _, side in shown]) if shown else []
-            scores |= {
-                identity(hit): float(score) for (hit, _), score in zip(shown, found, strict=True)
-            }
+            batch = items[start : start + self.reranker.batch]
+            scores |= {identity(hit): float(score) for hit, score in judged(batch)}
             self.done.append(len(batch))
         return scores
 
-    def _batch(self, query: Side, sides: Sequence[Side]) -> Sequence[float]:
-        reranker = self.reranker
-        if not isinstance(reranker, TokenReranker):
-            return [float(score) for score in reranker.scores(query, sides)]
-        cache = TokenCache(self.path, reranker.fingerprint)
-        keys = [key_of(side) for side in sides]
-        known = cache.get(keys)
-        missing = {k: side for k, side in zip(keys, sides, strict=True) if k not in known}
-        if missing:
-            read = reranker.tokens(list(missing.values()))
-            made = dict(zip(missing, read, strict=True))
-            cache.put(made)
-            known |= made
-        scores = reranker.scores_of_tokens(query, [known[key] for key in keys])
-        return [float(score) for score in scores]
+    def _by_sides(self, query: Side, batch: Sequence[Hit]) -> Scored:
+        sides = [(hit, side_of_hit(hit, self.reranker.side_px)) for hit in batch]
+        shown = [(hit, side) for hit, side in sides if side is not None]
+        if not shown:
+            return []
+        scores = self.reranker.scores(query, [side for _, side in shown])
+        return [(hit, float(score)) for (hit, _), score in zip(shown, scores, strict=True)]
+
+    def _by_tokens(
+        self, query: Side, order: Sequence[Hit], reranker: TokenReranker
+    ) -> tuple[list[Keyed], Callable[[Sequence[Keyed]], Scored]]:
+        kept = KeptTokens(self.path, reranker, self.pool)
+
+        def judged(batch: Sequence[Keyed]) -> Scored:
+            shown = kept.of(batch)
+            if not shown:
+                return []
+            scores = reranker.scores_of_tokens(query, [tokens for _, tokens in shown])
+            return [(hit, float(score)) for (hit, _), score in zip(shown, scores, strict=True)]
+
+        return kept.keyed(order), judged
 
 
 def second_stage(collection: Collection, options: QueryOptions) -> SecondStage:
@@ -256,7 +268,8 @@ def second_stage(collection: Collection, options: QueryOptions) -> SecondStage:
     if options.rerank == OFF:
         return SecondStage(path, options)
     known = remembered(collection)
-    chosen = (Chosen(options.rerank),) if options.rerank else known.rerankers
+    named = Chosen(options.rerank, pool=options.rerank_pool)
+    chosen = (named,) if options.rerank else known.rerankers
     return SecondStage(path, options, chosen, known.live)
 
 
@@ -308,7 +321,7 @@ def _stat(path: Path) -> tuple[int, int]:
 def _remembered_by(con: duckdb.DuckDBPyConnection) -> tuple[Chosen, ...]:
     kept = settings.rerankers(con)
     return tuple(
-        Chosen(each["model"], (PAIR_MODALITIES[pair],), each["fingerprint"])
+        Chosen(each["model"], (PAIR_MODALITIES[pair],), each["fingerprint"], each.get("pool", 1))
         for pair, each in sorted(kept.items())
         if pair in PAIR_MODALITIES
     )

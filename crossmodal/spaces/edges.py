@@ -1,8 +1,9 @@
 """Find the edges between the chunks of a space: those that the ledger knows, and nearest ones.
 
 The ledger knows which passage a picture or a passage belongs to, which passages stand beside a
-picture, and which passage comes next. Nearest neighbours are kept up as chunks come and go: only
-what is new, or has lost a neighbour, is looked for anew. Owns the weights.
+picture, which passage comes next, and which chunks stand under one heading: their section is a node
+of its own. Nearest neighbours are kept up as chunks come and go: only what is new, or has lost a
+neighbour, is looked for anew. Owns the weights.
 """
 
 from __future__ import annotations
@@ -41,18 +42,37 @@ SELECT a, b, max(weight)::FLOAT AS weight FROM
     (SELECT a, b, weight FROM edge UNION ALL SELECT b, a, weight FROM edge) both_ways
 WHERE a <> b GROUP BY a, b ORDER BY a, b
 """
+# A section is numbered by its first chunk, below zero: no chunk has such a number.
+_SECTIONS = """
+WITH node AS ({nodes}),
+member AS (
+    SELECT chunk_id, -min(chunk_id) OVER alike AS section_id, count(*) OVER alike AS num
+    FROM chunk JOIN node USING (chunk_id) WHERE section <> ''
+    WINDOW alike AS (PARTITION BY content_hash, chunker, section))
+SELECT section_id AS a, chunk_id AS b, 1.0::FLOAT AS weight FROM member WHERE num > 1
+UNION ALL SELECT chunk_id, section_id, $section::FLOAT FROM member WHERE num > 1
+ORDER BY a, b
+"""
 _STORED = """
 SELECT chunk_id AS a, neighbour_id AS b, weight FROM space_edge
 WHERE model_version_id = ? AND kind = ? ORDER BY chunk_id, neighbour_id
 """
 
 
-def known_edges(con: duckdb.DuckDBPyConnection, parent: ModelVersion) -> Edges:
-    """Return the edges that the ledger knows between chunks with a vector of ``parent``."""
+def known_edges(
+    con: duckdb.DuckDBPyConnection, parent: ModelVersion, section: float = 0.0
+) -> Edges:
+    """Return the edges that the ledger knows between chunks with a vector of ``parent``.
+
+    With a weight above zero those of chunks with their sections too, where two or more have one.
+    """
     nodes = " UNION ALL ".join(
         f"SELECT chunk_id FROM {table_of(held)}" for held in vector_lists(parent)
     )
-    return _edges(con.execute(_KNOWN.format(nodes=nodes)))
+    known = _edges(con.execute(_KNOWN.format(nodes=nodes)))
+    if not section:
+        return known
+    return known.joined(_edges(con.execute(_SECTIONS.format(nodes=nodes), {"section": section})))
 
 
 def stored_edges(con: duckdb.DuckDBPyConnection, version: ModelVersion, *, near: bool) -> Edges:

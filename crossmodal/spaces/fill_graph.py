@@ -1,10 +1,10 @@
 """Fill a space in which a vector depends on those of its neighbours, and only where these changed.
 
 The edges by which each vector was computed are kept beside it: what came, went or has other edges,
-and all that takes from it within the steps of the spreading, is computed anew, and nothing else. A
-fused picture depends on its own passages alone. Invariant: edges and vectors are written in one
-transaction, so killed at any point the next call sees what is left to do. All of what is computed
-anew is held in memory at once.
+and all that takes from it within the steps of the spreading, through sections too, is computed
+anew, and nothing else. A fused picture depends on its own passages alone. Invariant: edges and
+vectors are written in one transaction, so killed at any point the next call sees what is left to
+do. All of what is computed anew is held in memory at once.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def fill_graph(collection: Collection, version: ModelVersion, run_id: str) -> di
 def _planned(con: duckdb.DuckDBPyConnection, version: ModelVersion, how: Spread) -> _Work:
     assert version.derived is not None
     parent = version.derived.parent
-    known = known_edges(con, parent)
+    known = known_edges(con, parent, how.section)
     if how.fusion:
         known = known.kept((known.weights >= _OWN_TEXT) & _to_text(con, parent, known))
     known_before = stored_edges(con, version, near=False)
@@ -115,7 +115,8 @@ def _planned(con: duckdb.DuckDBPyConnection, version: ModelVersion, how: Spread)
     changed = edges.changed_since(known_before.joined(near_before))
     renewed = np.union1d(np.union1d(came, went), changed)
     moving = every if how.everything else now.get("image", came[:0])
-    touched = reached(edges, np.intersect1d(renewed, every), max(how.steps - 1, 0))
+    seeds = renewed[np.isin(renewed, every) | (renewed < 0)]
+    touched = reached(edges, seeds, max(how.steps - 1, 0))
     anew = np.union1d(np.intersect1d(touched, moving), came)
     return _Work(
         known=known,
@@ -137,9 +138,11 @@ def _computed(
     """Return by modality the vectors of these nodes; what does not move goes as a query does."""
     needed = sources_of(edges, anew, how.steps)
     read = {h.modality: vectors_of_chunks(con, h, needed) for h in vector_lists(parent)}
-    ids = np.concatenate([each.chunk_ids for each in read.values()])
+    sections = needed[needed < 0]
+    ids = np.concatenate([sections, *(each.chunk_ids for each in read.values())])
     order = np.argsort(ids)
-    centred = np.concatenate([each.matrix - how.mean_of(m, parent.dim) for m, each in read.items()])
+    parts = [each.matrix - how.mean_of(m, parent.dim) for m, each in read.items()]
+    centred = np.concatenate([np.zeros((len(sections), parent.dim), np.float32), *parts])
     spreaded = spread(ids[order], centred[order], edges, how)
     if how.fusion:
         taking = np.isin(ids[order], edges.nodes)

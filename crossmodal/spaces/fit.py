@@ -22,6 +22,8 @@ KINDS = ("centring", "pca", "whitening", TRUNCATION, PROPAGATION, GRAPHSAGE)
 FEWEST = 16
 """Vectors of a modality without which it has no mean that could be trusted."""
 MAX_STEPS = 10
+MAX_SECTION = 100.0
+"""A hundred times what a picture's own passage weighs."""
 _SHRINKAGE = 0.1
 """Of the mean eigenvalue, added to each before whitening: small ones are noise."""
 
@@ -43,6 +45,8 @@ class SpaceSpec:
     steps: int = 2
     near: int = 0
     """Nearest neighbours that join the edges of the ledger."""
+    section: float = 0.0
+    """Of propagation: the weight of a chunk's edge to the section under whose heading it stands."""
     everything: bool = False
     """Whether passages move too, or pictures only."""
     centred: bool = True
@@ -80,6 +84,7 @@ def spread_of(spec: SpaceSpec, samples: Mapping[str, Floats]) -> Spread:
         steps=spec.steps,
         near=spec.near,
         everything=spec.everything,
+        section=spec.section,
         means={m: v.mean(axis=0) for m, v in samples.items() if len(v) and spec.centred},
     )
 
@@ -132,6 +137,11 @@ def _refuse(spec: SpaceSpec, usable: Mapping[str, Floats]) -> None:
         raise ParametersError(
             f"--keep {spec.keep:g} has to be 0 to 1, --steps {spec.steps} 1 to {MAX_STEPS} and "
             f"--near {spec.near} 0 to 1000"
+        )
+    if not 0 <= spec.section <= MAX_SECTION or (spec.section and spec.kind != PROPAGATION):
+        raise ParametersError(
+            f"--section {spec.section:g} has to be 0 to {MAX_SECTION:g}, and is for propagation "
+            "alone: through its section a pair that graphsage asks for would tell its own answer"
         )
     if spec.kind == GRAPHSAGE and (spec.steps > MAX_LAYERS or spec.seed < 0):
         raise ParametersError(

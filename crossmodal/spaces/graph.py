@@ -4,12 +4,14 @@ Personalised PageRank on vectors (APPNP: Gasteiger and others, ICLR 2019): h <- 
 keep) * mean of the neighbours' h, ``steps`` times. What is spread has its modality's mean taken
 off, and gets it back at the end, so that nothing is drawn over the gap between the modalities. Owns
 the arithmetic and which nodes a change reaches; knows no tables. A node without neighbours stays.
-With layers of a GraphSAGE (``sage``) a step is what was learned in place of the shares.
+With layers of a GraphSAGE (``sage``) a step is what was learned in place of the shares. A section,
+whose number is below zero, has no vector: within each step it takes the mean of its chunks, which
+take from it in the same step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -93,6 +95,8 @@ class Spread:
     """How many nearest neighbours join the ledger's edges."""
     everything: bool
     """Whether all modalities move, or pictures only."""
+    section: float = 0.0
+    """The weight of the edge from a chunk to its section; 0: sections are no nodes."""
     means: Mapping[str, Floats] = field(default_factory=dict)
     """By modality (dim,); empty where nothing is taken off."""
     fusion: Fusion | None = None
@@ -102,9 +106,15 @@ class Spread:
 
     def packed(self) -> Maps:
         """Return it as maps that no modality is called by, so that a query stays as it is."""
-        numbers = np.array([self.keep, self.steps, self.near, self.everything], np.float32)
+        numbers = [self.keep, self.steps, self.near, self.everything]
+        if self.section:  # a space without sections keeps its fingerprint
+            numbers.append(self.section)
         means = {f"{_MEAN}{m}": AffineMap(mean) for m, mean in self.means.items()}
-        return {_PARAMETERS: AffineMap(numbers), **means, **sage.packed(self.layers)}
+        return {
+            _PARAMETERS: AffineMap(np.array(numbers, np.float32)),
+            **means,
+            **sage.packed(self.layers),
+        }
 
     @classmethod
     def unpacked(cls, maps: Maps) -> Self:
@@ -116,12 +126,13 @@ class Spread:
             for name, each in maps.items()
             if name.startswith(_MEAN) and each.mean is not None
         }
-        keep, steps, near, everything = numbers.tolist()
+        keep, steps, near, everything, *section = numbers.tolist()
         return cls(
             keep=keep,
             steps=int(steps),
             near=int(near),
             everything=bool(everything),
+            section=section[0] if section else 0.0,
             means=means,
             layers=sage.unpacked(maps),
         )
@@ -133,10 +144,10 @@ class Spread:
 
 def reached(edges: Edges, seeds: Ints, steps: int) -> Ints:
     """Return the seeds and the nodes that take from them within so many steps, ascending."""
-    found = np.unique(seeds)
+    found = _through(np.unique(seeds), edges.neighbours, edges.nodes)
     for _ in range(steps):
         taking = edges.nodes[np.isin(edges.neighbours, found)]
-        found = np.union1d(found, taking)
+        found = np.union1d(found, _through(taking, edges.neighbours, edges.nodes))
     return found
 
 
@@ -145,8 +156,13 @@ def sources_of(edges: Edges, nodes: Ints, steps: int) -> Ints:
     found = np.unique(nodes)
     for _ in range(steps):
         given = edges.neighbours[np.isin(edges.nodes, found)]
-        found = np.union1d(found, given)
+        found = np.union1d(found, _through(given, edges.nodes, edges.neighbours))
     return found
+
+
+def _through(found: Ints, here: Ints, there: Ints) -> Ints:
+    """Return nodes and what lies behind the sections among them, since these take no step."""
+    return np.union1d(found, there[np.isin(here, found[found < 0])])
 
 
 def shares(ids: Ints, edges: Edges) -> tuple[Ints, Ints, Floats]:
@@ -167,25 +183,30 @@ def spread(ids: Ints, centred: Floats, edges: Edges, how: Spread) -> Floats:
     are there come out as they would in the whole graph.
     """
     rows, columns, share = shares(ids, edges)
-    starts = np.flatnonzero(np.diff(rows, prepend=-1))
-    taking = rows[starts]
-    now = centred
+    num = np.searchsorted(rows, np.searchsorted(ids, 0))  # sections come before all chunks
+    now = centred.copy()
     for number in range(how.steps):
         layer = how.layers[number] if how.layers else None
+        for at, mean in _means(now, rows[:num], columns[:num], share[:num]):
+            now[at] = mean
         after = now @ layer.own if layer else centred.copy()
-        for first in range(0, len(starts), _BLOCK):
-            last = min(first + _BLOCK, len(starts))
-            end = starts[last] if last < len(starts) else len(rows)
-            low = starts[first]
-            part = share[low:end, None] * now[columns[low:end]]
-            mean = np.add.reduceat(part, starts[first:last] - low)
-            at = taking[first:last]
+        for at, mean in _means(now, rows[num:], columns[num:], share[num:]):
             if layer:
                 after[at] += mean @ layer.around
             else:
                 after[at] = how.keep * centred[at] + (1 - how.keep) * mean
         now = after
     return now
+
+
+def _means(now: Floats, rows: Ints, columns: Ints, share: Floats) -> Iterator[tuple[Ints, Floats]]:
+    """Give in blocks the rows that take from others, and the mean that each of them takes."""
+    starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    for first in range(0, len(starts), _BLOCK):
+        last = min(first + _BLOCK, len(starts))
+        low, end = starts[first], starts[last] if last < len(starts) else len(rows)
+        part = share[low:end, None] * now[columns[low:end]]
+        yield rows[starts[first:last]], np.add.reduceat(part, starts[first:last] - low)
 
 
 def of_length_1(vectors: Floats) -> Floats:

@@ -9,7 +9,6 @@ the recall of the base's ``top`` in the order of the network, on what was held o
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,8 +21,14 @@ from crossmodal.encoders.rerankers.frozen_towers import FrozenTowers, Words
 from crossmodal.encoders.rerankers.reranker import Tokens
 from crossmodal.errors import PairsError
 from crossmodal.training.checkpoint import Checkpoint
-from crossmodal.training.epochs import LearnedWeights, Steps, Weights, learn_epochs
-from crossmodal.training.head import Epoch
+from crossmodal.training.epochs import (
+    Epoch,
+    Learned,
+    Schedule,
+    Steps,
+    Weights,
+    learn_or_resume,
+)
 from crossmodal.training.material import Ints
 from crossmodal.training.recall import Recall, recall_of
 
@@ -32,13 +37,12 @@ if TYPE_CHECKING:
 
     from crossmodal.encoders.rerankers.cross_attention_network import CrossAttention, Shape
 
-_WARM_UP = 0.1
 _BLOCK = 64
 _FIRST = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CrossAttentionSpec:
+class CrossAttentionSpec(Schedule):
     """Say how the network is shaped and taught."""
 
     width: int = 256
@@ -46,7 +50,6 @@ class CrossAttentionSpec:
     heads: int = 4
     epochs: int = 12
     patience: int = 3
-    """Epochs without a better recall on what was held out."""
     top: int = 20
     """How many of the nearest wrong pictures of a question are drawn from."""
     drawn: int = 4
@@ -54,7 +57,7 @@ class CrossAttentionSpec:
     batch_size: int = 16
     """Questions a step, each of another picture."""
     learning_rate: float = 5e-4
-    seed: int = 0
+    weight_decay: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ class LearnedNetwork:
     """The modalities of questions that it was taught."""
     first: Recall
     """Of the base's own order."""
-    learned: LearnedWeights
+    learned: Learned[Weights]
 
 
 def learn_cross_attention(
@@ -99,7 +102,7 @@ def learn_cross_attention(
     with one_thread():
         learner = Learner(towers, taught, dev, spec)
         first = learner.measure()
-        learned = learn_epochs(learner, spec, checkpoint, tick)
+        learned = learn_or_resume(learner, spec, checkpoint, tick)
         if learned.weights:
             learner.network.load_state_dict(learned.weights)
     return LearnedNetwork(learner.network.eval(), learner.shape, learner.asks, first, learned)
@@ -245,10 +248,9 @@ class Learner:
         self.network.begin_at(self._train.by_text.mean_cosine)
         self.network.to(self._device)
         optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=spec.learning_rate, weight_decay=0.05
+            self.network.parameters(), lr=spec.learning_rate, weight_decay=spec.weight_decay
         )
-        num_steps = spec.epochs * math.ceil(len(taught.tokens) / spec.batch_size)
-        self._steps = Steps(optimiser, self._draw, spec.learning_rate, _WARM_UP, num_steps)
+        self._steps = Steps(optimiser, self._draw, spec, len(taught.tokens))
 
     def epoch(self) -> float:
         """Go once through the pictures, each with one of its captions; return the mean loss."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossmodal.errors import PathError
-from crossmodal.training.head import Epoch
+from crossmodal.training.epochs import Epoch
 
 if TYPE_CHECKING:
     from PIL import ImageDraw

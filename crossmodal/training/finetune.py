@@ -20,8 +20,8 @@ from crossmodal.models.training_items import record_training_items
 from crossmodal.records import ModelVersion, VectorList
 from crossmodal.spaces.fusing import FUSION
 from crossmodal.spaces.register import Space, register_space
-from crossmodal.training.epochs import LearnedWeights
-from crossmodal.training.head import Epoch, Learned, learn_head
+from crossmodal.training.epochs import Epoch, Learned
+from crossmodal.training.head import learn_head
 from crossmodal.training.material import Ints
 from crossmodal.training.mine import mined
 from crossmodal.training.recall import Recall
@@ -42,9 +42,10 @@ def tune(prepared: Prepared, spec: FinetuneSpec, tick: Callable[[Epoch], None]) 
     """
     train = mined(prepared.train, spec.mine, prepared.counts["train"])
     learned = learn_head(train, prepared.dev, spec.head, tick)
-    steps = sweep(learned.maps, prepared.dev, prepared.keep)
+    far = learned.weights or {}
+    steps = sweep(far, prepared.dev, prepared.keep)
     best = taken(steps, prepared, spec, learned)
-    maps = {side: each.towards(best.share) for side, each in learned.maps.items()}
+    maps = {side: each.towards(best.share) for side, each in far.items()}
     return Tuned(
         maps=maps,
         weights_hash=hashlib.sha256(pack(maps)).hexdigest(),
@@ -58,7 +59,7 @@ def tune(prepared: Prepared, spec: FinetuneSpec, tick: Callable[[Epoch], None]) 
 
 
 def taken(
-    steps: list[Swept], prepared: Prepared, spec: FinetuneSpec, learned: Learned | LearnedWeights
+    steps: list[Swept], prepared: Prepared, spec: FinetuneSpec, learned: Learned[Any]
 ) -> Swept:
     """Return the step of the way that is taken.
 
@@ -140,7 +141,7 @@ def _tops(texts: Floats, images: Floats) -> Ints:
     return np.asarray(np.argpartition(-(texts @ images.T), _TOP, axis=1)[:, :_TOP], np.int64)
 
 
-def _said(learned: Learned | LearnedWeights) -> str:
+def _said(learned: Learned[Any]) -> str:
     def told(found: Recall) -> str:
         return f"R@1 {found.at_1:.3f}, R@10 {found.at_10:.3f}"
 

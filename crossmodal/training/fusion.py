@@ -18,11 +18,12 @@ import numpy as np
 from crossmodal.encoders.one_thread import one_thread
 from crossmodal.errors import PairsError, TrainingFailed
 from crossmodal.spaces.fusing import PRODUCT_SCALE, Fusion
-from crossmodal.training.head import Epoch, rate_share
+from crossmodal.training.epochs import Epoch, Steps, learn_epochs
+from crossmodal.training.head import HeadSpec
 from crossmodal.training.losses import Batch, loss_of
 from crossmodal.training.material import Ints, Material, by_picture
 from crossmodal.training.pairs import FEWEST_PAIRS
-from crossmodal.training.recall import ranks_of, recall_of
+from crossmodal.training.recall import Recall, ranks_of, recall_of
 from crossmodal.training.spec import FinetuneSpec, Prepared, Tuned
 from crossmodal.training.sweep import SHARES, Swept, chosen
 from crossmodal.vectors.affine import Floats, pack
@@ -67,7 +68,10 @@ def tune_fusion(prepared: Prepared, spec: FinetuneSpec, tick: Callable[[Epoch], 
             "the others ask"
         )
     with one_thread():
-        best, epochs, number = _learned(prepared.train, dev, spec, tick)
+        learner = _Learner(prepared.train, dev, spec.head)
+        first = learner.weights()
+        learned = learn_epochs(learner, spec.head, tick)
+    best = learned.weights or first
     keep = _told(prepared.keep) if prepared.keep else None
     steps = [_step(best, share, dev, keep) for share in SHARES]
     taken = chosen(steps, spec.max_forgotten if keep else math.inf, dev.of)
@@ -85,8 +89,8 @@ def tune_fusion(prepared: Prepared, spec: FinetuneSpec, tick: Callable[[Epoch], 
         base=steps[0],
         best=taken,
         steps=steps,
-        epochs=epochs,
-        best_epoch=number,
+        epochs=learned.epochs,
+        best_epoch=learned.best_epoch,
         sees_otherwise=True,
     )
 
@@ -115,37 +119,13 @@ def _step(best: Fusion, share: float, dev: _Told, keep: _Told | None) -> Swept:
     return Swept(share, recall_of(ranks), recall_of(kept), ranks)
 
 
-def _learned(
-    train: Material, dev: _Told, spec: FinetuneSpec, tick: Callable[[Epoch], None]
-) -> tuple[Fusion, list[Epoch], int]:
-    learner = _Learner(train, spec)
-    best = learner.fusion()
-    found, at, epochs = recall_of(dev.ranks(best)), 0, []
-    for number in range(1, spec.head.epochs + 1):
-        loss = learner.epoch()
-        if not math.isfinite(loss):
-            if at:
-                break  # the last good epoch is kept
-            raise TrainingFailed(
-                f"the loss of epoch {number} is {loss}: take a smaller --learning-rate"
-            )
-        now = learner.fusion()
-        epochs.append(Epoch(loss, recall_of(dev.ranks(now))))
-        tick(epochs[-1])
-        if epochs[-1].dev.total > found.total:
-            best, found, at = now, epochs[-1].dev, number
-        if number - at >= spec.head.patience:
-            break
-    return best, epochs, at
-
-
 class _Learner:
     """Take steps; keeps the network, the optimiser and the draw of batches."""
 
-    def __init__(self, train: Material, spec: FinetuneSpec) -> None:
+    def __init__(self, train: Material, dev: _Told, spec: HeadSpec) -> None:
         import torch
 
-        self._spec = spec.head
+        self._dev = dev
         self._draw = np.random.default_rng(spec.seed)
         self._pictures = _of_several(train)
         self._captions = by_picture(train)
@@ -163,34 +143,30 @@ class _Learner:
             "out_bias": torch.zeros(dim, requires_grad=True),
             "weight": torch.tensor(MEAN_WEIGHT, requires_grad=True),
         }
-        self._optimiser = torch.optim.AdamW(
-            self._parameters.values(), lr=self._spec.learning_rate, weight_decay=0.1
+        optimiser = torch.optim.AdamW(
+            self._parameters.values(), lr=spec.learning_rate, weight_decay=0.1
         )
-        self._num_steps = self._spec.epochs * math.ceil(len(self._pictures) / self._spec.batch_size)
-        self._step = 0
+        self._steps = Steps(optimiser, self._draw, spec, len(self._pictures))
 
-    def fusion(self) -> Fusion:
+    def measure(self) -> Recall:
+        """Return how well the other captions find the pictures held out by now."""
+        return recall_of(self._dev.ranks(self.weights()))
+
+    def weights(self) -> Fusion:
         """Return the fusion that the network is by now."""
         arrays = {name: p.detach().numpy().copy() for name, p in self._parameters.items()}
         return Fusion(weight=float(arrays.pop("weight")), **arrays)
 
     def epoch(self) -> float:
         """Go once through the pictures; return the mean loss."""
-        order = self._draw.permutation(self._pictures)
-        size = self._spec.batch_size
-        batches = [order[start : start + size] for start in range(0, len(order), size)]
-        return float(np.mean([self._take(batch) for batch in batches if len(batch) > 1]))
+        return self._steps.through(self._draw.permutation(self._pictures), self._take)
 
     def _take(self, pictures: Ints) -> float:
         drawn = np.array([self._draw.choice(self._captions[p], 2, replace=False) for p in pictures])
-        share = rate_share(self._step, self._num_steps, self._spec.warm_up)
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._spec.learning_rate * share
-        self._step += 1
+        self._steps.begin()
         loss = self._loss(pictures, drawn)
-        self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        self._optimiser.step()
+        self._steps.optimiser.step()
         return float(loss.detach())
 
     def _loss(self, pictures: Ints, drawn: Ints) -> torch.Tensor:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from crossmodal.encoders.one_thread import one_thread
-from crossmodal.errors import TrainingFailed
+from crossmodal.training.epochs import Epoch, Learned, Schedule, Steps, learn_epochs
 from crossmodal.training.losses import Batch, loss_of
 from crossmodal.training.material import Ints, Material, by_picture, drawn_hard, hard_by_text
 from crossmodal.training.recall import Recall
@@ -31,7 +31,7 @@ _MAX_SCALE = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeadSpec:
+class HeadSpec(Schedule):
     """Say how to learn."""
 
     sides: tuple[str, ...] = ("text", "image")
@@ -42,118 +42,66 @@ class HeadSpec:
     learning_rate: float = 1e-3
     weight_decay: float = 0.1
     """Draws the map back to leaving vectors as they are."""
-    warm_up: float = 0.1
-    """Share of the steps."""
     patience: int = 8
-    """Epochs without a better dev recall."""
     num_hard: int = 8
     """Hard negatives of a text that one step draws."""
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """Hold what one epoch came to."""
-
-    loss: float
-    dev: Recall
-
-
-@dataclass(slots=True)
-class Learned:
-    """Hold the best maps and the way there."""
-
-    maps: Maps
-    best: Recall
-    best_epoch: int = 0
-    epochs: list[Epoch] = field(default_factory=list)
 
 
 def learn_head(
     train: Material, dev: Material, spec: HeadSpec, tick: Callable[[Epoch], None]
-) -> Learned:
+) -> Learned[Maps]:
     """Return the maps of the epoch with the best dev recall.
 
     Raises:
         TrainingFailed: the loss is no number any more, and no epoch before it was any better.
     """
     with one_thread():
-        return _learn(train, dev, spec, tick)
-
-
-def _learn(
-    train: Material, dev: Material, spec: HeadSpec, tick: Callable[[Epoch], None]
-) -> Learned:
-    learner = _Learner(train, spec)
-    learned = Learned({}, dev.recall())
-    for number in range(1, spec.epochs + 1):
-        loss = learner.epoch()
-        if not math.isfinite(loss):
-            if learned.best_epoch:
-                break  # the last good epoch is kept
-            raise TrainingFailed(
-                f"the loss of epoch {number} is {loss}: take a smaller --learning-rate than "
-                f"{spec.learning_rate:g}"
-            )
-        maps = learner.maps()
-        found = Epoch(loss, dev.recall(maps))
-        learned.epochs.append(found)
-        tick(found)
-        if found.dev.total > learned.best.total:
-            learned.maps, learned.best, learned.best_epoch = maps, found.dev, number
-        if number - learned.best_epoch >= spec.patience:
-            break
-    return learned
+        return learn_epochs(_Learner(train, dev, spec), spec, tick)
 
 
 class _Learner:
     """Take steps; keeps the weights, the optimiser and the draw of batches."""
 
-    def __init__(self, train: Material, spec: HeadSpec) -> None:
+    def __init__(self, train: Material, dev: Material, spec: HeadSpec) -> None:
         import torch
 
-        self._train, self._spec = train, spec
+        self._train, self._dev, self._spec = train, dev, spec
         self._draw = np.random.default_rng(spec.seed)
         self._captions = by_picture(train)
         self._hard = hard_by_text(train)
         self._images = torch.from_numpy(np.array(train.images))
         self._texts = torch.from_numpy(np.array(train.texts))
         dim = train.images.shape[1]
-        self._weights = {side: torch.zeros(dim, dim, requires_grad=True) for side in spec.sides}
+        self._maps = {side: torch.zeros(dim, dim, requires_grad=True) for side in spec.sides}
         self._scale = torch.tensor(math.log(_FIRST_SCALE), requires_grad=True)
         self._bias = torch.tensor(_first_bias(train), requires_grad=spec.loss == "siglip")
-        maps = {"params": list(self._weights.values()), "weight_decay": spec.weight_decay}
+        maps = {"params": list(self._maps.values()), "weight_decay": spec.weight_decay}
         scalars = {"params": [self._scale, self._bias], "weight_decay": 0.0}
-        self._optimiser = torch.optim.AdamW([maps, scalars], lr=spec.learning_rate)
-        self._num_steps = spec.epochs * math.ceil(len(train.images) / spec.batch_size)
-        self._step = 0
+        optimiser = torch.optim.AdamW([maps, scalars], lr=spec.learning_rate)
+        self._steps = Steps(optimiser, self._draw, spec, len(train.images))
 
     def epoch(self) -> float:
         """Go once through the pictures, each with one of its captions; return the mean loss."""
-        order = self._draw.permutation(len(self._train.images))
-        size = self._spec.batch_size
-        batches = [order[start : start + size] for start in range(0, len(order), size)]
-        return float(np.mean([self._take(batch) for batch in batches if len(batch) > 1]))
+        return self._steps.through(self._draw.permutation(len(self._train.images)), self._take)
 
-    def maps(self) -> Maps:
+    def measure(self) -> Recall:
+        """Return how well texts find the pictures held out by now."""
+        return self._dev.recall(self.weights())
+
+    def weights(self) -> Maps:
         """Return the maps that the weights are by now."""
         same = np.eye(self._train.images.shape[1], dtype=np.float32)
         return {
             side: AffineMap(matrix=same + weights.detach().numpy())
-            for side, weights in self._weights.items()
+            for side, weights in self._maps.items()
         }
 
     def _take(self, pictures: Ints) -> float:
         captions = np.array([self._draw.choice(self._captions[p]) for p in pictures])
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._spec.learning_rate * rate_share(
-                self._step, self._num_steps, self._spec.warm_up
-            )
-        self._step += 1
+        self._steps.begin()
         loss = self._loss(pictures, captions)
-        self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        self._optimiser.step()
+        self._steps.optimiser.step()
         return float(loss.detach())
 
     def _loss(self, pictures: Ints, captions: Ints) -> torch.Tensor:
@@ -181,18 +129,9 @@ class _Learner:
     def _mapped(self, side: str, vectors: torch.Tensor) -> Any:
         import torch
 
-        if side not in self._weights:
+        if side not in self._maps:
             return vectors
-        return torch.nn.functional.normalize(vectors + vectors @ self._weights[side], dim=-1)
-
-
-def rate_share(step: int, num_steps: int, warm_up: float) -> float:
-    """Return the share of the learning rate: up in a line, down along a cosine."""
-    done = step / max(1, num_steps)
-    if done < warm_up:
-        return (step + 1) / (warm_up * num_steps + 1)
-    rest = (done - warm_up) / (1 - warm_up)
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, rest)))
+        return torch.nn.functional.normalize(vectors + vectors @ self._maps[side], dim=-1)
 
 
 def _first_bias(material: Material) -> float:

@@ -9,7 +9,6 @@ batch goes through the towers in parts, its gradients cached (GradCache: Gao and
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,7 @@ import numpy as np
 
 from crossmodal.encoders.one_thread import one_thread
 from crossmodal.training.checkpoint import Checkpoint
-from crossmodal.training.epochs import LearnedWeights, Steps, Weights, learn_epochs
-from crossmodal.training.head import Epoch
+from crossmodal.training.epochs import Epoch, Learned, Steps, Weights, learn_or_resume
 from crossmodal.training.losses import Batch, loss_of
 from crossmodal.training.material import Ints, Material, by_picture, drawn_hard, hard_by_text
 from crossmodal.training.precision import mixed
@@ -42,13 +40,13 @@ def learn_towers(
     spec: TowerSpec,
     checkpoint: Checkpoint,
     tick: Callable[[Epoch], None],
-) -> LearnedWeights:
+) -> Learned[Weights]:
     """Return the weights of the epoch with the best dev recall; the tower holds the last one's.
 
-    Raises as ``learn_epochs`` does.
+    Raises as ``learn_or_resume`` does.
     """
     with one_thread():
-        return learn_epochs(Learner(tower, train, dev, spec), spec, checkpoint, tick)
+        return learn_or_resume(Learner(tower, train, dev, spec), spec, checkpoint, tick)
 
 
 class Learner:
@@ -74,15 +72,11 @@ class Learner:
             {"params": [p for p in moving.values() if p.ndim <= 1], "weight_decay": 0.0},
         ]
         optimiser = torch.optim.AdamW(groups, lr=spec.learning_rate, weight_decay=spec.weight_decay)
-        num_steps = spec.epochs * math.ceil(len(train.images) / spec.batch_size)
-        self._steps = Steps(optimiser, self._draw, spec.learning_rate, spec.warm_up, num_steps)
+        self._steps = Steps(optimiser, self._draw, spec, len(train.images))
 
     def epoch(self) -> float:
         """Go once through the pictures, each with one of its captions; return the mean loss."""
-        order = self._draw.permutation(len(self._train.images))
-        size = self._spec.batch_size
-        batches = [order[start : start + size] for start in range(0, len(order), size)]
-        return float(np.mean([self._take(batch) for batch in batches if len(batch) > 1]))
+        return self._steps.through(self._draw.permutation(len(self._train.images)), self._take)
 
     def measure(self) -> Recall:
         """Return how well texts find the pictures held out by now."""

@@ -22,7 +22,7 @@ from crossmodal.errors import ModelError, ModelMismatch, PairsError, Refused, Tr
 from crossmodal.ledger.collection import Collection
 from crossmodal.models.training_items import Kind, write_training_items
 from crossmodal.previews.preview import Subject
-from crossmodal.search.rerank_tokens import TokenCache, key_of
+from crossmodal.search.tokens.store import TokenCache, key_of
 from crossmodal.training.checkpoint import Checkpoint
 from crossmodal.training.cross_attention import LearnedNetwork, Taught, learn_cross_attention
 from crossmodal.training.directory import (
@@ -32,8 +32,7 @@ from crossmodal.training.directory import (
     refuse_folder,
     write_folder,
 )
-from crossmodal.training.epochs import digest_of
-from crossmodal.training.head import Epoch
+from crossmodal.training.epochs import Epoch, digest_of
 from crossmodal.training.material import Material
 from crossmodal.training.spec import FinetuneSpec, Prepared
 from crossmodal.training.split import small_picture
@@ -112,9 +111,7 @@ def _tokens(
         new = {key: side for key, side in zip(keys, sides, strict=True) if key not in kept}
         if new:
             made = towers.tokens([side.picture for side in new.values() if side.picture])
-            fresh = dict(zip(new, made, strict=True))
-            cache.put(fresh)
-            kept = {**kept, **fresh}
+            kept = kept | cache.put(dict(zip(new, made, strict=True)))
         tick(len(some))
         yield [kept[key] for key in keys]
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from crossmodal.records import ModelVersion
 from crossmodal.training.cross_attention import CrossAttentionSpec
-from crossmodal.training.head import Epoch, HeadSpec
+from crossmodal.training.epochs import Epoch, Schedule
+from crossmodal.training.head import HeadSpec
 from crossmodal.training.material import Material
 from crossmodal.training.sweep import Swept
 from crossmodal.vectors.affine import Floats, Maps
@@ -17,26 +18,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TowerSpec:
+class TowerSpec(Schedule):
     """Say how to learn."""
 
     loss: str = "auto"
     """clip, siglip, or auto: what the model was trained with."""
-    epochs: int = 10
-    batch_size: int = 32
-    learning_rate: float = 5e-5
-    weight_decay: float = 0.01
-    warm_up: float = 0.1
-    """Share of the steps."""
-    patience: int = 4
-    """Epochs without a better dev recall."""
     num_hard: int = 8
     """Hard negatives of a text that one step draws."""
     at_once: int = 0
     """Pictures that go through the towers together; 0: the whole batch. The loss is the same."""
     recompute: bool = False
     """Whether layers are computed again on the way back, which takes less memory, more time."""
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +68,7 @@ class FinetuneSpec:
         return self._how.epochs
 
     @property
-    def _how(self) -> HeadSpec | TowerSpec | CrossAttentionSpec:
+    def _how(self) -> Schedule:
         if self.on_vectors:
             return self.head
         return self.rerank if self.depth == "rerank" else self.tower

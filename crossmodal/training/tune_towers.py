@@ -22,9 +22,8 @@ from crossmodal.records import ModelVersion
 from crossmodal.training.checkpoint import Checkpoint
 from crossmodal.training.cost import cost_of
 from crossmodal.training.directory import Written, model_folder, refuse_folder, write_model
-from crossmodal.training.epochs import Weights, digest_of
+from crossmodal.training.epochs import Epoch, Weights, digest_of
 from crossmodal.training.finetune import record_items, taken, training_of
-from crossmodal.training.head import Epoch
 from crossmodal.training.learn_towers import learn_towers
 from crossmodal.training.material import Ints, Material
 from crossmodal.training.mine import mined

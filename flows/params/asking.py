@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from crossmodal.modalities import MODEL_FIELDS, Modality
-from crossmodal.search.options import QueryOptions
+from crossmodal.search.options import MAX_POOL, QueryOptions
 from flows.params.base import CollectionParams, FlowParams
 from flows.params.forms import Condition, OnCommandLine, OptionalPlace, Text
 
@@ -98,6 +98,14 @@ class SearchParams(FlowParams):
         ge=0,
         le=3_600_000,
     )
+    rerank_pool: int = Field(
+        default=1,
+        title="Reranker's token pooling",
+        description="A named multi-vector reranker joins about so many of a hit's token vectors to "
+        "one. 1: none.",
+        ge=1,
+        le=MAX_POOL,
+    )
 
     neighbours: float = Field(
         default=0.0,
@@ -135,6 +143,7 @@ class SearchParams(FlowParams):
             mode=self.mode,
             rerank=self.rerank,
             rerank_deadline_ms=self.rerank_deadline_ms,
+            rerank_pool=self.rerank_pool,
             neighbours=self.neighbours,
             trial=True,
         )

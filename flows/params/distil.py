@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crossmodal.runs.options import RunOptions
-from crossmodal.training.distil.spec import DistilSpec, StudentPace
+from crossmodal.training.distil.spec import DistilSpec
+from crossmodal.training.epochs import Schedule
 from flows.params.base import CollectionParams
 from flows.params.forms import OnCommandLine, Text
 
@@ -148,7 +149,7 @@ class DistilParams(CollectionParams):
             dev_share=self.dev_share,
             device=self.device,
             consent=self.consent,
-            pace=StudentPace(
+            schedule=Schedule(
                 epochs=self.epochs,
                 batch_size=self.batch_size,
                 learning_rate=self.learning_rate,

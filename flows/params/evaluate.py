@@ -9,7 +9,7 @@ from pydantic import Field
 
 from crossmodal.evaluation.evaluate import EvaluateSpec
 from crossmodal.evaluation.judge import JudgeSpec
-from crossmodal.search.options import QueryOptions
+from crossmodal.search.options import MAX_POOL, QueryOptions
 from flows.params.base import FlowParams
 from flows.params.forms import Condition, OnCommandLine, Text
 
@@ -67,6 +67,14 @@ class EvaluateParams(FlowParams):
         description="Directory or hub id of a model that orders the first 50 hits anew. Empty: "
         "what the collection remembers; off: none.",
     )
+    rerank_pool: int = Field(
+        default=1,
+        title="Reranker's token pooling",
+        description="A named multi-vector reranker joins about so many of a hit's token vectors to "
+        "one. 1: none.",
+        ge=1,
+        le=MAX_POOL,
+    )
     allow_overlap: bool = Field(
         default=False,
         title="Allow overlap",
@@ -92,6 +100,7 @@ class EvaluateParams(FlowParams):
             where=self.where,
             rerank=self.rerank,
             rerank_deadline_ms=0,
+            rerank_pool=self.rerank_pool,
         )
         given = EvaluateSpec(
             set_path=self.set_path,

@@ -39,6 +39,7 @@ _LAST = (
     *REMEMBERED,
     "rerank",
     "rerank_deadline_ms",
+    "rerank_pool",
     "runner",
     "stage_timeout_s",
     "batch_size",

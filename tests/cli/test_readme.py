@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,3 +44,14 @@ def test_every_command_that_ends_answers_in_json(name: str) -> None:
 def test_every_command_stands_under_a_heading_of_the_help() -> None:
     app: Any = typer.main.get_command(make_app([]))
     assert not [name for name, command in app.commands.items() if not command.rich_help_panel]
+
+
+def test_every_extra_stands_in_the_table() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    table = README.split("| extra |")[1].split("\n\n")[0]
+    named = {
+        word
+        for line in table.splitlines()
+        for word in re.findall(r"`([a-z0-9]+)`", line.split("|")[1])
+    }
+    assert named == {*project["optional-dependencies"]} - {"test"}

@@ -72,6 +72,19 @@ def test_each_way_finds_what_the_stricter_one_left(album: Path) -> None:
     assert found.spare_bytes == sum(o.size_bytes for g in found.groups for o in g.others)
 
 
+def test_empty_files_are_nobodys_duplicates(tmp_path: Path) -> None:
+    path = tmp_path / "package.duckdb"
+    empty = [build.planned(f"/p/{n}/__init__.py", "", size_bytes=0) for n in range(3)]
+    with Collection(path).write() as con:
+        version = model_versions.register(con, build.version())
+        started = {"flow": "index", "params": {}, "code_version": "0"}
+        runs.start_run(con, runs.RunStart(run_id="run", model_version_id=version.id, **started))
+        shard_writer.commit_shard(con, build.shard(version, build.plan(*empty), []))
+        assert build.count(con, "source") == 3
+    found = duplicates(str(path), ["content"])
+    assert (found.groups, found.num_looked_at) == ([], 0)
+
+
 def test_a_picture_is_decoded_once_only(album: Path) -> None:
     duplicates(str(album), ["looks"])
     assert hash_new_pictures(Collection(album)) == 0

@@ -13,7 +13,7 @@ import torch
 from crossmodal.encoders.cache import load_version
 from crossmodal.encoders.numpy_text import checked
 from crossmodal.encoders.numpy_text.encoder import NumpyTexts
-from crossmodal.encoders.numpy_text.towers import _gelu
+from crossmodal.encoders.numpy_text.towers import gelu
 from crossmodal.encoders.numpy_text.weights import from_bfloat16, to_bfloat16
 from crossmodal.errors import ModelUnsupported
 from crossmodal.models import files as model_files
@@ -96,6 +96,6 @@ def test_weights_that_end_in_the_middle_are_refused(tmp_path: Path) -> None:
 def test_gelu_and_rounding_are_torch_s() -> None:
     values = np.linspace(-6, 6, 2001, dtype=np.float32)
     exact = [value * (1 + math.erf(value / math.sqrt(2))) / 2 for value in values.tolist()]
-    assert np.abs(_gelu(values) - exact).max() < 1e-6
+    assert np.abs(gelu(values) - exact).max() < 1e-6
     rounded = torch.from_numpy(values).bfloat16().float().numpy()
     assert np.array_equal(from_bfloat16(to_bfloat16(values)), rounded)

@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from crossmodal.encoders.cache import load_version
-from crossmodal.encoders.text import SentenceEncoder, pool
+from crossmodal.encoders.sentence_head import pool
+from crossmodal.encoders.text import SentenceEncoder
 from crossmodal.errors import ModelMismatch, ModelUnavailable, ModelUnsupported
 from crossmodal.models import files as model_files
 from crossmodal.models.options import ModelSpec

@@ -23,8 +23,9 @@ from crossmodal.ledger.evaluation_records import (
     QueryResult,
 )
 from crossmodal.ledger.write import evaluations, model_versions
-from crossmodal.models.catalogue import catalogue
+from crossmodal.models.catalogue import catalogue, licence_of
 from crossmodal.models.lineage import register_parent
+from crossmodal.models.options import STARTER
 from crossmodal.records import Lineup
 from tests.ledger import build
 from tests.ledger.build import commit, planned
@@ -134,6 +135,11 @@ def test_the_catalogue_tells_origin_licence_size_and_duty(con: Any, labels: list
     assert third.parent.parent_id == 1
     shown = "\n".join(table.to_text() for table in model_tables(catalogue(con), []))
     assert "kind training, run abc" in shown
+
+
+def test_the_built_in_model_says_what_it_is_for() -> None:
+    assert licence_of(build.version(STARTER)) == "to try out and to test only"
+    assert licence_of(build.version("/no/such/folder")) == ""
 
 
 def test_other_sets_queries_or_galleries_do_not_compare() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -304,3 +305,12 @@ def test_a_set_that_the_reranker_learned_from_is_refused_before_it_is_loaded(
     query = QueryOptions(collection=str(album.collection), device="cpu", k=50, rerank=str(folder))
     with pytest.raises(SetOverlaps, match=rf"{folder} was trained on 1 of 72 texts"):
         evaluate(EvaluateSpec(set_path=str(captions()), query=query))
+
+
+def test_without_the_tools_nothing_is_read_or_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "ir_measures", None)
+    query = QueryOptions(collection=str(tmp_path / "missing.duckdb"))
+    with pytest.raises(EvaluationError, match=r"pip install 'crossmodal\[evaluate\]'"):
+        evaluate(EvaluateSpec(set_path=str(tmp_path / "missing.csv"), query=query))

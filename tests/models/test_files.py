@@ -203,11 +203,16 @@ def test_pickled_weights_are_taken_only_of_a_model_that_is_named(model: Path, mo
 def test_what_is_fetched_of_a_hub_model_is_the_model_and_no_export_of_it() -> None:
     wanted = ["config.json", "tokenizer.json", "vocab.txt", "model.safetensors"]
     wanted += ["modules.json", "1_Pooling/config.json", "sentence_bert_config.json"]
+    wanted += ["2_Dense/config.json", "2_Dense/model.safetensors"]
     others = ["onnx/model.onnx", "onnx/config.json", "openvino/openvino_model.xml", "README.md"]
     others += ["pytorch_model.bin", "coreml/a/b.json", "rust_model.ot", "onnx/model.safetensors"]
     fetched = filter_repo_objects(
         wanted + others,
-        allow_patterns=[*model_files.SMALL_FILES, "model*.safetensors"],
+        allow_patterns=[
+            *model_files.SMALL_FILES,
+            "model*.safetensors",
+            model_files.OF_MODULES,
+        ],
         ignore_patterns=list(model_files.OTHER_FOLDERS),
     )
     assert list(fetched) == wanted

@@ -47,6 +47,9 @@ def test_text_model_without_modules_is_pooled_by_the_mean(sentence: Path) -> Non
         ({"pooling_mode_max_tokens": True}, "max"),
         ({"pooling_mode_mean_sqrt_len_tokens": True}, "mean"),
         ({"word_embedding_dimension": 32}, "mean"),
+        ({"pooling_mode": "weightedmean"}, "weightedmean"),
+        ({"pooling_mode_cls_token": True, "pooling_mode_max_tokens": True}, "cls+max"),
+        ({"pooling_mode": ["mean", "cls"]}, "mean+cls"),
     ],
 )
 def test_pooling_is_read_in_its_old_and_its_new_form(sentence: Path, config, pooling) -> None:
@@ -58,14 +61,14 @@ def test_pooling_is_read_in_its_old_and_its_new_form(sentence: Path, config, poo
     "config",
     [
         {"pooling_mode": "attention"},
-        {"pooling_mode": ["cls", "mean"]},
-        {"pooling_mode_cls_token": True, "pooling_mode_max_tokens": True},
+        {"pooling_mode": ["cls", "attention"]},
         {"pooling_mode": []},
+        {"pooling_mode": 3},
     ],
 )
 def test_pooling_that_is_not_known_is_refused(sentence: Path, config) -> None:
     (sentence / "1_Pooling" / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelUnsupported, match="known are one of cls"):
+    with pytest.raises(ModelUnsupported, match="known are cls, max"):
         describe(sentence)
 
 
@@ -79,9 +82,9 @@ def test_pooling_outside_the_models_folder_is_not_looked_for(sentence: Path, pat
 
 def test_module_that_is_not_known_is_refused_by_name(sentence: Path) -> None:
     modules = json.loads((sentence / "modules.json").read_text())
-    dense = {"type": "sentence_transformers.models.Dense", "path": "2_Dense"}
-    (sentence / "modules.json").write_text(json.dumps([*modules, dense]))
-    with pytest.raises(ModelUnsupported, match="modules Dense, which are not known"):
+    lstm = {"type": "sentence_transformers.models.LSTM", "path": "2_LSTM"}
+    (sentence / "modules.json").write_text(json.dumps([*modules, lstm]))
+    with pytest.raises(ModelUnsupported, match="modules LSTM, which are not known"):
         describe(sentence)
 
 

@@ -39,9 +39,9 @@ from crossmodal.training.distil.make import distil, register_student, write_stud
 from crossmodal.training.distil.report import told
 from crossmodal.training.distil.shape import Shape, shape_of, student_of
 from crossmodal.training.distil.shown import show
-from crossmodal.training.distil.spec import DistilSpec, Shown, Student, StudentPace
+from crossmodal.training.distil.spec import DistilSpec, Shown, Student
 from crossmodal.training.distil.student import student_from
-from crossmodal.training.head import Epoch
+from crossmodal.training.epochs import Epoch, Schedule
 from tests.drawn import draw_pictures
 from tests.evaluation.conftest import Album
 from tests.tiny_model import (
@@ -51,7 +51,7 @@ from tests.tiny_model import (
     build_tiny_siglip,
 )
 
-PACE = StudentPace(epochs=4, batch_size=8, learning_rate=2e-3, patience=4)
+SCHEDULE = Schedule(epochs=4, batch_size=8, learning_rate=2e-3, patience=4)
 
 
 @pytest.fixture
@@ -61,7 +61,9 @@ def own(album: Album, tmp_path: Path) -> Collection:
 
 @pytest.fixture
 def spec(tiny_clip: Path) -> DistilSpec:
-    return DistilSpec(teacher=str(tiny_clip), size="half", device="cpu", name="ours", pace=PACE)
+    return DistilSpec(
+        teacher=str(tiny_clip), size="half", device="cpu", name="ours", schedule=SCHEDULE
+    )
 
 
 def easy(own: Collection, spec: DistilSpec) -> Shown:
@@ -182,7 +184,7 @@ def test_one_seed_gives_one_student_also_where_it_was_killed_between_two_epochs(
     rest = distil(own, shown, spec, epochs.append)
     assert rest.weights_hash == whole.weights_hash
     assert [epoch.loss for epoch in rest.epochs] == [epoch.loss for epoch in whole.epochs]
-    other = replace(spec, pace=replace(PACE, seed=1))
+    other = replace(spec, schedule=replace(SCHEDULE, seed=1))
     assert distil(own, shown, other, nothing).weights_hash != whole.weights_hash
 
 

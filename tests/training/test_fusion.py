@@ -17,9 +17,10 @@ from crossmodal.spaces.fill import fill_spaces
 from crossmodal.spaces.fusing import Fusion
 from crossmodal.spaces.graph import Edges
 from crossmodal.spaces.register import Space, register_space
+from crossmodal.training.epochs import Epoch
 from crossmodal.training.finetune import register_tuned
 from crossmodal.training.fusion import tune_fusion
-from crossmodal.training.head import Epoch, HeadSpec
+from crossmodal.training.head import HeadSpec
 from crossmodal.training.material import Material
 from crossmodal.training.prepare import prepare
 from crossmodal.training.spec import FinetuneSpec, Prepared

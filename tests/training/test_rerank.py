@@ -16,7 +16,7 @@ from crossmodal.errors import PathError, TrainingFailed
 from crossmodal.ledger.collection import Collection
 from crossmodal.models.training_items import training_hashes_in
 from crossmodal.training.cross_attention import CrossAttentionSpec, LearnedNetwork, Learner
-from crossmodal.training.head import Epoch
+from crossmodal.training.epochs import Epoch
 from crossmodal.training.prepare import prepare
 from crossmodal.training.rerank import (
     Read,

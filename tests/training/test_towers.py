@@ -25,8 +25,7 @@ from crossmodal.records import ModelVersion, VectorList
 from crossmodal.spaces.add import add_space
 from crossmodal.spaces.fit import SpaceSpec
 from crossmodal.training.checkpoint import Checkpoint
-from crossmodal.training.epochs import LearnedWeights
-from crossmodal.training.head import Epoch
+from crossmodal.training.epochs import Epoch, Learned, Weights
 from crossmodal.training.learn_towers import learn_towers
 from crossmodal.training.prepare import prepare
 from crossmodal.training.spec import FinetuneSpec, Prepared, TowerSpec, Tuned
@@ -148,7 +147,7 @@ def test_same_seed_gives_the_same_weights_and_another_others(own: Collection, pa
 
 def learned_from(
     own: Collection, spec: FinetuneSpec, folder: Path, tick: Callable[[Epoch], None]
-) -> LearnedWeights:
+) -> Learned[Weights]:
     prepared = easy(own, spec)
     tower = TextTower(prepared.parent, "cpu")
     return learn_towers(tower, prepared.train, prepared.dev, spec.tower, Checkpoint(folder), tick)
@@ -170,6 +169,8 @@ def test_broken_off_training_goes_on_and_ends_with_the_same_weights(
         learned_from(own, spec, tmp_path / "parts", break_off)
     rest = learned_from(own, spec, tmp_path / "parts", nothing)
     assert [e.loss for e in rest.epochs] == [e.loss for e in whole.epochs]
+    assert whole.weights
+    assert rest.weights
     for name, weights in whole.weights.items():
         np.testing.assert_array_equal(weights.numpy(), rest.weights[name].numpy())
 

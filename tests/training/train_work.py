@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 
 from crossmodal.ledger.collection import Collection
-from crossmodal.training.head import Epoch
+from crossmodal.training.epochs import Epoch
 from crossmodal.training.prepare import prepare
 from crossmodal.training.spec import FinetuneSpec, TowerSpec
 from crossmodal.training.tune_towers import checkpoint_of, tune_towers

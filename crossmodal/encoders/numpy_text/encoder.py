@@ -1,6 +1,6 @@
 """Turn search queries into the vectors that a model's text tower gives, by numpy.
 
-Owns which models it knows: BERT behind a pooling of sentence-transformers, CLIP, and CLIP's like
+Owns which models it knows: BERT before the modules of sentence-transformers, CLIP, and CLIP's like
 with BERT for texts. Whether it gives what torch gives is measured, once a model version
 (``checked``).
 """
@@ -12,24 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from crossmodal.encoders.numpy_text.head import numpy_head
 from crossmodal.encoders.numpy_text.towers import Bert, Clip, Ids, projected
 from crossmodal.encoders.numpy_text.weights import Floats, Weights
 from crossmodal.encoders.tokens import set_up
 from crossmodal.errors import ModelUnsupported
 from crossmodal.models import files as model_files
 from crossmodal.models.folder import ModelFiles, read_object
-from crossmodal.models.text_preprocess import TOKENIZER_FILE, readable
+from crossmodal.models.text_preprocess import TOKENIZER_FILE, TextPreprocess, readable
 from crossmodal.records import ModelVersion
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-_POOLS: dict[str, Callable[[Floats], Floats]] = {
-    "mean": lambda state_TD: state_TD.mean(axis=0),
-    "cls": lambda state_TD: state_TD[0],
-    "max": lambda state_TD: state_TD.max(axis=0),
-    "lasttoken": lambda state_TD: state_TD[-1],
-}
 
 
 class NumpyTexts:
@@ -44,7 +38,7 @@ class NumpyTexts:
         self._settings = model_files.preprocessing(files).text
         try:
             weights = Weights(files.weights, version.dtype)
-            self._features = _features(files, weights, self._settings.pooling)
+            self._features = _features(files, weights, self._settings)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelUnsupported(f"{files.name} is not read by numpy: {error!r}") from error
         self._tokenizer = self._read_tokenizer(files)
@@ -73,13 +67,15 @@ class NumpyTexts:
         return tokenizer
 
 
-def _features(files: ModelFiles, weights: Weights, pooling: str) -> Callable[[Ids], Floats]:
+def _features(
+    files: ModelFiles, weights: Weights, settings: TextPreprocess
+) -> Callable[[Ids], Floats]:
     """Return what makes the vector of a text's tokens; KeyError where the model is not known."""
     config: dict[str, Any] = read_object(files.directory, "config.json")
     kind = config["model_type"]
-    if kind == "bert" and pooling:
-        bert, pool = Bert(weights, config), _POOLS[pooling]
-        return lambda ids_T: pool(bert.states(ids_T))
+    if kind == "bert" and settings.pooling:
+        bert, head = Bert(weights, config), numpy_head(files, settings)
+        return lambda ids_T: head(bert.states(ids_T))
     if kind == "clip":
         clip = Clip(weights, _CLIP_DEFAULTS | config["text_config"])
         return lambda ids_T: projected(weights, clip.pooled(ids_T))

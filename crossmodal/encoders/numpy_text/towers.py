@@ -56,7 +56,7 @@ class Bert:
         return pooled
 
     def _norm(self, name: str, values: Floats, eps: float) -> Floats:
-        return _layer_norm(self.weights, name, values, eps)
+        return layer_norm(self.weights, name, values, eps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +77,16 @@ class Clip:
         state_TD = state_TD + weights.rows(f"{table}.position_embedding.weight", places)
         for number in range(int(config["num_hidden_layers"])):
             name = f"text_model.encoder.layers.{number}"
-            normed_TD = _layer_norm(weights, f"{name}.layer_norm1", state_TD, eps)
+            normed_TD = layer_norm(weights, f"{name}.layer_norm1", state_TD, eps)
             names = [f"{name}.self_attn.{part}_proj" for part in "qkv"]
             mixed_TD = _attention(weights, names, normed_TD, heads, is_causal=True)
             state_TD = state_TD + _linear(weights, f"{name}.self_attn.out_proj", mixed_TD)
-            normed_TD = _layer_norm(weights, f"{name}.layer_norm2", state_TD, eps)
+            normed_TD = layer_norm(weights, f"{name}.layer_norm2", state_TD, eps)
             wide_TF = act(_linear(weights, f"{name}.mlp.fc1", normed_TD))
             state_TD = state_TD + _linear(weights, f"{name}.mlp.fc2", wide_TF)
         end = _end_of(ids_T, int(config.get("eos_token_id", 49407)))
         last_1D = state_TD[end : end + 1]
-        pooled: Floats = _layer_norm(weights, "text_model.final_layer_norm", last_1D, eps)[0]
+        pooled: Floats = layer_norm(weights, "text_model.final_layer_norm", last_1D, eps)[0]
         return pooled
 
 
@@ -106,7 +106,8 @@ def _linear(weights: Weights, name: str, values: Floats) -> Floats:
     return out
 
 
-def _layer_norm(weights: Weights, name: str, values: Floats, eps: float) -> Floats:
+def layer_norm(weights: Weights, name: str, values: Floats, eps: float) -> Floats:
+    """Return values with mean 0 and variance 1 over the last axis, scaled and moved."""
     centred = values - values.mean(axis=-1, keepdims=True)
     scaled = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + np.float32(eps))
     out: Floats = scaled * weights.get(f"{name}.weight") + weights.get(f"{name}.bias")
@@ -134,7 +135,7 @@ def _sigmoid_gelu(values: Floats) -> Floats:
     return out
 
 
-def _gelu(values: Floats) -> Floats:
+def gelu(values: Floats) -> Floats:
     """Return x * Phi(x); erf to 1.5e-7, by Abramowitz and Stegun's formula 7.1.26."""
     size = np.abs(values) / np.float32(np.sqrt(2))
     t = 1 / (1 + 0.3275911 * size)
@@ -146,4 +147,4 @@ def _gelu(values: Floats) -> Floats:
     return out
 
 
-_ACTIVATIONS: dict[str, Activation] = {"quick_gelu": _sigmoid_gelu, "gelu": _gelu}
+_ACTIVATIONS: dict[str, Activation] = {"quick_gelu": _sigmoid_gelu, "gelu": gelu}

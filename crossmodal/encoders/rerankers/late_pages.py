@@ -38,6 +38,7 @@ class LatePages(LoadedReranker):
     pairs = frozenset({("text", "image")})
     side_px = 1600
     batch = 2
+    is_late = True
 
     def __init__(self, files: ModelFiles, model: Any, device: str) -> None:
         super().__init__(files, model, device)

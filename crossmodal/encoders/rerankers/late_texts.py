@@ -62,6 +62,7 @@ class LateTexts(LoadedReranker):
     pairs = frozenset({("text", "text")})
     side_px = 0
     batch = 16
+    is_late = True
 
     def __init__(self, files: ModelFiles, model: Any, device: str) -> None:
         super().__init__(files, model, device)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Floats = npt.NDArray[np.float32]
-Tokens = npt.NDArray[np.float16]
-"""(t, dim) float16, L2-normalised before they were rounded."""
+Tokens = npt.NDArray[np.float16] | npt.NDArray[np.float32]
+"""(t, dim) float16, or float32 of eight bits; L2-normalised before they were rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,9 @@ class TokenReranker(Reranker, Protocol):
     """Score by token vectors of the candidates, which depend on no query and may be kept.
 
     Late interaction is of this kind, and so is cross-attention over frozen patch tokens.
-    ``scores(query, c)`` equals ``scores_of_tokens(query, tokens(c))``.
+    ``scores(query, c)`` equals ``scores_of_tokens(query, tokens(c))``. One whose ``is_late`` is
+    true takes nothing but cosines of its tokens, which are then kept in eight bits and may be
+    pooled.
     """
 
     def tokens(self, candidates: Sequence[Side]) -> list[Tokens]:
@@ -99,7 +101,7 @@ def max_sim(query: Floats, tokens: Sequence[Tokens]) -> Floats:
     ``query`` is (t, dim) float32. Late interaction as in ColBERT (Khattab and Zaharia, 2020).
     """
     found = [
-        float((query @ one.astype(np.float32).T).max(axis=1).sum()) if len(one) else 0.0
+        float((query @ one.astype(np.float32, copy=False).T).max(axis=1).sum()) if len(one) else 0.0
         for one in tokens
     ]
     return np.array(found, np.float32)

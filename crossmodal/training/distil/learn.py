@@ -7,15 +7,14 @@ picture is seen as it is or mirrored. What decides is whether the student has th
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from crossmodal.encoders.image_text import TransformersEncoder
-from crossmodal.training.distil.spec import Shown, StudentPace
+from crossmodal.training.distil.spec import Shown
 from crossmodal.training.distil.student import TEXT_SIDE
-from crossmodal.training.epochs import Steps, Weights
+from crossmodal.training.epochs import Schedule, Steps, Weights
 from crossmodal.training.material import Ints
 from crossmodal.training.pixels import PixelStore
 from crossmodal.training.precision import mixed
@@ -36,12 +35,12 @@ _TOP = 10
 class StudentLearner:
     """Take steps; keeps the student, the optimiser and the draw."""
 
-    def __init__(self, student: TransformersEncoder, shown: Shown, pace: StudentPace) -> None:
+    def __init__(self, student: TransformersEncoder, shown: Shown, schedule: Schedule) -> None:
         import torch
 
-        self.student, self._shown, self._pace = student, shown, pace
+        self.student, self._shown = student, shown
         self._store = PixelStore(student.preprocess)
-        self._draw = np.random.default_rng(pace.seed)
+        self._draw = np.random.default_rng(schedule.seed)
         for name, parameter in student.model.named_parameters():
             parameter.requires_grad_(not name.startswith(TEXT_SIDE))
         moving = [parameter for _, parameter in self._moving()]
@@ -49,16 +48,14 @@ class StudentLearner:
             {"params": [p for p in moving if p.ndim > 1]},
             {"params": [p for p in moving if p.ndim <= 1], "weight_decay": 0.0},
         ]
-        optimiser = torch.optim.AdamW(groups, lr=pace.learning_rate, weight_decay=pace.weight_decay)
-        num_steps = pace.epochs * math.ceil(len(shown.train) / pace.batch_size)
-        self._steps = Steps(optimiser, self._draw, pace.learning_rate, pace.warm_up, num_steps)
+        optimiser = torch.optim.AdamW(
+            groups, lr=schedule.learning_rate, weight_decay=schedule.weight_decay
+        )
+        self._steps = Steps(optimiser, self._draw, schedule, len(shown.train))
 
     def epoch(self) -> float:
         """Go once through the pictures; return the mean loss."""
-        order = self._draw.permutation(self._shown.train)
-        size = self._pace.batch_size
-        batches = [order[start : start + size] for start in range(0, len(order), size)]
-        return float(np.mean([self._take(batch) for batch in batches if len(batch) > 1]))
+        return self._steps.through(self._draw.permutation(self._shown.train), self._take)
 
     def measure(self) -> Recall:
         """Return which neighbours of pictures held out are those that the teacher finds."""

@@ -44,8 +44,7 @@ from crossmodal.training.distil.report import card_figures, card_words
 from crossmodal.training.distil.shape import Shape, shape_of, student_of
 from crossmodal.training.distil.spec import Captions, DistilSpec, Figures, Shown, Student
 from crossmodal.training.distil.student import student_from
-from crossmodal.training.epochs import LearnedWeights, digest_of, learn_epochs
-from crossmodal.training.head import Epoch
+from crossmodal.training.epochs import Epoch, Learned, Weights, digest_of, learn_or_resume
 from crossmodal.training.precision import mixed
 from crossmodal.training.recall import Recall, ranks_of, recall_of
 from crossmodal.vectors.affine import Floats
@@ -67,7 +66,7 @@ def checkpoint_of(collection: Collection, shown: Shown, spec: DistilSpec) -> Che
     """Return where a distillation keeps its state: named by all that decides its weights."""
     shape = [spec.size, spec.layers, spec.patch, spec.input_px, spec.width]
     data = [shown.teacher.fingerprint, shown.data_digest, spec.dev_share, shape]
-    return Checkpoint.of(collection.path, ["distil", *data, spec.pace])
+    return Checkpoint.of(collection.path, ["distil", *data, spec.schedule])
 
 
 def distil(
@@ -95,13 +94,12 @@ def distil(
     shape = student_of(before, spec.size, _asked(spec))
     kept = checkpoint_of(collection, shown, spec)
     with one_thread():
-        student = student_from(teacher, files, shape, kept.folder / "student", spec.pace.seed)
-        learner = StudentLearner(student, shown, spec.pace)
+        student = student_from(teacher, files, shape, kept.folder / "student", spec.schedule.seed)
+        learner = StudentLearner(student, shown, spec.schedule)
         tell(_cost(learner, shown, spec, shape, before))
         first = learner.measure()
-        learned = learn_epochs(learner, spec.pace, kept, tick)
-        _refuse_unlearned(learned, first)
-        learner.put(learned.weights)
+        learned = learn_or_resume(learner, spec.schedule, kept, tick)
+        learner.put(_best(learned, first))
         as_learned = _figures(learner, shown, _bytes(student.model.state_dict()))
         stored = _stored(student.model.state_dict(), spec)
         student.model.load_state_dict(from_int8(stored), strict=False)
@@ -169,7 +167,7 @@ def register_student(
         "depth": "distil",
         "run": run_id,
         "data_digest": shown.data_digest,
-        "seed": spec.pace.seed,
+        "seed": spec.schedule.seed,
         "weights_hash": student.weights_hash,
         "shape": asdict(student.shape),
         "metrics": {"teacher": asdict(student.teacher), "student": asdict(student.stored)},
@@ -207,10 +205,10 @@ def _cost(
     """
     rate = _rate(learner.student, learner.pixels([shown.pictures[p] for p in shown.dev[:4]]))
     seen = _BACK_AND_FORTH * len(shown.train) + len(shown.dev)
-    total_s = seen * spec.pace.epochs / rate
+    total_s = seen * spec.schedule.epochs / rate
     told = (
         f"a student of {shape}, of a teacher of {before}: {before.work / shape.work:.1f} times "
-        f"less to compute; at most {human_seconds(total_s)} for {spec.pace.epochs} epochs of "
+        f"less to compute; at most {human_seconds(total_s)} for {spec.schedule.epochs} epochs of "
         f"{len(shown.train):,} pictures on this {learner.student.device}"
     )
     if total_s > _LONG_S and not spec.consent:
@@ -221,9 +219,10 @@ def _cost(
     return told
 
 
-def _refuse_unlearned(learned: LearnedWeights, first: Recall) -> None:
-    if learned.best_epoch:
-        return
+def _best(learned: Learned[Weights], first: Recall) -> Weights:
+    """Return the best weights; refuse where there are none."""
+    if learned.weights:
+        return learned.weights
     last = learned.epochs[-1].dev if learned.epochs else first
     raise TrainingFailed(
         f"nothing was learned: of the teacher's first ten neighbours the student had "

@@ -107,6 +107,6 @@ def card_words(shown: Shown, student: Student, spec: DistilSpec) -> list[str]:
         "## Made again",
         "",
         f"Digest of the pictures and the teacher's vectors {shown.data_digest}, seed "
-        f"{spec.pace.seed}, epoch {student.best_epoch} of {len(student.epochs)}. Digest of the "
+        f"{spec.schedule.seed}, epoch {student.best_epoch} of {len(student.epochs)}. Digest of the "
         f"weights {student.weights_hash}.",
     ]

@@ -71,7 +71,7 @@ def show(
     problems["that cannot be read"] = len(missing) - len(broken) - len(computed)
     pictures, vectors, hashes = _readable(wanted, stored | computed, problems)
     _refuse_few(pictures, spec, problems)
-    sides = split(look_alike_groups(hashes), spec.dev_share, spec.pace.seed)
+    sides = split(look_alike_groups(hashes), spec.dev_share, spec.schedule.seed)
     trained = {pictures[place].uri for place in sides.train}
     return Shown(
         teacher=teacher,

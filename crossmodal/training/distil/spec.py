@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crossmodal.previews.preview import Subject
 from crossmodal.records import ModelVersion
 from crossmodal.training.distil.shape import Shape
-from crossmodal.training.head import Epoch
+from crossmodal.training.epochs import Epoch, Schedule
 from crossmodal.training.material import Ints
 from crossmodal.training.recall import Recall
 from crossmodal.vectors.affine import Floats
 
 if TYPE_CHECKING:
     import torch
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudentPace:
-    """Say how to learn."""
-
-    epochs: int = 20
-    batch_size: int = 32
-    learning_rate: float = 1e-4
-    weight_decay: float = 0.01
-    warm_up: float = 0.1
-    """Share of the steps."""
-    patience: int = 4
-    """Epochs without better figures on the pictures held out."""
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +41,7 @@ class DistilSpec:
     device: str = "auto"
     consent: bool = False
     """Whether to go on with what takes long."""
-    pace: StudentPace = field(default_factory=StudentPace)
+    schedule: Schedule = field(default_factory=partial(Schedule, epochs=20, learning_rate=1e-4))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

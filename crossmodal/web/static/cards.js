@@ -13,6 +13,7 @@ export const KINDS = {
   page_image: "Page",
   figure: "Figure",
   frame: "Film",
+  clip: "Film clip",
   cue: "Subtitles",
   window: "Sound",
   rows: "Table rows",

@@ -1,0 +1,1 @@
+"""Keep the token vectors of multi-vector models beside a collection."""
