@@ -21,7 +21,13 @@ from tasks.plan import choose_rules, divide, plan_changes, preview_backfill
 from tasks.report import open_run, report
 from tasks.settle import settle
 from tasks.thumbnails import sample_thumbnails
-from tasks.vectors import calibrate_scores, fill_derived_spaces, update_codes
+from tasks.vectors import (
+    are_tokens_due,
+    calibrate_scores,
+    fill_derived_spaces,
+    fill_tokens,
+    update_codes,
+)
 from tasks.verify import verify
 
 
@@ -32,7 +38,7 @@ def backfill(params: BackfillParams) -> dict[str, Any]:
         listing = discover(run, params.paths, params.list_options())
         selected = select(run, listing, params.selection())
         lineup = choose_models(run, params.lineup_spec(), params.dtype)
-        cutting = choose_rules(run, params.chunk_rules(), params.named_rules)
+        cutting = choose_rules(run, lineup, params.chunk_rules(), params.named_rules)
         plan = plan_changes(run, selected.listing, lineup, params.plan_rules(), cutting)
         work = divide(run, plan, selected, lineup, params.plan_rules())
         expected = preview_backfill(run, work, lineup)
@@ -47,6 +53,8 @@ def backfill(params: BackfillParams) -> dict[str, Any]:
         fill_derived_spaces(run)
         update_codes(run, lineup)
         calibrate_scores(run, lineup)
+        if are_tokens_due(run):
+            fill_tokens(run, params.device)
         check_health(run, lineup)
         verification = verify(run, lineup)
         thumbnails = sample_thumbnails(run, plan)

@@ -22,7 +22,13 @@ from tasks.report import open_run, report
 from tasks.saved import alert_saved_searches
 from tasks.settle import settle
 from tasks.thumbnails import sample_thumbnails
-from tasks.vectors import calibrate_scores, fill_derived_spaces, update_codes
+from tasks.vectors import (
+    are_tokens_due,
+    calibrate_scores,
+    fill_derived_spaces,
+    fill_tokens,
+    update_codes,
+)
 from tasks.verify import verify
 
 
@@ -33,7 +39,7 @@ def index(params: IndexParams) -> dict[str, Any]:
         columns = read_columns(run, params.columns) if params.columns else []
         listing = discover(run, params.paths, params.list_options())
         lineup = choose_models(run, params.lineup_spec(), params.dtype)
-        cutting = choose_rules(run, params.chunk_rules(), params.named_rules)
+        cutting = choose_rules(run, lineup, params.chunk_rules(), params.named_rules)
         plan = plan_changes(run, listing, lineup, params.plan_rules(), cutting)
         expected = preview(run, plan, lineup)
         if params.dry_run:
@@ -48,6 +54,8 @@ def index(params: IndexParams) -> dict[str, Any]:
         fill_derived_spaces(run)
         update_codes(run, lineup)
         calibrate_scores(run, lineup)
+        if are_tokens_due(run):
+            fill_tokens(run, params.device)
         check_health(run, lineup)
         alert_saved_searches(run, params.device)
         verification = verify(run, lineup)

@@ -35,6 +35,7 @@ def _forget(collection: Collection, named: str, dry_run: bool) -> tuple[Any, str
     from crossmodal.ledger.write.model_versions import find
     from crossmodal.models.retire import retire_one
     from crossmodal.runs.forget_run import forget_sources
+    from crossmodal.search.tokens.fill import sweep
     from crossmodal.views.human import human_bytes
 
     with collection.read() as con:
@@ -44,6 +45,8 @@ def _forget(collection: Collection, named: str, dry_run: bool) -> tuple[Any, str
         size = human_bytes(model.freed_bytes)
         return model, f"model version {model.label}: {model.num_vectors:,} vectors, {size}"
     gone = forget_sources(collection, named, dry_run=dry_run)
+    if not dry_run:
+        sweep(collection)  # words can be told from token vectors
     return gone, (
         f"{gone.num_sources:,} sources of {gone.place}: {gone.num_contents:,} contents, "
         f"{gone.num_chunks:,} chunks with their vectors. The files stay; a run over them takes "

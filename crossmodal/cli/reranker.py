@@ -1,4 +1,4 @@
-"""Offer the rerankers of a collection on the command line: ``reranker set``, ``list``, ``drop``.
+"""Offer the rerankers of a collection: ``reranker set``, ``list``, ``fill``, ``drop``.
 
 And ``reranker why``, which draws where in a picture a query is found.
 """
@@ -79,7 +79,8 @@ def set_(
 def list_(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOption = False) -> None:
     """Show which reranker is kept for which pair, what showed it, and what is cached for them."""
     from crossmodal.evaluation.choose_reranker import kept_rerankers
-    from crossmodal.views.human import human_bytes
+    from crossmodal.ledger.read.token_files import TokenFile
+    from crossmodal.views.status import token_sentences
     from crossmodal.views.text_table import TextTable
 
     found = kept_rerankers(collection)
@@ -92,7 +93,53 @@ def list_(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOption
     ]
     header = ("pair", "reranker", "set", "nDCG@10 before", "after")
     print_tables([TextTable("rerankers", header, rows, num_words=3)])
-    typer.echo(f"token vectors beside the collection: {human_bytes(found['token_bytes'])}")
+    for told in token_sentences([TokenFile(**each) for each in found["tokens"]]):
+        typer.echo(f"token vectors of {told}")
+    if not found["tokens"]:
+        typer.echo("no token vectors are kept beside the collection")
+
+
+@reranker.command()
+def fill(
+    model: Annotated[
+        str, typer.Argument(help="Directory or hub id; empty: those that are kept.")
+    ] = "",
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    pool: PoolOption = 1,
+    max_gb: Annotated[
+        float, typer.Option(min=0, help="What they may take from now on; 0: as before, 4 at first.")
+    ] = 0,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Make the token vectors that multi-vector rerankers lack, so that no search waits for them."""
+    from crossmodal.ledger.collection import Collection
+    from crossmodal.runs.progress import make_progress
+    from crossmodal.search.tokens.due import FillSpec, kept_specs
+    from crossmodal.search.tokens.fill import fill_tokens, sweep
+    from crossmodal.views.human import human_bytes
+
+    opened = Collection(collection)
+    specs = [FillSpec(model=model, pool=pool)] if model else kept_specs(opened)
+    progress = make_progress(sys.stderr, quiet=as_json)
+    try:
+        done = [fill_tokens(opened, one, device, progress, int(max_gb * 1e9)) for one in specs]
+    finally:
+        progress.finish()
+    num_gone = sweep(opened)
+    if as_json:
+        print_json({"filled": done, "num_gone": num_gone})
+        return
+    for one in done:
+        left = f", {one.num_left:,} cannot be read ({one.reasons[0]})" if one.reasons else ""
+        typer.echo(
+            f"{one.model}: {one.num_made:,} chunks made, {one.num_kept:,} there before{left}; "
+            f"{human_bytes(one.num_bytes)}"
+        )
+    if num_gone:
+        typer.echo(f"{num_gone:,} entries of what is gone were dropped")
+    if not specs:
+        typer.echo("nothing to fill: no reranker that keeps token vectors is set; name one")
 
 
 @reranker.command()

@@ -6,20 +6,25 @@ enough items for an interval. What is not shown to be better stays off.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from crossmodal.encoders.rerankers.loading import load_reranker
+from crossmodal.encoders.rerankers.reranker import TokenReranker
 from crossmodal.errors import EvaluationError, GateMissed
 from crossmodal.evaluation.compare import PairComparison, compare
 from crossmodal.evaluation.evaluate import NULL, EvaluateSpec, evaluate
 from crossmodal.evaluation.gate import MIN_CLUSTERS
 from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.read.token_files import token_files
 from crossmodal.ledger.write import settings
 from crossmodal.runs.progress import Progress
-from crossmodal.search.options import QueryOptions
-from crossmodal.search.reranking import OFF, PAIR_MODALITIES
-from crossmodal.search.tokens.store import num_bytes_beside
+from crossmodal.search.options import PAIR_MODALITIES, QueryOptions
+from crossmodal.search.reranking import OFF
+from crossmodal.search.tokens.codes import form_of
+from crossmodal.search.tokens.store import release
 
 MEASURE = "nDCG@10"
 _DEPTH = 100
@@ -55,6 +60,7 @@ def set_reranker(spec: RerankerSpec, progress: Progress = NULL) -> dict[str, Any
         "label": reranker.label,
         "fingerprint": reranker.fingerprint,
         "pool": spec.pool,
+        "tokens": form_of(reranker, spec.pool).name if isinstance(reranker, TokenReranker) else "",
         "set": spec.set_path,
         "before": found.before[MEASURE],
         "after": found.after[MEASURE],
@@ -70,7 +76,10 @@ def set_reranker(spec: RerankerSpec, progress: Progress = NULL) -> dict[str, Any
             kept,
         )
     with Collection(spec.collection).write() as con:
-        settings.remember_rerankers(con, settings.rerankers(con) | {spec.pair: kept})
+        before = settings.rerankers(con)
+        after = before | {spec.pair: kept}
+        settings.remember_rerankers(con, after)
+    _release(Path(spec.collection), before, after)
     return kept
 
 
@@ -82,10 +91,11 @@ def drop_reranker(collection: str, pair: str) -> bool:
     """
     _refuse_unknown(pair)
     with Collection(collection).write() as con:
-        kept = settings.rerankers(con)
-        was_there = kept.pop(pair, None) is not None
-        settings.remember_rerankers(con, kept)
-    return was_there
+        before = settings.rerankers(con)
+        after = {name: kept for name, kept in before.items() if name != pair}
+        settings.remember_rerankers(con, after)
+    _release(Path(collection), before, after)
+    return len(after) < len(before)
 
 
 def kept_rerankers(collection: str) -> dict[str, Any]:
@@ -93,7 +103,12 @@ def kept_rerankers(collection: str) -> dict[str, Any]:
     opened = Collection(collection)
     with opened.read() as con:
         kept = settings.rerankers(con)
-    return {"pairs": kept, "token_bytes": num_bytes_beside(opened.path)}
+    tokens = token_files(opened.path)
+    return {
+        "pairs": kept,
+        "tokens": [asdict(each) for each in tokens],
+        "token_bytes": sum(each.num_bytes for each in tokens),
+    }
 
 
 def _compared(spec: RerankerSpec, progress: Progress) -> PairComparison:
@@ -105,6 +120,14 @@ def _compared(spec: RerankerSpec, progress: Progress) -> PairComparison:
     reranked = replace(query, rerank=spec.model, rerank_pool=spec.pool)
     after = evaluate(replace(asked, query=reranked), progress).record
     return compare(before, after).pairs[0]
+
+
+def _release(path: Path, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Take away the token vectors of rerankers that were kept and are no more."""
+    gone = {each["fingerprint"] for each in before.values()}
+    gone -= {each["fingerprint"] for each in after.values()}
+    for fingerprint in gone:
+        release(path, fingerprint)
 
 
 def _refuse_unknown(pair: str) -> None:

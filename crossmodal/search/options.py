@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+PAIR_MODALITIES = {"text->passage": "text", "text->image": "image"}
+"""Which modality of hits a pair of an evaluation is about; for these a reranker may be kept."""
 MAX_POOL = 16
 """Token vectors that a reranker joins to one, at most."""
 

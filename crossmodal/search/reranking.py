@@ -25,9 +25,10 @@ from crossmodal.errors import ModelError, Refused, RerankFailed
 from crossmodal.ledger.write import model_versions, settings
 from crossmodal.ledger.write.trials import Trial, trial_of
 from crossmodal.search.answer import Answer
-from crossmodal.search.options import QueryOptions
+from crossmodal.search.options import PAIR_MODALITIES, QueryOptions
 from crossmodal.search.rerank_sides import side_of_hit, side_of_query
-from crossmodal.search.tokens.kept import KeptTokens, Keyed
+from crossmodal.search.tokens.kept import KeptTokens
+from crossmodal.search.tokens.keys import Keyed
 
 if TYPE_CHECKING:
     import duckdb
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 TOP = 50
 """How many hits of a query are judged."""
 OFF = "off"
-PAIR_MODALITIES = {"text->passage": "text", "text->image": "image"}
-"""Which modality of hits a pair of an evaluation is about; for these a reranker may be kept."""
 _NUM_VERDICTS = 500
 
 T = TypeVar("T")

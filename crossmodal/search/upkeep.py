@@ -1,14 +1,16 @@
 """Keep what searches need beside the vectors: derived spaces, codes of large lists, scores, words.
 
-Each part costs a look where nothing is due, and loads no model.
+Each part costs a look where nothing is due, and loads no model then; only token vectors take one.
 """
 
 from __future__ import annotations
 
+from crossmodal.errors import CrossmodalError
 from crossmodal.ledger.words.postings import count_words, name_languages
 from crossmodal.ledger.write import model_versions
 from crossmodal.records import Lineup, VectorList
 from crossmodal.runs.run import Run
+from crossmodal.search.tokens.due import unfilled
 from crossmodal.search.word_index import keep_word_index
 from crossmodal.spaces.fill import fill_spaces
 from crossmodal.vectors.audit import keep_codes
@@ -19,6 +21,24 @@ def fill_derived_spaces(run: Run) -> None:
     """Compute what derived spaces lack from the vectors that are there."""
     with run.recorder.span("fill spaces") as span:
         span.num_items = fill_spaces(run.collection, run.id) if run.collection.exists else 0
+
+
+def fill_tokens(run: Run, device: str) -> None:
+    """Make the token vectors that kept rerankers lack, and forget those of what is gone.
+
+    What keeps one from it is noted: a search makes what it needs, so that no run fails by it.
+    """
+    from crossmodal.search.tokens import fill
+
+    with run.recorder.span("fill tokens") as span:
+        for spec in unfilled(run.collection):
+            try:
+                done = fill.fill_tokens(run.collection, spec, device, run.progress)
+            except CrossmodalError as error:
+                run.notes.append(f"token vectors are not filled: {error}")
+                continue
+            span.num_items += done.num_made
+        fill.sweep(run.collection)
 
 
 def update_codes(run: Run, lineup: Lineup) -> None:

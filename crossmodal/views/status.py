@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from crossmodal.ledger.read.status import Status
+from crossmodal.ledger.read.token_files import TokenFile
 from crossmodal.ledger.write.ann_generations import Audit
 from crossmodal.ledger.write.quarantine import QuarantineRow
 from crossmodal.ledger.write.runs import RunRecord
@@ -38,11 +41,21 @@ def _sums(found: Status) -> TextTable:
         ("chunks", f"{found.num_chunks:,}{_kinds(found)}"),
         ("size on disk", human_bytes(found.disk_bytes)),
     ]
+    rows += [("token vectors", told) for told in token_sentences(found.tokens)]
     fitted = "; ".join(limits.sentence() for limits in found.strengths)
     rows.append(("strength", fitted or "by chance alone: no judgements are fitted"))
     if found.trial:
         rows.append(("A/B trial", found.trial.sentence()))
     return TextTable(found.path, ("", ""), rows, num_words=2)
+
+
+def token_sentences(files: Sequence[TokenFile]) -> list[str]:
+    """Return what the token vectors of each reranker take on disk."""
+    return [
+        f"{each.label}, {each.form}: {human_bytes(each.num_bytes)} of {each.num_entries:,} chunks, "
+        f"{human_bytes(each.num_bytes // max(each.num_entries, 1))} each"
+        for each in files
+    ]
 
 
 def _kinds(found: Status) -> str:

@@ -14,12 +14,13 @@ from crossmodal.encoders.rerankers.loading import load_reranker
 from crossmodal.encoders.rerankers.reranker import Floats, Side
 from crossmodal.errors import ModelUnavailable, RerankFailed
 from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.read.token_files import token_files
 from crossmodal.ledger.write import settings
 from crossmodal.search import reranking
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.reranking import TOP
 from crossmodal.search.service import Query, SearchService
-from crossmodal.search.tokens.store import TokenCache, key_of, num_bytes_beside
+from crossmodal.search.tokens.store import TokenCache, key_of
 from tests.search.test_service import fill
 from tests.tiny_rerankers import build_colbert, build_cross_encoder
 
@@ -209,7 +210,7 @@ def test_tokens_are_kept_beside_the_collection_and_change_no_score(
     )
     service = SearchService(collection)
     fresh = service.ask(QUERY, asked)
-    assert num_bytes_beside(collection.path) > 0
+    assert [each.form for each in token_files(collection.path)] == ["int8"]
     reranking._VERDICTS.clear()
     kept = service.ask(QUERY, asked)
     assert [h.chunk_id for h in kept.hits] == [h.chunk_id for h in fresh.hits]

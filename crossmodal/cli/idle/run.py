@@ -1,10 +1,11 @@
 """Index where nothing is due: a run without Prefect, in the ledger and in Prefect's history.
 
 Owns what counts as nothing due: no source to read, embed, write or delete, no model or rule that
-the collection does not know, no table to join, no saved search to compare, no problem in the
-ledger. Then only the upkeep of searches is left, which mends what an earlier run was kept from.
-Anything else is the flow's: it looks again, so that a file that changes meanwhile is not lost. In
-doubt, and where looking twice would cost more than a start saves, the answer is None.
+the collection does not know, no table to join, no saved search to compare, no token vectors to
+make, no problem in the ledger. Then only the upkeep of searches is left, which mends what an
+earlier run was kept from. Anything else is the flow's: it looks again, so that a file that changes
+meanwhile is not lost. In doubt, and where looking twice would cost more than a start saves, the
+answer is None.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def _planned(look: Run, params: IndexParams) -> tuple[Plan, Lineup] | None:
     with look.recorder.span("choose models"):
         lineup = lineup_of(look, params)
     with look.recorder.span("choose rules"):
-        cutting = cutting_of(look, params)
+        cutting = cutting_of(look, params, lineup)
     if lineup.id is None or listing.describing or cutting.changes or not cutting.is_noted:
         return None
     with look.recorder.span("plan") as span:
@@ -97,6 +98,7 @@ def _is_idle(look: Run, plan: Plan, lineup: Lineup) -> bool:
 
     from crossmodal.ledger.read.verify import verify
     from crossmodal.ledger.write.saved_searches import has_due
+    from crossmodal.search.tokens.due import unfilled
 
     summary = plan.summary
     if plan.batches or summary.rejected or summary.withheld or pq.read_metadata(plan.path).num_rows:
@@ -104,7 +106,9 @@ def _is_idle(look: Run, plan: Plan, lineup: Lineup) -> bool:
     with look.recorder.span("verify") as span, look.collection.read() as con:
         found = verify(con, look.id, lineup)
         span.num_items = found.num_sources
-        return not found.problems and not has_due(con)
+        if found.problems or has_due(con):
+            return False
+    return not unfilled(look.collection)
 
 
 def _recorded(

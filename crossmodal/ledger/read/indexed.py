@@ -1,4 +1,4 @@
-"""Say what of a source a hit stands for, as the ledger has it: which content, cut by which rule."""
+"""Say what the ledger holds: chunks as hits, and of which content and place in it each is."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import duckdb
 
+from crossmodal.ledger.read.hits import CHUNK_COLUMNS, hit_of, modified_at
+from crossmodal.ledger.sql import first_row
 from crossmodal.records import Hit
 
 _AS_INDEXED = """
@@ -15,6 +17,22 @@ SELECT c.chunk_id, c.content_hash, c.chunker, c.kind, c.ordinal, c.meta, s.size_
 FROM (SELECT unnest($ids::BIGINT[]) AS id, unnest($uris::VARCHAR[]) AS uri) h
 JOIN chunk c ON c.chunk_id = h.id
 JOIN source s ON s.uri = h.uri AND s.content_hash = c.content_hash
+"""
+_HELD = """
+FROM chunk c JOIN (
+    SELECT content_hash, min(uri) AS uri, arg_min(media_type, uri) AS media_type,
+        arg_min(size_bytes, uri) AS size_bytes, arg_min(mtime_ns, uri) AS mtime_ns, count(*) AS num
+    FROM source WHERE content_hash IS NOT NULL GROUP BY content_hash) s USING (content_hash)
+"""
+_STATE = f"""
+SELECT count(*),
+    coalesce(bit_xor(hash(c.chunk_id, c.content_hash, c.chunker, s.uri, s.mtime_ns)), 0)
+{_HELD}
+"""
+_ROWS = f"""
+SELECT {", ".join(f"c.{name}" for name in CHUNK_COLUMNS.split(", "))},
+    s.uri, coalesce(s.media_type, ''), s.size_bytes, s.mtime_ns, s.num
+{_HELD} WHERE list_contains($ids::BIGINT[], c.chunk_id) ORDER BY c.chunk_id
 """
 
 
@@ -39,6 +57,34 @@ def as_indexed(con: duckdb.DuckDBPyConnection, hits: Sequence[Hit]) -> dict[int,
         chunk_id: Indexed(content_hash, _digest(content_hash, *place), size_bytes, mtime_ns)
         for chunk_id, content_hash, *place, size_bytes, mtime_ns in rows
     }
+
+
+def state(con: duckdb.DuckDBPyConnection) -> str:
+    """Return what changes with the chunks that sources hold; costs no look at their words."""
+    num, mixed = first_row(con, _STATE) or (0, 0)
+    return f"{num}-{mixed:x}"
+
+
+def held_ids(con: duckdb.DuckDBPyConnection) -> list[tuple[int, str]]:
+    """Return the ids of all chunks that a source holds, in order, each with its modality."""
+    rows = con.execute(f"SELECT c.chunk_id, c.modality {_HELD} ORDER BY c.chunk_id").fetchall()
+    return [(chunk_id, modality) for chunk_id, modality in rows]
+
+
+def held_hits(con: duckdb.DuckDBPyConnection, ids: Sequence[int]) -> list[Hit]:
+    """Return chunks as hits without rank or score, each with the first source that holds it."""
+    rows = con.execute(_ROWS, {"ids": list(ids)}).fetchall()
+    return [
+        hit_of(
+            chunk,
+            uri=uri,
+            media_type=media_type,
+            size_bytes=size_bytes,
+            modified=modified_at(mtime_ns),
+            num_copies=num_copies,
+        )
+        for *chunk, uri, media_type, size_bytes, mtime_ns, num_copies in rows
+    ]
 
 
 def _digest(*parts: object) -> str:

@@ -8,6 +8,7 @@ import duckdb
 
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.stored_vectors import num_vectors
+from crossmodal.ledger.read.token_files import TokenFile, token_files
 from crossmodal.ledger.read.unfindable import Unfindable, unfindable
 from crossmodal.ledger.write.ann_generations import Audit, valid_codes
 from crossmodal.ledger.write.batch_sizes import BatchSize, all_batch_sizes
@@ -68,6 +69,8 @@ class Status:
     """From which merit on hits are strong and likely, where judgements were fitted."""
     trial: Trial | None = None
     """The A/B trial that is on."""
+    tokens: list[TokenFile] = field(default_factory=list)
+    """Token vectors that multi-vector rerankers keep beside the collection."""
 
 
 def status(con: duckdb.DuckDBPyConnection, collection: Collection) -> Status:
@@ -95,6 +98,7 @@ def status(con: duckdb.DuckDBPyConnection, collection: Collection) -> Status:
         disk_bytes=collection.size_bytes,
         strengths=all_limits(con),
         trial=trial_of(con),
+        tokens=token_files(collection.path),
     )
 
 

@@ -28,6 +28,12 @@ class TokenForm:
     pool: int = 1
     """About so many tokens of a candidate are joined to one; 1: none."""
 
+    @classmethod
+    def of(cls, name: str) -> TokenForm:
+        """Return the form of a name; of an empty one, which files had before there were forms."""
+        width, _, pool = name.partition("-pool")
+        return cls(width == "int8", int(pool) if pool.isdecimal() else 1)
+
     @property
     def name(self) -> str:
         """Return it in the words that people and file names take: int8, int8-pool2, float16."""

@@ -1,8 +1,8 @@
 """Give the token vectors of hits: those that are kept, and else those that are made now and kept.
 
-Invariant: what is kept belongs to the content that the ledger names. A page is known by that
-content and its place in it, so that it is not drawn again where its tokens are there; and where its
-file has changed since it was indexed it is not read, and keeps its place.
+Invariant: what is kept belongs to the content that the ledger names. A page whose tokens are there
+is not drawn again; one whose file has changed since it was indexed is not read, and keeps its
+place.
 """
 
 from __future__ import annotations
@@ -13,14 +13,12 @@ from pathlib import Path
 
 from crossmodal.encoders.rerankers.reranker import Side, TokenReranker, Tokens
 from crossmodal.ledger.collection import Collection
-from crossmodal.ledger.read.indexed import Indexed, as_indexed
+from crossmodal.ledger.read.indexed import Indexed
 from crossmodal.records import Hit
 from crossmodal.search.rerank_sides import is_fetched, side_of_hit
 from crossmodal.search.tokens.codes import form_of
-from crossmodal.search.tokens.store import TokenCache, key_of
-
-Keyed = tuple[Hit, str, Indexed | None]
-"""A hit, the key of its tokens, and of a picture what the ledger says of it."""
+from crossmodal.search.tokens.keys import Keyed, keyed
+from crossmodal.search.tokens.store import TokenCache
 
 
 class KeptTokens:
@@ -31,39 +29,34 @@ class KeptTokens:
         self._collection, self._reranker = Collection(path), reranker
 
     def keyed(self, hits: Sequence[Hit]) -> list[Keyed]:
-        """Return hits with their keys, and pictures with what the ledger says of them.
+        """Return hits with their keys; left out is what the ledger has no more."""
+        with self._collection.read() as con:
+            return keyed(con, hits)
 
-        Left out is what the ledger has no more.
-        """
-        pictures = [hit for hit in hits if hit.modality == "image"]
-        known: dict[int, Indexed] = {}
-        if pictures:
-            with self._collection.read() as con:
-                known = as_indexed(con, pictures)
-        texts = [
-            (hit, key_of(side), None)
-            for hit in hits
-            if hit.modality != "image" and (side := side_of_hit(hit, 0))
-        ]
-        shown = [(hit, known[hit.chunk_id]) for hit in pictures if hit.chunk_id in known]
-        return [*texts, *((hit, f"chunk-{one.place}", one) for hit, one in shown)]
-
-    def of(self, keyed: Sequence[Keyed]) -> list[tuple[Hit, Tokens]]:
+    def of(self, hits: Sequence[Keyed]) -> list[tuple[Hit, Tokens]]:
         """Return the hits that can be shown with their token vectors.
 
         Raises:
             RerankFailed: the model gave what is no number, or ran out of memory.
         """
-        known = self.cache.get({key for _, key, _ in keyed})
-        missing: dict[str, Side] = {}
-        for hit, key, indexed in keyed:
-            if key not in known and key not in missing:
-                side = self._side(hit, indexed)
-                missing |= {key: side} if side else {}
-        if missing:
-            made = self._reranker.tokens(list(missing.values()))
-            known |= self.cache.put(dict(zip(missing, made, strict=True)))
-        return [(hit, known[key]) for hit, key, _ in keyed if key in known]
+        known = self.cache.get({key for _, key, _ in hits})
+        made = self.made([each for each in hits if each[1] not in known])
+        known |= self.cache.put(made) if made else {}
+        return [(hit, known[key]) for hit, key, _ in hits if key in known]
+
+    def made(self, hits: Sequence[Keyed]) -> dict[str, Tokens]:
+        """Return by key the token vectors that the model gives of hits, where they can be shown.
+
+        Raises:
+            RerankFailed: the model gave what is no number, or ran out of memory.
+        """
+        sides: dict[str, Side] = {}
+        for hit, key, indexed in hits:
+            if key not in sides and (side := self._side(hit, indexed)):
+                sides[key] = side
+        if not sides:
+            return {}
+        return dict(zip(sides, self._reranker.tokens(list(sides.values())), strict=True))
 
     def _side(self, hit: Hit, indexed: Indexed | None) -> Side | None:
         if indexed is None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.read.token_files import folder_of
 from crossmodal.search import reranking
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import Query, SearchService
-from crossmodal.search.tokens.store import folder_of
 
 
 @pytest.fixture
