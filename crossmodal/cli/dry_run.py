@@ -61,7 +61,7 @@ def preview_index(params: IndexParams) -> dict[str, Any]:
     with looking("index", params) as run:
         _read_columns(params)
         listing, lineup = listed(run, params), lineup_of(run, params)
-        plan = _planned(run, params, listing, lineup, cutting_of(run, params))
+        plan = _planned(run, params, listing, lineup, cutting_of(run, params, lineup))
         shown = make_plan.preview(run, plan, lineup, _NUM_PREVIEWED) | {"notes": run.notes}
         return shown | {"text": preview_text(shown)}
 
@@ -76,7 +76,7 @@ def preview_backfill(params: BackfillParams) -> dict[str, Any]:
         with reading(run.collection) as con:
             chosen = selection.select(con, listing, run.workdir, params.selection())
         lineup = lineup_of(run, params)
-        cutting = cutting_of(run, params)
+        cutting = cutting_of(run, params, lineup)
         plan = _planned(run, params, chosen.listing, lineup, cutting)
         backfill = divide.divide(run, plan, chosen, lineup, params.shard_size)
         shown = divide.preview(run, backfill, lineup)
@@ -125,12 +125,14 @@ def lineup_of(run: Run, params: EmbedParams) -> Lineup:
     return choose_lineup(run.collection, spec, params.dtype)
 
 
-def cutting_of(run: Run, params: EmbedParams) -> Cutting:
+def cutting_of(run: Run, params: EmbedParams, lineup: Lineup) -> Cutting:
     """Return how sources are cut, as the flow does; nothing is remembered."""
+    from crossmodal.models.lineup import require_clips
     from crossmodal.recognition.required import with_recognisers
     from crossmodal.sources.planning.cutting import settle_rules
 
     cutting = settle_rules(run.collection, params.chunk_rules(), params.named_rules)
+    require_clips(lineup, cutting.rules)
     run.notes += cutting.notes
     return replace(cutting, rules=with_recognisers(run.collection, cutting.rules, keep=False))
 

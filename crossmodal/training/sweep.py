@@ -46,16 +46,17 @@ def sweep(learned: Maps, dev: Material, keep: Material | None) -> list[Swept]:
 def chosen(steps: list[Swept], max_forgotten: float, pictures: Ints | None = None) -> Swept:
     """Return the step to take among those that forget no more than is allowed (R@1).
 
-    It is the shortest way that dev cannot tell from the best one by a standard error: the less
-    far from the base, the less is forgotten that nobody measured. ``pictures`` (m,) says which
-    picture each dev text tells of; without it the best step is taken.
+    It is the shortest way that is better than the base and that dev cannot tell from the best one
+    by a standard error: the less far from the base, the less is forgotten that nobody measured.
+    ``pictures`` (m,) says which picture each dev text tells of; without it the best step is taken.
     """
     floor = steps[0].kept.at_1 - max_forgotten
     allowed = [step for step in steps if step.kept.at_1 >= floor]
     best = max(allowed, key=lambda step: (step.dev.total, -step.share))
     if pictures is None or best.ranks is None:
         return best
-    shorter = [step for step in allowed if 0 < step.share < best.share]
+    better = [step for step in allowed if step.dev.total > steps[0].dev.total]
+    shorter = [step for step in better if 0 < step.share < best.share]
     near = [s for s in shorter if _is_near(best.ranks, s.ranks, pictures)]
     return min([*near, best], key=lambda step: step.share)
 

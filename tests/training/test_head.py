@@ -137,6 +137,13 @@ def test_shorter_way_is_taken_where_dev_cannot_tell_it_from_the_best() -> None:
     assert chosen(worse, 1.0, pictures).share == 1.0
 
 
+def test_shorter_way_that_is_no_better_than_the_base_is_not_taken() -> None:
+    """Of captions that nearly all find their picture a standard error reaches down to the base."""
+    base = [0, 0, 0, 0, 0, 3]
+    steps = [swept(0.0, base), swept(0.25, base), swept(0.5, [0] * 6), swept(1.0, [0] * 6)]
+    assert chosen(steps, 1.0, np.arange(6)).share == 0.5
+
+
 def test_base_is_never_taken_for_being_near() -> None:
     steps = [swept(0.0, [0, 0, 0, 0, 0, 3]), swept(1.0, [0] * 6)]
     assert chosen(steps, 1.0, np.arange(6)).share == 1.0

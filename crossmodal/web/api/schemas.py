@@ -40,7 +40,7 @@ class FoundChunk(_Described):
     """One chunk and the source that holds it."""
 
     chunk_id: int
-    kind: str = Field(examples=["image", "passage", "frame", "window", "figure", "rows"])
+    kind: str = Field(examples=["image", "passage", "frame", "clip", "window", "figure", "rows"])
     modality: Modality
     uri: str
     name: str = Field(description="The last part of the uri.")

@@ -3,6 +3,7 @@
 import { describe, searchSimilar, addressOf } from "./api.js";
 import { isText, kindOf, look } from "./cards.js";
 import { $, bytes, clock, day, h, icon } from "./dom.js";
+import { tasteButtons } from "./taste.js";
 import { shortly, standIn } from "./standin.js";
 
 const LISTS = { image: "Pictures", text: "Text", audio: "Sound" };
@@ -169,6 +170,7 @@ function links(chunk, actions) {
     "div",
     { class: "links" },
     h("button", { type: "button", class: "main", onclick: () => actions.similar(chunk) }, "Find similar"),
+    ...tasteButtons(chunk, actions),
     ...(actions.canMix()
       ? [
           h("button", { type: "button", onclick: () => actions.mix(chunk, "plus") }, "More of this"),
