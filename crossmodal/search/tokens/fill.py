@@ -90,8 +90,10 @@ def fill_tokens(
         return _filled(collection, kept, wanted, reranker, progress)
 
 
-def sweep(collection: Collection) -> int:
+def sweep(collection: Collection, *, pixels: bool = False) -> int:
     """Forget the token vectors of what the collection holds no more; return how many went.
+
+    ``pixels``: also those that trainings keep by pixels, of which nobody knows whose they are.
 
     Raises:
         PathError: a file cannot be written.
@@ -110,7 +112,7 @@ def sweep(collection: Collection) -> int:
         }
     num = 0
     for cache in due:
-        num += cache.sweep(keys)
+        num += cache.sweep(keys, pixels=pixels)
         cache.note(swept=now)
     return num
 
