@@ -34,7 +34,10 @@ from crossmodal.search.tokens.store import TokenCache, all_of
 
 T = TypeVar("T")
 
+_PAGE = 4096
+"""Chunks of which the ledger is asked at once."""
 _AT_ONCE = 512
+"""Of these, tokens are made before the room that all take is estimated."""
 _NUM_REASONS = 3
 
 
@@ -106,9 +109,7 @@ def sweep(collection: Collection, *, pixels: bool = False) -> int:
         due = [cache for cache in caches if cache.about().get("swept") != now]
         ids = [chunk_id for chunk_id, _ in held_ids(con)] if due else []
         keys = {
-            key
-            for some in _batched(ids, _AT_ONCE)
-            for _, key, _ in keyed(con, held_hits(con, some))
+            key for some in _batched(ids, _PAGE) for _, key, _ in keyed(con, held_hits(con, some))
         }
     num = 0
     for cache in due:
@@ -129,7 +130,7 @@ def _filled(
         ids = [chunk_id for chunk_id, modality in held_ids(con) if modality in modalities]
         missing = [
             hit.chunk_id
-            for some in _batched(ids, _AT_ONCE)
+            for some in _batched(ids, _PAGE)
             for hit in _lacking(kept.cache, keyed(con, held_hits(con, some)))
         ]
     done = Filled(model=reranker.label, num_kept=len(ids) - len(missing))
