@@ -81,6 +81,10 @@ class FoundHit(FoundChunk):
         description="What the reranker gave it: compares within this answer only. Null where none "
         "read it."
     )
+    why: str | None = Field(
+        description="Where the picture with the places that the words were found in lies; null "
+        "where the reranker maps none."
+    )
 
 
 class SearchAnswer(_Described):

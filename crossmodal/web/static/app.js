@@ -256,7 +256,10 @@ function open(hit, replace = Boolean(state.chunk)) {
   openChunk(state.chunk);
 }
 
-const openChunk = (chunk) => showDetails(chunk, { queryId: answer?.query_id, actions, step });
+const openChunk = (chunk) => {
+  const hit = hitsNow().find((each) => String(each.chunk_id) === String(chunk));
+  return showDetails(chunk, { queryId: answer?.query_id, map: hit?.why, actions, step });
+};
 
 function closed() {
   hideDetails();
