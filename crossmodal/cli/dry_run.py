@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crossmodal.chunking.rules import ChunkRules
     from crossmodal.ledger.collection import Collection
     from crossmodal.models.options import LineupSpec
     from crossmodal.records import Lineup, Plan
@@ -38,19 +39,23 @@ def refuse_early(params: EmbedParams) -> None:
     collection = Collection(params.collection)
     early.refuse_unknown_paths(collection, params.paths, params.list_options())
     require_recognisers(params.chunk_rules())
-    _refuse_unknown_models(collection, params.lineup_spec())
+    _refuse_unknown_models(collection, params.lineup_spec(), params.chunk_rules())
 
 
-def _refuse_unknown_models(collection: Collection, spec: LineupSpec) -> None:
+def _refuse_unknown_models(collection: Collection, spec: LineupSpec, rules: ChunkRules) -> None:
     """Refuse models that the run would look for and not find, or not know how to use."""
     from crossmodal.models import files as model_files
+    from crossmodal.models.lineup import require_clips
     from crossmodal.models.options import ModelSpec, for_passages, with_defaults
+    from crossmodal.records import Lineup
 
     wanted = spec if collection.exists else with_defaults(spec)
     for modality, model in wanted.named.items():
         name = for_passages(model.name) if modality == "text" else model.name
         named = ModelSpec(name, model.revision)
-        model_files.describe(model_files.resolve(named), "float32", "")
+        described = model_files.describe(model_files.resolve(named), "float32", "")
+        if modality == "image":
+            require_clips(Lineup.of(described), rules)
 
 
 def preview_index(params: IndexParams) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def require_clips(lineup: Lineup, rules: ChunkRules) -> None:
     version = lineup.joint
     if rules.clips and version.encoders["image"] not in TAKES_CLIPS:
         raise ModelUnsupported(
-            f"films are to be cut into clips (--clips), but {version.label} takes one frame at a "
+            f"films are to be cut into clips (--clips), but {version.name} takes one frame at a "
             "time: name a model that takes clips, of type embedding_gemma2 or qwen3_vl, or cut "
             "into frames: --no-clips"
         )

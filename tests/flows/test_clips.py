@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 
 import crossmodal
+from crossmodal.cli.dry_run import refuse_early
 from crossmodal.errors import ModelUnsupported
 from crossmodal.ledger.collection import Collection
 from flows.backfill import backfill
 from flows.index import index
+from flows.params.base import IndexParams
 from flows.search import search
 from tests.chunking.clips import COLOURS, film, scene, scenes
 from tests.tiny_model import build_tiny_gemma, build_tiny_qwen
@@ -84,7 +86,7 @@ def test_clip_is_found_by_a_text_a_picture_and_a_clip_and_says_where_it_is(
 
 
 def test_films_are_cut_anew_between_frames_and_clips_and_nothing_else_is(
-    films: Path, tmp_path: Path, gemma: str
+    films: Path, tmp_path: Path, gemma: str, tiny_clip: Path
 ) -> None:
     collection = str(tmp_path / "films.duckdb")
     where: dict[str, Any] = {"collection": collection, "paths": [str(films)]}
@@ -93,6 +95,8 @@ def test_films_are_cut_anew_between_frames_and_clips_and_nothing_else_is(
     report = index(**where, clips=True)
     assert (report["counts"]["changed"], report["num_embedded"]) == (2, 4)
     assert {kind for kind, *_ in chunks(collection)} == {"clip"}
+    with pytest.raises(ModelUnsupported, match="takes one frame at a time"):
+        backfill(**where, model=str(tiny_clip))
     index(**where, clips=False)
     assert {kind for kind, *_ in chunks(collection)} == {"frame"}
 
@@ -102,18 +106,9 @@ def test_model_of_single_frames_is_refused_and_nothing_is_remembered_of_it(
 ) -> None:
     collection = str(tmp_path / "films.duckdb")
     where: dict[str, Any] = {"collection": collection, "paths": [str(films)]}
-    with pytest.raises(ModelUnsupported, match=r"takes one frame at a time.*--no-clips"):
-        index(**where, model=str(tiny_clip), clips=True)
+    asked: dict[str, Any] = {**where, "model": str(tiny_clip), "clips": True}
+    for refused in (lambda: refuse_early(IndexParams(**asked)), lambda: index(**asked)):
+        with pytest.raises(ModelUnsupported, match=r"takes one frame at a time.*--no-clips"):
+            refused()
     assert index(**where, model=str(tiny_clip))["num_embedded"] == 5
     assert {kind for kind, *_ in chunks(collection)} == {"frame"}
-
-
-def test_second_model_beside_clips_has_to_take_clips(
-    films: Path, tmp_path: Path, gemma: str, tiny_clip: Path
-) -> None:
-    collection = str(tmp_path / "films.duckdb")
-    where: dict[str, Any] = {"collection": collection, "paths": [str(films)]}
-    index(**where, model=gemma, clips=True)
-    with pytest.raises(ModelUnsupported, match="takes one frame at a time"):
-        backfill(**where, model=str(tiny_clip))
-    assert {kind for kind, *_ in chunks(collection)} == {"clip"}
