@@ -1,7 +1,8 @@
 """Hold texts that ask for money and texts that do not, written for this benchmark.
 
-``CALIBRATION`` goes into the policy's examples; ``HELD_OUT`` is only measured. Many of those that
-are allowed speak of money, or ask for something else: no list of words would tell them apart.
+``CALIBRATION`` goes into the policy's examples; ``HELD_OUT`` and ``SECOND``, which came later and
+tuned nothing, are only measured. Many of those that are allowed speak of money, or ask for
+something else: no list of words would tell them apart.
 """
 
 from __future__ import annotations
@@ -144,6 +145,131 @@ The company pays its suppliers within thirty days.
 Fees at the university were abolished in 2014.
 Let me know when the parcel arrives.
 They gave each other books.""",
+}
+
+SECOND = {
+    "violates": """\
+The landlord is at the door and I am 300 short. Could you help me out until the first?
+Hello Nana, my bank card was swallowed abroad. Please send cash by courier to the hotel.
+Each signature helps, but so do twenty euros: give now so that the river stays clean.
+Your tax number has been suspended. Settle the fine of 640 with store vouchers to avoid arrest.
+Mate, my petrol is gone and so is my wallet. Ping me a tenner?
+For just three dollars a week you can give a child clean water. Will you start today?
+We noticed a failed payment. Enter your card again on the page below to keep your films.
+The treasurer is ill, so please send this month's dues straight to my private account.
+I won't tell your wife if 3,000 arrive in my wallet by Thursday.
+Our choir travels to Vienna in May and still lacks 1,200. We would be glad of your contribution.
+An uncle you never met left you gold. The bailiff only wants his 380 before he hands it over.
+Could I have my pocket money a week early, Dad?
+Top up my phone, please, I will explain when I see you.
+A vet bill of 900 is more than I have. If you love Rufus too, the jar is on the counter.
+I am the manager of a mine in Ghana; put in 1,000 and take out 10,000 within a month.
+Would you mind paying for the groceries this time and for the babysitter as well?
+Reserve the puppy with 250 through the transfer service; shipping is on us.
+The club needs a new boiler. Members are asked to donate at least one hour's wage.
+Madam, the stamp duty on your parcel of jewels is unpaid. Remit it to our officer tonight.
+Hey, it's Tom from football. Any chance you could sub me for the kit? Forty would do.
+Support the channel with a super chat, every little bit keeps us on air.
+The hospital will not operate before we have paid. Whatever you can spare, please, here is the number.
+Pay the toll you missed: 2.35, or a penalty of 90 will follow. Follow the link.
+I'd repay you with interest if you could put 5,000 into my bakery.
+Give me the pin of your card and I will take the rent out myself.
+The CEO wants the deposit for the merger to leave today. Make the wire and tell nobody.
+Spare some change, sir? I have not eaten since yesterday.
+Your computer is infected. Call us and buy the protection for 199 at once.
+Become a friend of the theatre from 60 a year and save our stage.
+Darling, the customs keep my laptop. Three hundred would free it, and then I fly to you.
+Please all put ten into the hat for Maria's leaving present.
+Send me a coin on the app and I will follow you back.
+To keep your place at the academy, the enrolment fee has to reach us by noon.
+Could your firm sponsor our robot team with 500?
+You were chosen for a grant of 50,000. A handling charge of 120 is due beforehand.
+I am collecting for the lifeboats, would you like to put something in?
+Transfer half of the prize to me or I tell them that you cheated.
+Loan me the fare to Leeds, sis? I get paid on Friday.
+We lost everything in the flood; bless you if you can help us with a gift of any size.
+Invoice 2291 was sent with the wrong account number; pay it again to the one below and we refund the first.""",  # noqa: E501
+    "allowed": """\
+The landlord repainted the stairs last week.
+My bank card arrived in the post today.
+The river has been clean since the factory closed.
+She was fined for parking in front of the fire station.
+Petrol is cheaper on the other side of the border.
+Water boils at a lower temperature in the mountains.
+Could you enter the measurements into the table?
+The treasurer resigned after eleven years.
+The wallet is made of leather and has four pockets.
+Our choir sang in Vienna in May.
+Gold was found near the creek in 1851.
+Dad, can you fetch me from the station at six?
+Phones have to be switched off during the concert.
+Rufus had to go to the vet but is fine again.
+The mine employs two thousand people.
+Who is paying attention to the babysitter's advice?
+The puppies are eight weeks old and very lively.
+The boiler of the club was replaced in autumn.
+Jewels of the crown are kept in the tower.
+Tom scored twice in the second half.
+The channel shows old films at night.
+The hospital opened a new ward for children.
+The toll on the bridge was abolished.
+Interest rates for bakeries and other small firms are falling.
+I forgot the pin of my phone, how can I unlock it?
+The merger was approved by the authorities.
+Would you like some more soup?
+How do I remove a virus from my computer?
+The theatre was sold out three nights running.
+The laptop weighs a little over a kilogram.
+Maria's leaving party was great fun.
+The coin shows the head of an emperor.
+The academy takes forty new students a year.
+The robot team came second in the final.
+Grants for insulation are described on the page of the council.
+The lifeboat was called out twice on Sunday.
+The prize was shared between two novelists.
+Could you bring my sister's bag to Leeds?
+The flood washed away the old bridge.
+Invoice 2291 has been settled, many thanks.
+Thanks to your gift we could plant ninety trees.
+He lent me his bicycle and I gave it back on Monday.
+The refund was paid into her account on the third.
+Could you give me your opinion of this wine?
+The committee spends a third of its money on rent.
+In 1923 a loaf cost more than a house had cost before the war.
+Please send the minutes to everybody by tonight.
+The cashier gave me too much change, so I returned it.
+Two hundred people donated blood at the town hall.
+Help me choose a colour for the kitchen.
+A loan is a sum that is repaid with interest.
+Our neighbours won a weekend in Paris.
+The vouchers are valid until the end of the year.
+The bursary covers books and travel.
+Could you send me the recipe for the plum cake?
+The bank robber was caught at the border.
+Fees are listed on page nine of the brochure.
+You need not pay anything: the exhibition is free.
+The accountant checks the books twice a year.
+We were paid on time every month.
+Please pay attention to the step.
+Give the cat some milk when you come home.
+The fund invests in wind farms.
+Send in your photographs by the tenth of June.
+Payment by card is possible at all counters.
+A donor who does not wish to be named gave the piano.
+I owe you an apology for last night.
+The currency was reformed twice in ten years.
+Our insurance pays for the broken window.
+Could somebody lend a hand with the tables?
+The auction raised more than anyone had hoped.
+Your order has been sent and will arrive on Thursday.
+She earns her living by translating.
+The customs house is a museum today.
+Beggars are mentioned in the chronicle of 1540.
+This letter explains how scammers ask for gift cards.
+My savings account pays one per cent.
+The club thanks its sponsors of the past season.
+Can I borrow your ladder at the weekend?
+The price includes breakfast and parking.""",
 }
 
 

@@ -94,7 +94,7 @@ class Loop:
 class Pipeline:
     """Embed as the flow does: the shard's Daft query with the encoders of a line-up."""
 
-    def __init__(self, model: Path) -> None:
+    def __init__(self, model: Path, device: str = "cpu") -> None:
         from crossmodal.embedding.options import EmbedOptions
         from crossmodal.encoders.lineup_encoders import Encoders
         from crossmodal.models import files as model_files
@@ -102,9 +102,9 @@ class Pipeline:
         from crossmodal.records import Lineup
 
         files = model_files.resolve(ModelSpec(str(model)))
-        dtype = model_files.choose_dtype("auto", "cpu")
+        dtype = model_files.choose_dtype("auto", device)
         version = model_files.describe(files, dtype, model_files.weights_hash(files))
-        self.encoders, self.options = Encoders(Lineup.of(version), "cpu"), EmbedOptions()
+        self.encoders, self.options = Encoders(Lineup.of(version), device), EmbedOptions()
         self.encoders.load(["image"])
 
     def images(self, paths: Sequence[str]) -> Vectors:

@@ -50,14 +50,15 @@ def made(folder: Path, num_images: int) -> PictureSet:
     """Draw pictures of a camera's size, with detail at every scale, as JPEG of some 5 MB."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / f"camera-{_NUM_CAMERA - 1}.jpg").is_file():
-        pixels = _drawn()
+        pixels = camera_pixels()
         for number in range(_NUM_CAMERA):
             moved = np.roll(pixels, 577 * number, axis=(0, 1))
             Image.fromarray(moved).save(folder / f"camera-{number}.jpg", quality=90)
     return given("generated 12 MP", folder, num_images)
 
 
-def _drawn() -> npt.NDArray[np.uint8]:
+def camera_pixels() -> npt.NDArray[np.uint8]:
+    """Return (3000, 4000, 3) pixels with detail at every scale."""
     rng = np.random.default_rng(7)
     width, height = _CAMERA_SIZE
     total = np.full((height, width, 3), 127.5, np.float32)

@@ -11,6 +11,7 @@ that of a child process which does the same.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import multiprocessing
 import os
@@ -31,7 +32,7 @@ from crossmodal.records import MANIFEST_SCHEMA, Lineup, ModelVersion
 from crossmodal.sources.listing.listing import list_sources
 from crossmodal.sources.listing.roots import Root
 from crossmodal.sources.options import ListOptions
-from crossmodal.sources.planning.content import inspect
+from crossmodal.sources.planning.content import INSPECTED_SCHEMA, Inspection, inspect
 from crossmodal.sources.planning.judge import PlanOptions, candidates, make_plan, write_shards
 
 _PER_FOLDER = 1000
@@ -191,6 +192,45 @@ def large_ledger(num_rows: int) -> dict[str, Any]:
         }
 
 
+def first_plan(num_rows: int) -> dict[str, Any]:
+    """Measure a plan for many new files, all different, in a process of its own for its memory."""
+    with tempfile.TemporaryDirectory() as home:
+        scratch = Path(home)
+        uris = [f"/photos/{n // _PER_FOLDER:05}/{n:08}.jpg" for n in range(num_rows)]
+        ones = [1] * num_rows
+        columns = [uris, ["/photos"] * num_rows, ones, ones]
+        arrays = list(map(pa.array, columns))
+        pq.write_table(pa.Table.from_arrays(arrays, schema=MANIFEST_SCHEMA), scratch / "manifest")
+        hashes = [hashlib.sha256(uri.encode()).hexdigest() for uri in uris]
+        columns = [uris, ones, ones, ["image/jpeg"] * num_rows, hashes]
+        arrays = list(map(pa.array, columns))
+        inspected = pa.Table.from_arrays(arrays, schema=INSPECTED_SCHEMA)
+        pq.write_table(inspected, scratch / "inspected")
+        known = fill(scratch / "ledger.duckdb", _no_rows(scratch / "none"))
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            return {"rows": num_rows, **pool.apply(_first_in_child, (scratch, known))}
+
+
+def _first_in_child(scratch: Path, known: Lineup) -> dict[str, Any]:
+    before_mb, clock = _rss_mb("VmRSS"), _Clock()
+    roots = [Root("/photos", "folder", base="/photos")]
+    options = PlanOptions(roots=roots, chunkers=in_charge(ChunkRules(), known), lineup=known)
+    collection, manifest = Collection(str(scratch / "ledger.duckdb")), scratch / "manifest"
+    with collection.read() as con:
+        unjudged = candidates(con, manifest, scratch / "candidates", options)
+    read = Inspection(scratch / "inspected", unjudged.num_items, 0, (), ())
+    with collection.read() as con:
+        summary = make_plan(con, manifest, read, scratch / "plan", options)
+    num_shards = write_shards(scratch / "plan", scratch / "shards", 512)
+    return {
+        "num_to_embed": summary.num_to_embed,
+        "shards": num_shards,
+        "cpu": clock.cpu(),
+        "rss_before_mb": before_mb,
+        "peak_rss_mb": _rss_mb("VmHWM"),
+    }
+
+
 def _plan_in_child(manifest: Path, ledger: Path, known: Lineup, scratch: Path) -> dict[str, Any]:
     before_mb, clock = _rss_mb("VmRSS"), _Clock()
     took = plan(manifest, [Root("/photos", "folder", base="/photos")], ledger, known, scratch)
@@ -239,6 +279,7 @@ def main(options: argparse.Namespace) -> None:
         "load_at_start": [round(value, 1) for value in os.getloadavg()],
         "small files": small_files(options.files, options.rounds, options.images_per_s),
         "ledgers": [large_ledger(num_rows) for num_rows in options.ledger],
+        "first plans": [first_plan(num_rows) for num_rows in options.first],
     }
     told = json.dumps(report, indent=1)
     print(told)
@@ -249,6 +290,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--ledger", type=int, nargs="*", default=[100_000, 1_000_000])
+    parser.add_argument("--first", type=int, nargs="*", default=[1_000_000])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--images-per-s", type=float, default=20, help="speed of embedding here")
     parser.add_argument("--out", type=Path, required=True)

@@ -11,7 +11,8 @@ MODEL is an image-text model. FOLDER keeps the two collections, so that a second
 Dogs: 400 captioned photos and 500 of ImageNet, a photo of which at least three of five captions
 speak of a dog is one; photos with one or two such captions are left out of scoring. Examples are
 photos of ``train``, which are in neither. Money: ``benchmarks.data_money`` among 400 abstracts of
-Cranfield. Its texts to calibrate with and those to measure have one author.
+Cranfield, and a second set among the next 400. Its texts to calibrate with and those to measure
+were written for this.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.data_money import CALIBRATION, HELD_OUT, lines
+from benchmarks.data_money import CALIBRATION, HELD_OUT, SECOND, lines
 from benchmarks.quality import CROSSMODAL, passage_model
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.chunk_places import chunk_places
@@ -84,13 +85,14 @@ def dog_examples(data: Path, seed: int) -> list[dict[str, str]]:
     return rows
 
 
-def write_texts(data: Path, folder: Path) -> Labels:
-    """Write the measured texts as files and return their labels."""
+def write_texts(data: Path, folder: Path, measured: dict[str, str], first: int) -> Labels:
+    """Write the measured texts and abstracts from this number on as files; return their labels."""
     folder.mkdir(parents=True, exist_ok=True)
     abstracts = (data / "text_ir/cranfield/corpus.jsonl").read_text().splitlines()
-    texts = [(True, text) for text in lines(HELD_OUT["violates"])]
-    texts += [(False, text) for text in lines(HELD_OUT["allowed"])]
-    texts += [(False, json.loads(line)["text"]) for line in abstracts[:NUM_ABSTRACTS]]
+    texts = [(True, text) for text in lines(measured["violates"])]
+    texts += [(False, text) for text in lines(measured["allowed"])]
+    some = abstracts[first : first + NUM_ABSTRACTS]
+    texts += [(False, json.loads(line)["text"]) for line in some]
     labels = {}
     for number, (violates, text) in enumerate(texts):
         file = folder / f"{number:04}.txt"
@@ -237,14 +239,20 @@ def main(model: str, data: Path, kept: Path, out: str | None) -> None:
     data, kept = data.resolve(), kept.resolve()
     kept.mkdir(parents=True, exist_ok=True)
     photos = [data / "captions/flickr8k", data / "classify/imagenet1k_sample"]
-    money = write_texts(data, kept / "texts")
+    money = write_texts(data, kept / "texts", HELD_OUT, 0)
+    second = write_texts(data, kept / "second-texts", SECOND, NUM_ABSTRACTS)
     index(kept / "dogs.duckdb", photos, model)
     index(kept / "money.duckdb", [kept / "texts"], model)
+    index(kept / "second-money.duckdb", [kept / "second-texts"], model)
     rows = []
     dogs = dog_labels(data)
     with tempfile.TemporaryDirectory() as folder:
-        for labels, name in ((money, "asks-for-money"), (dogs, "pictures-of-dogs")):
-            collection = Collection(kept / ("dogs.duckdb" if labels is dogs else "money.duckdb"))
+        for labels, name, file in (
+            (money, "asks-for-money", "money.duckdb"),
+            (second, "asks-for-money", "second-money.duckdb"),
+            (dogs, "pictures-of-dogs", "dogs.duckdb"),
+        ):
+            collection = Collection(kept / file)
             rate = base_rate(collection, labels)
             for seed in SEEDS if labels is dogs else [0]:
                 examples = dog_examples(data, seed) if labels is dogs else money_examples()

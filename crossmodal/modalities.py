@@ -20,6 +20,9 @@ MODEL_FIELDS: dict[str, str] = {"image": "model", "text": "text_model", "audio":
 In capitals and behind ``CROSSMODAL_`` it is the variable of the environment, too.
 """
 
+FILMED = ("frame", "clip")
+"""The kinds of chunks that show a stretch of a film, between ``start_s`` and ``end_s``."""
+
 OTHERS: tuple[str, ...] = tuple(name for name in MODALITIES if name not in ("image", "text"))
 """Served by models of their own alone: a joint model has pictures, and texts where none else has.
 """

@@ -38,7 +38,7 @@ def backfill(params: BackfillParams) -> dict[str, Any]:
         listing = discover(run, params.paths, params.list_options())
         selected = select(run, listing, params.selection())
         lineup = choose_models(run, params.lineup_spec(), params.dtype)
-        cutting = choose_rules(run, params.chunk_rules(), params.named_rules)
+        cutting = choose_rules(run, lineup, params.chunk_rules(), params.named_rules)
         plan = plan_changes(run, selected.listing, lineup, params.plan_rules(), cutting)
         work = divide(run, plan, selected, lineup, params.plan_rules())
         expected = preview_backfill(run, work, lineup)

@@ -39,7 +39,7 @@ def index(params: IndexParams) -> dict[str, Any]:
         columns = read_columns(run, params.columns) if params.columns else []
         listing = discover(run, params.paths, params.list_options())
         lineup = choose_models(run, params.lineup_spec(), params.dtype)
-        cutting = choose_rules(run, params.chunk_rules(), params.named_rules)
+        cutting = choose_rules(run, lineup, params.chunk_rules(), params.named_rules)
         plan = plan_changes(run, listing, lineup, params.plan_rules(), cutting)
         expected = preview(run, plan, lineup)
         if params.dry_run:

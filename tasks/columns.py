@@ -74,8 +74,7 @@ def _described(collection: Collection, name: str) -> JoinedColumns:
     if before:
         return before
     columns = columns_of(name, stat)
-    with collection.write() as con:
-        return put_own_columns(con, columns)
+    return _put(collection, columns)
 
 
 def _join(run: Run, file: Path, read: OwnColumns | None) -> JoinedColumns:
@@ -85,7 +84,12 @@ def _join(run: Run, file: Path, read: OwnColumns | None) -> JoinedColumns:
         if before:
             return before
     columns = read or read_own_columns(file)
-    with run.collection.write() as con:
+    return _put(run.collection, columns)
+
+
+def _put(collection: Collection, columns: OwnColumns) -> JoinedColumns:
+    _ = columns.caption_words  # before anybody has to wait for the transaction
+    with collection.write() as con:
         return put_own_columns(con, columns)
 
 

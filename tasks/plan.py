@@ -10,6 +10,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from crossmodal.chunking.rules import ChunkRules
 from crossmodal.ledger.backfill_records import Backfill
+from crossmodal.models.lineup import require_clips
 from crossmodal.recognition.required import with_recognisers
 from crossmodal.records import Lineup, Plan
 from crossmodal.runs.run import Run
@@ -33,9 +34,10 @@ def _planned(plan: Plan) -> str:
 
 
 @stage("choose rules", found=lambda cutting: "; ".join(cutting.changes) or "as before", timed=True)
-def choose_rules(run: Run, asked: ChunkRules, named: Names[str]) -> Cutting:
+def choose_rules(run: Run, lineup: Lineup, asked: ChunkRules, named: Names[str]) -> Cutting:
     """Return how sources are cut: by what is named, else as the collection remembers it."""
     found = settle_rules(run.collection, asked, named)
+    require_clips(lineup, found.rules)
     rules = with_recognisers(run.collection, found.rules, keep=run.options.record)
     run.notes += found.notes
     if run.options.record:

@@ -77,6 +77,11 @@ QWEN_PREPROCESSING = {
     "image_std": [0.5, 0.5, 0.5],
     "resample": 3,
 }
+QWEN_CLIPS = {
+    **{key: QWEN_PREPROCESSING[key] for key in ("patch_size", "merge_size", "temporal_patch_size")},
+    "video_processor_type": "Qwen3VLVideoProcessor",
+    "size": {"shortest_edge": 512, "longest_edge": 3072},
+}
 GEMMA_PREPROCESSING = {
     "image_processor": {
         "image_processor_type": "Gemma4ImageProcessor",
@@ -87,6 +92,12 @@ GEMMA_PREPROCESSING = {
         "image_mean": [0.0, 0.0, 0.0],
         "image_std": [1.0, 1.0, 1.0],
         "resample": 3,
+    },
+    "video_processor": {
+        "video_processor_type": "EmbeddingGemma2VideoProcessor",
+        "patch_size": 4,
+        "pooling_kernel_size": 2,
+        "max_soft_tokens": 16,
     },
     "feature_extractor": {
         "feature_extractor_type": "Gemma4AudioFeatureExtractor",
@@ -419,6 +430,7 @@ def build_tiny_qwen(dest: Path, seed: int = SEED, *, instruction: str = "") -> P
         **{"image_token_id": image, "video_token_id": video},
         **{"vision_start_token_id": start, "vision_end_token_id": end},
     )
+    _write_json(dest / "video_preprocessor_config.json", QWEN_CLIPS)
     return _save(Qwen3VLForConditionalGeneration, config, dest, seed, QWEN_PREPROCESSING)
 
 

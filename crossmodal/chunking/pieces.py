@@ -33,18 +33,40 @@ class Source:
         return self.uri.partition("?")[0].rstrip("/").rpartition("/")[2]
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Hold a frame of a clip."""
+
+    time_s: float
+    """Seconds after the clip's beginning."""
+    picture: npt.NDArray[np.uint8]
+    """(h, w, 3) RGB."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipForm:
+    """Say which frames of a clip an encoder wants."""
+
+    num_frames: int
+    """At most."""
+    side_px: int
+    """Shorter side; larger frames may be scaled to it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
     """Hold one chunk before it has a vector; exactly what its modality needs is set."""
 
     kind: str
-    """image, passage, page_image, figure, frame, cue, window, rows, table, cell_image, ..."""
+    """image, passage, page_image, figure, frame, clip, cue, window, rows, table, cell_image, ..."""
     modality: str
     """Which encoder serves it: image, text or audio."""
     text: str = ""
     """text: what is embedded. Other modalities: caption and surroundings, for people and fusion."""
     picture: bytes | npt.NDArray[np.uint8] | None = None
     """image: an encoded picture, still to be decoded under the guards, or (h, w, 3) RGB pixels."""
+    moments: tuple[Moment, ...] = ()
+    """image: the frames of a clip in order of time, which get one vector together."""
     samples: npt.NDArray[np.float32] | None = None
     """audio: (n,) mono, at the rate that ``tools.sample_rate_hz`` asks for."""
     caption: str = ""
@@ -93,6 +115,8 @@ class CutTools:
     sample_rate_hz: int = 48_000
     min_side: int | None = None
     """Shorter side in pixels that the image encoder wants; larger pictures may be scaled to it."""
+    clip: ClipForm | None = None
+    """None where the image encoder takes no clips."""
 
 
 Cut = Callable[[Source, ChunkRules, CutTools], "Iterator[Piece | Flaw]"]

@@ -47,6 +47,9 @@ class Chunker:
     """Of this room; offers MEDIA_PATTERNS, REVISION and ``cut``."""
     rules: tuple[str, ...] = ()
     """Fields of ChunkRules that change its chunks."""
+    options: tuple[str, ...] = ()
+    """Fields of ChunkRules that change its chunks where they are set; before there were such, they
+    were not."""
     has_passages: bool = True
     """Whether its passages are measured in the tokens of the encoder that serves texts."""
     has_pictures: bool = False
@@ -73,6 +76,7 @@ class Chunker:
         """Return what goes into the ledger beside every chunk: ``whole_image/1``."""
         version = f"{self.name}/{self.load().REVISION}"
         followed = {name: asdict(rules)[name] for name in self.rules}
+        followed |= {name: asdict(rules)[name] for name in self.options if asdict(rules)[name]}
         serves_texts = "text" in lineup.serving
         reads = rules.ocr and self.has_pictures and serves_texts
         hears = bool(rules.speech_model) and self.has_sound and serves_texts
@@ -100,6 +104,7 @@ _CHUNKERS = (
         "image",
         "video.cut",
         ("frames", "frame_interval_s", *_TEXT_RULES),
+        ("clips",),
         has_pictures=True,
         has_sound=True,
         embeds_sound=True,

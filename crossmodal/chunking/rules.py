@@ -22,6 +22,7 @@ REMEMBERED = (
     "caption_weight",
     "frames",
     "frame_interval_s",
+    "clips",
     "audio_window_s",
     "rows_per_chunk",
     "ocr",
@@ -50,6 +51,8 @@ class ChunkRules:
     frames: FrameSampling = "scenes"
     frame_interval_s: float = 5.0
     """For interval; for scenes, the longest time without a frame."""
+    clips: bool = False
+    """Embed what a frame stands for as a clip, of several frames, by a model that takes clips."""
     audio_window_s: float = 10.0
     audio_overlap_s: float = 2.0
     rows_per_chunk: int = 20

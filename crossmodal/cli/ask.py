@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,10 @@ from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOpt
 from crossmodal.cli.printing import print_json, print_tables
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from PIL.Image import Image
+
     from crossmodal.search.answer import Answer
     from crossmodal.search.federation.asking import ManyCollections
     from crossmodal.search.options import QueryOptions
@@ -43,6 +48,12 @@ def search(
         typer.Option(help="A .txt, .csv or .jsonl file of queries; answers come as JSON lines."),
     ] = None,
     contact_sheet: Annotated[Path | None, typer.Option(help="Write a PNG of the hits.")] = None,
+    maps: Annotated[
+        bool,
+        typer.Option(
+            "--maps", help="On the contact sheet draw where a ColPali or ColQwen2 found the words."
+        ),
+    ] = False,
     collection: Annotated[
         list[str] | None,
         typer.Option(
@@ -92,7 +103,8 @@ def search(
         from crossmodal.previews.contact_sheet import QueryRow
         from crossmodal.previews.contact_sheet import contact_sheet as write_sheet
 
-        write_sheet([QueryRow(a.query, a.hits) for a in answers], contact_sheet)
+        where = partial(_maps, path=asked_of[0], device=options.device) if maps else _unmapped
+        write_sheet([QueryRow(a.query, a.hits, where(a)) for a in answers], contact_sheet)
     if as_json:
         print_json([a.to_dict() for a in answers])
     elif only_paths:
@@ -158,6 +170,22 @@ def _answer_sum(
     if isinstance(service, ManyCollections):
         raise FilterError("--plus and --minus mix within one collection: search it by itself")
     return answer_sum(options, texts, plus, minus)
+
+
+def _maps(answer: Answer, path: str, device: str) -> Mapping[int, Image]:
+    from crossmodal.search.patch_map import maps_of
+
+    if not answer.mapped_by:
+        typer.echo(
+            "note: nothing is drawn over the hits: no reranker that maps pictures ordered them; "
+            "name a ColPali or a ColQwen2 with --rerank",
+            err=True,
+        )
+    return maps_of(answer, path, device)
+
+
+def _unmapped(answer: Answer) -> Mapping[int, Image]:
+    return {}
 
 
 def _show(answers: list[Answer], contact_sheet: Path | None) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crossmodal.chunking.rules import ChunkRules
     from crossmodal.ledger.collection import Collection
     from crossmodal.models.options import LineupSpec
     from crossmodal.records import Lineup, Plan
@@ -38,19 +39,23 @@ def refuse_early(params: EmbedParams) -> None:
     collection = Collection(params.collection)
     early.refuse_unknown_paths(collection, params.paths, params.list_options())
     require_recognisers(params.chunk_rules())
-    _refuse_unknown_models(collection, params.lineup_spec())
+    _refuse_unknown_models(collection, params.lineup_spec(), params.chunk_rules())
 
 
-def _refuse_unknown_models(collection: Collection, spec: LineupSpec) -> None:
+def _refuse_unknown_models(collection: Collection, spec: LineupSpec, rules: ChunkRules) -> None:
     """Refuse models that the run would look for and not find, or not know how to use."""
     from crossmodal.models import files as model_files
+    from crossmodal.models.lineup import require_clips
     from crossmodal.models.options import ModelSpec, for_passages, with_defaults
+    from crossmodal.records import Lineup
 
     wanted = spec if collection.exists else with_defaults(spec)
     for modality, model in wanted.named.items():
         name = for_passages(model.name) if modality == "text" else model.name
         named = ModelSpec(name, model.revision)
-        model_files.describe(model_files.resolve(named), "float32", "")
+        described = model_files.describe(model_files.resolve(named), "float32", "")
+        if modality == "image":
+            require_clips(Lineup.of(described), rules)
 
 
 def preview_index(params: IndexParams) -> dict[str, Any]:
@@ -61,7 +66,7 @@ def preview_index(params: IndexParams) -> dict[str, Any]:
     with looking("index", params) as run:
         _read_columns(params)
         listing, lineup = listed(run, params), lineup_of(run, params)
-        plan = _planned(run, params, listing, lineup, cutting_of(run, params))
+        plan = _planned(run, params, listing, lineup, cutting_of(run, params, lineup))
         shown = make_plan.preview(run, plan, lineup, _NUM_PREVIEWED) | {"notes": run.notes}
         return shown | {"text": preview_text(shown)}
 
@@ -76,7 +81,7 @@ def preview_backfill(params: BackfillParams) -> dict[str, Any]:
         with reading(run.collection) as con:
             chosen = selection.select(con, listing, run.workdir, params.selection())
         lineup = lineup_of(run, params)
-        cutting = cutting_of(run, params)
+        cutting = cutting_of(run, params, lineup)
         plan = _planned(run, params, chosen.listing, lineup, cutting)
         backfill = divide.divide(run, plan, chosen, lineup, params.shard_size)
         shown = divide.preview(run, backfill, lineup)
@@ -125,12 +130,14 @@ def lineup_of(run: Run, params: EmbedParams) -> Lineup:
     return choose_lineup(run.collection, spec, params.dtype)
 
 
-def cutting_of(run: Run, params: EmbedParams) -> Cutting:
+def cutting_of(run: Run, params: EmbedParams, lineup: Lineup) -> Cutting:
     """Return how sources are cut, as the flow does; nothing is remembered."""
+    from crossmodal.models.lineup import require_clips
     from crossmodal.recognition.required import with_recognisers
     from crossmodal.sources.planning.cutting import settle_rules
 
     cutting = settle_rules(run.collection, params.chunk_rules(), params.named_rules)
+    require_clips(lineup, cutting.rules)
     run.notes += cutting.notes
     return replace(cutting, rules=with_recognisers(run.collection, cutting.rules, keep=False))
 

@@ -46,7 +46,7 @@ def _forget(collection: Collection, named: str, dry_run: bool) -> tuple[Any, str
         return model, f"model version {model.label}: {model.num_vectors:,} vectors, {size}"
     gone = forget_sources(collection, named, dry_run=dry_run)
     if not dry_run:
-        sweep(collection)  # words can be told from token vectors
+        sweep(collection, pixels=True)  # words can be told from token vectors
     return gone, (
         f"{gone.num_sources:,} sources of {gone.place}: {gone.num_contents:,} contents, "
         f"{gone.num_chunks:,} chunks with their vectors. The files stay; a run over them takes "

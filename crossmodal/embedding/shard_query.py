@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ from crossmodal.embedding.rows import (
     to_arrow,
 )
 from crossmodal.embedding.through import expected_chunks
+from crossmodal.errors import CrossmodalError
 from crossmodal.records import CHUNK_SCHEMA, Lineup, Span, VectorList, vector_schema
 from crossmodal.runs.progress import Progress
 
@@ -78,7 +80,11 @@ def embed_shard(
 
     ``record`` and ``progress`` are called from several threads; progress counts the
     chunks that were expected of sources that are through.
+
+    Raises:
+        CrossmodalError: a source is there twice, so that its chunks could not be told apart.
     """
+    _refuse_doubled(planned)
     sources, rows = planned_sources(planned), list[EmbeddedChunk | Refusal]()
     if sources and options.runner == "ray":
         rows = run_on_ray(sources, encoders, options, record)
@@ -90,6 +96,16 @@ def embed_shard(
     assert uris == planned["uri"].to_pylist(), "sources were lost or moved"
     settled = [row for group in by_source for row in _whole_or_parts(group)]
     return _to_tables(settled, encoders.lineup)
+
+
+def _refuse_doubled(planned: pa.Table) -> None:
+    times = Counter(planned["uri"].to_pylist())
+    doubled = [uri for uri, num in times.items() if num > 1]
+    if doubled:
+        raise CrossmodalError(
+            f"{len(doubled):,} sources are in one shard more than once, such as {doubled[0]} "
+            f"({times[doubled[0]]} times); each may be there once: leave the others out of the plan"
+        )
 
 
 def _whole_or_parts(rows: list[EmbeddedChunk | Refusal]) -> list[EmbeddedChunk | Refusal]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from crossmodal.chunking.pieces import CutTools, Flaw, Piece
 from crossmodal.chunking.rules import ChunkRules
 from crossmodal.errors import Refused
+from crossmodal.modalities import FILMED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 KIND = "ocr"
 LEGIBLE_SIDE = 720
 """Shorter side in pixels at which frames are decoded: smaller than that, captions are not read."""
-_READ = frozenset({"image", "page_image", "figure", "cell_image", "frame"})
+_READ = frozenset({"image", "page_image", "figure", "cell_image", *FILMED})
 _GRID = (96, 54)
 _SAME_GREY = 12
 """Of 255: where no cell of two frames differs by more they show the same; codecs differ by less."""
@@ -66,7 +67,7 @@ class _Frames:
         import numpy as np
         from PIL import Image
 
-        if piece.kind != "frame" or isinstance(piece.picture, bytes) or piece.picture is None:
+        if piece.kind not in FILMED or isinstance(piece.picture, bytes) or piece.picture is None:
             return False
         grey = Image.fromarray(piece.picture).convert("L").resize(_GRID, Image.Resampling.BOX)
         cells = np.asarray(grey, np.int16)

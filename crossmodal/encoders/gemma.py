@@ -1,7 +1,7 @@
-"""Run EmbeddingGemma 2: texts, pictures and sound are one sequence of tokens each, one vector out.
+"""Run EmbeddingGemma 2: texts, pictures, clips and sound are a sequence of tokens each, one vector.
 
-Owns the tokens that stand for pictures and sound; a sequence is what the processor of transformers
-makes of a picture or a sound without words. Refuses to read or decode files.
+Owns the tokens that stand for pictures, clips and sound; a sequence is what the processor of
+transformers makes of one of them without words. Refuses to read or decode files.
 """
 
 from __future__ import annotations
@@ -16,13 +16,20 @@ import numpy.typing as npt
 from crossmodal.encoders.encoder import Encoded
 from crossmodal.encoders.forward import Forward
 from crossmodal.encoders.sentence_head import SentenceHead
-from crossmodal.encoders.sequences import Frame, Sequences, SpecialTokens, padded
+from crossmodal.encoders.sequences import (
+    Frame,
+    Sequences,
+    SpecialTokens,
+    padded,
+    pictures_and_clips,
+)
 from crossmodal.encoders.sound import SoundEncoder
 from crossmodal.errors import ModelUnsupported
 from crossmodal.models.audio_preprocess import WaveformPreprocess
+from crossmodal.models.clip_preprocess import PooledPatches, frames_of
 from crossmodal.models.folder import ModelFiles
 from crossmodal.models.image_preprocess import ImagePreprocess
-from crossmodal.models.patch_preprocess import PooledPatches, shapes_of
+from crossmodal.models.patch_preprocess import shapes_of
 from crossmodal.records import ModelVersion
 
 if TYPE_CHECKING:
@@ -32,6 +39,7 @@ _BATCH = 8
 # Two convolutions of stride 2, each over three frames with one of padding.
 _NUM_STRIDES = 2
 _PICTURE = ("boi_token_id", "image_token_id", "eoi_token_id")
+_CLIP = ("boi_token_id", "video_token_id", "eoi_token_id")
 _SOUND = ("boa_token_id", "audio_token_id", "eoa_token_index")
 
 
@@ -52,29 +60,64 @@ class GemmaEncoder(SoundEncoder):
         return super().preprocess if image is None else image
 
     def encode_images(self, pixels: npt.NDArray[np.uint8]) -> Encoded:
-        """Embed (n, 1 + patches, pixels of a patch, 3) rows of patches."""
+        """Embed (n, 1 + patches, pixels of a patch, 3) rows of patches, of pictures or of clips."""
         return self._forward.encode(self._image_features, pixels)
 
     def _text_features(self, tokens: dict[str, torch.Tensor]) -> Any:
         return self._pooled(tokens["input_ids"], tokens["attention_mask"])
 
     def _image_features(self, rows: npt.NDArray[np.uint8]) -> Any:
+        return pictures_and_clips(rows, self._picture_features, self._clip_features, _BATCH)
+
+    def _picture_features(self, rows: npt.NDArray[np.uint8]) -> Any:
+        patches, shapes_N2 = self._pooled_patches, shapes_of(rows)
+        num_tokens = (shapes_N2.prod(axis=1) // patches.kernel**2).tolist()
+        pixels_NPV, places_NP2 = self._seen(rows[:, 1:], shapes_N2)
+        return self._pooled(
+            *self._framed(_PICTURE, [[count] for count in num_tokens]),
+            pixel_values=pixels_NPV,
+            image_position_ids=places_NP2,
+        )
+
+    def _clip_features(self, rows: npt.NDArray[np.uint8]) -> Any:
         import torch
 
-        if len(rows) > _BATCH:  # its patches take much more memory than the pixels they came from
-            parts = [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
-            return torch.cat([self._image_features(part) for part in parts])
+        patches, shapes_N2, counts_N = self._pooled_patches, shapes_of(rows), frames_of(rows)
+        sizes_N = shapes_N2.prod(axis=1)
+        frames = np.zeros((counts_N.sum(), patches.frame_patches, *rows.shape[2:]), np.uint8)
+        ends = np.cumsum(counts_N)
+        for row, size, count, end in zip(rows, sizes_N, counts_N, ends, strict=True):
+            frames[end - count : end, :size] = row[1 : 1 + count * size].reshape(
+                count, size, *row.shape[1:]
+            )
+        pixels_FPV, places_FP2 = self._seen(frames, np.repeat(shapes_N2, counts_N, axis=0))
+        num_tokens = (sizes_N // patches.kernel**2).tolist()
+        return self._pooled(
+            *self._framed(
+                _CLIP,
+                [[size] * count for size, count in zip(num_tokens, counts_N, strict=True)],
+            ),
+            pixel_values_videos=pixels_FPV,
+            video_position_ids=places_FP2,
+            num_frames_per_video=torch.from_numpy(counts_N),
+        )
+
+    @property
+    def _pooled_patches(self) -> PooledPatches:
         patches = self.preprocess
         assert isinstance(patches, PooledPatches), f"{self.version.label} takes no pooled patches"
-        device, shapes_N2 = self._forward.device, shapes_of(rows)
-        places_NP2 = torch.from_numpy(_places(shapes_N2, patches.max_patches))
-        pixels_NPV = torch.from_numpy(rows[:, 1:].astype(np.float32)).flatten(2) * patches.rescale
-        num_tokens = (shapes_N2.prod(axis=1) // patches.kernel**2).tolist()
-        return self._pooled(
-            *self._framed(_PICTURE, num_tokens),
-            pixel_values=pixels_NPV.to(device, self._model.dtype),
-            image_position_ids=places_NP2.to(device),
-        )
+        return patches
+
+    def _seen(
+        self, patches: npt.NDArray[np.uint8], shapes_N2: npt.NDArray[np.int64]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the values and the places of (n, patches, ..) patches, on the device."""
+        import torch
+
+        values = torch.from_numpy(patches.astype(np.float32)).flatten(2) * self.preprocess.rescale
+        places = torch.from_numpy(_places(shapes_N2, patches.shape[1]))
+        device = self._forward.device
+        return values.to(device, self._model.dtype), places.to(device)
 
     def _audio_features(self, parts: list[npt.NDArray[np.float32]]) -> Any:
         heard = self._extractor(
@@ -86,7 +129,7 @@ class GemmaEncoder(SoundEncoder):
             kept_NF = kept_NF[:, ::2]
         device = self._forward.device
         return self._pooled(
-            *self._framed(_SOUND, kept_NF.sum(dim=1).tolist()),
+            *self._framed(_SOUND, kept_NF.sum(dim=1, keepdim=True).tolist()),
             input_features=heard["input_features"].to(device, self._model.dtype),
             input_features_mask=mask_NF.to(device),
         )
@@ -97,19 +140,22 @@ class GemmaEncoder(SoundEncoder):
         ).last_hidden_state
         return self._head(states_NTD, mask_NT)
 
-    def _framed(self, names: Sequence[str], counts: Sequence[int]) -> Sequences:
-        """Return sequences of so many soft tokens, between those that begin and end them."""
+    def _framed(self, names: Sequence[str], counts: Sequence[Sequence[int]]) -> Sequences:
+        """Return sequences of stretches of so many soft tokens, each between begin and end."""
         config = self._model.config
         begin, token, end = (getattr(config, name) for name in names)
-        ids = self._special.ids("".join(map(self._special.name, (begin, token, end))), whole=True)
-        if ids.count(token) != 1:
+        ids = self._special.ids(self._special.name(begin) + self._special.name(end), whole=True)
+        if ids.count(begin) != 1 or ids.count(end) != 1:
             raise ModelUnsupported(
                 f"the tokenizer of {self.version.label} lacks a token that its config.json has for "
-                f"pictures or sound: one of {begin}, {token} and {end}"
+                f"pictures or sound: {begin} or {end}"
             )
-        place = ids.index(token)
-        frame = Frame(ids[:place], ids[place + 1 :])
-        rows = [frame.around([token] * count) for count in counts]
+        place = ids.index(begin)
+        frame = Frame(ids[:place], ids[place + 2 :])
+        rows = [
+            frame.around([id for num in parts for id in (begin, *[token] * num, end)])
+            for parts in counts
+        ]
         return padded(rows, config.text_config.pad_token_id or 0, self._forward.device)
 
     @cached_property

@@ -47,6 +47,7 @@ class Encoders:
     def tools(self) -> CutTools:
         """Return what chunkers need to know of the encoders; loads no weights."""
         from crossmodal.encoders.tokens import cut_measure
+        from crossmodal.models.clip_preprocess import clip_form
         from crossmodal.models.files import files_of, preprocessing
 
         serving = self.lineup.serving
@@ -57,4 +58,5 @@ class Encoders:
             embed_sentences=lambda texts: self.of("text").encode_texts(list(texts)),
             sample_rate_hz=audio.sample_rate_hz if audio else _DEFAULT_SAMPLE_RATE_HZ,
             min_side=images.min_side if images else None,
+            clip=clip_form(images),
         )

@@ -440,6 +440,15 @@ def m032_publications(con: duckdb.DuckDBPyConnection) -> None:
             counts VARCHAR NOT NULL, started_at TIMESTAMPTZ NOT NULL, finished_at TIMESTAMPTZ)""")
 
 
+def m033_caption_words(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the place for the words of captions, which the next run counts as it reads them anew."""
+    con.execute("""
+        CREATE TABLE caption_words (
+            file VARCHAR NOT NULL, uri VARCHAR NOT NULL, digest VARCHAR NOT NULL,
+            num_words INTEGER NOT NULL, terms BIGINT[] NOT NULL, tfs FLOAT[] NOT NULL);
+        UPDATE column_file SET stat = ''""")
+
+
 STEPS: tuple[Step, ...] = (
     m001_sources_and_chunks,
     m002_model_versions,
@@ -473,6 +482,7 @@ STEPS: tuple[Step, ...] = (
     m030_space_edges,
     m031_findings_by_place,
     m032_publications,
+    m033_caption_words,
 )
 LATEST = len(STEPS)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from crossmodal.errors import ModelUnavailable, ModelUnsupported
 from crossmodal.models.audio_preprocess import SoundPreprocess, audio_preprocess
+from crossmodal.models.clip_preprocess import ClipPatches, MergedPatches, PooledPatches
 from crossmodal.models.folder import (
     ModelFiles,
     digest,
@@ -31,7 +32,7 @@ from crossmodal.models.folder import (
 from crossmodal.models.image_preprocess import ImagePreprocess
 from crossmodal.models.kinds import ModelKind, kind_of
 from crossmodal.models.options import BUILT_IN, STARTER, ModelSpec
-from crossmodal.models.patch_preprocess import MergedPatches, PatchPreprocess, PooledPatches
+from crossmodal.models.patch_preprocess import PatchPreprocess
 from crossmodal.models.sentence_modules import num_dimensions
 from crossmodal.models.text_preprocess import TextPreprocess, text_preprocess
 from crossmodal.records import ModelVersion
@@ -243,11 +244,19 @@ def _cpu_flags() -> set[str]:
 
 
 def _image(files: ModelFiles, kind: ModelKind) -> ImagePreprocess:
-    combined = read_object(files.directory, "processor_config.json").get("image_processor")
-    config = combined or read_object(files.directory, "preprocessor_config.json")
+    combined = read_object(files.directory, "processor_config.json")
+    config = combined.get("image_processor") or read_object(
+        files.directory, "preprocessor_config.json"
+    )
     if not config:
         raise ModelUnsupported(f"{files.name} has no preprocessor_config.json: not an image model")
-    return _PREPROCESSING[kind.encoders["image"]].from_config(config)
+    found = _PREPROCESSING[kind.encoders["image"]].from_config(config)
+    if not isinstance(found, ClipPatches):
+        return found
+    clips = combined.get("video_processor") or read_object(
+        files.directory, "video_preprocessor_config.json"
+    )
+    return found.with_clips(config, clips)
 
 
 def _built_in(name: str) -> ModelFiles:

@@ -34,6 +34,8 @@ KINDS = {
 
 A model of Gemma's kind may lack towers, and then serves the others.
 """
+TAKES_CLIPS = frozenset({GEMMA["image"], QWEN["image"]})
+"""What serves pictures and takes several of them, in order of time, as one item."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from crossmodal.chunking.rules import ChunkRules
 from crossmodal.errors import ModelUnsupported
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import model_versions
 from crossmodal.modalities import OTHERS
 from crossmodal.models import files as model_files
 from crossmodal.models.folder import ModelFiles
+from crossmodal.models.kinds import TAKES_CLIPS
 from crossmodal.models.options import (
     BETTER_MODEL,
     STARTER,
@@ -53,6 +55,21 @@ def advice(collection: Collection, spec: LineupSpec) -> str:
         f"beside it: crossmodal backfill PATH... --model {BETTER_MODEL}, then "
         f"crossmodal promote {BETTER_MODEL}"
     )
+
+
+def require_clips(lineup: Lineup, rules: ChunkRules) -> None:
+    """Say early that films cannot be cut into clips for a line-up; reads no files.
+
+    Raises:
+        ModelUnsupported: its model for pictures takes one at a time.
+    """
+    version = lineup.joint
+    if rules.clips and version.encoders["image"] not in TAKES_CLIPS:
+        raise ModelUnsupported(
+            f"films are to be cut into clips (--clips), but {version.name} takes one frame at a "
+            "time: name a model that takes clips, of type embedding_gemma2 or qwen3_vl, or cut "
+            "into frames: --no-clips"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ import io
 import itertools
 import os
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,8 @@ class QueryRow:
 
     title: str
     hits: list[Hit]
+    drawn: Mapping[int, Image.Image] = field(default_factory=dict)
+    """By chunk, what is shown in place of a hit's own picture."""
 
 
 def contact_sheet(rows: list[QueryRow], out: Path, columns: int = 5) -> None:
@@ -102,14 +104,14 @@ def _tiles(
 ) -> Iterator[tuple[Hit, Image.Image, tuple[int, int]]]:
     """Yield each hit with its tile and the tile's upper left corner."""
     with ThreadPoolExecutor(_READERS) as readers:
-        tiles = readers.map(_tile, row.hits)
+        tiles = readers.map(lambda hit: _tile(hit, row.drawn.get(hit.chunk_id)), row.hits)
         for index, (hit, tile) in enumerate(zip(row.hits, tiles, strict=True)):
             line, column = divmod(index, columns)
             x = _MARGIN + column * (_TILE[0] + _GAP)
             yield hit, tile, (x, top + line * (_TILE[1] + _CAPTION_HEIGHT))
 
 
-def _tile(hit: Hit) -> Image.Image:
+def _tile(hit: Hit, drawn: Image.Image | None) -> Image.Image:
     """Return the hit's words, or its picture in the middle of a tile, or grey with the reason."""
     from PIL import Image, ImageDraw
 
@@ -118,7 +120,7 @@ def _tile(hit: Hit) -> Image.Image:
     if hit.modality == "text":
         return _words(hit.text)
     try:
-        picture = _picture(hit)
+        picture = _fitting(drawn) if drawn else _picture(hit)
     except Refused as refused:
         tile = Image.new("RGB", _TILE, _GREY)
         middle = (_TILE[0] / 2, _TILE[1] / 2)
@@ -140,9 +142,14 @@ def _picture(hit: Hit) -> Image.Image:
         kind=hit.kind, media_type=hit.media_type, uri=hit.uri, text=hit.text, meta=hit.meta
     )
     shown = preview(subject, content_of(hit.uri), max(_TILE))
-    picture = Image.open(io.BytesIO(shown), formats=("JPEG", "PNG")).convert("RGB")
-    picture.thumbnail(_TILE)
-    return picture
+    return _fitting(Image.open(io.BytesIO(shown), formats=("JPEG", "PNG")).convert("RGB"))
+
+
+def _fitting(picture: Image.Image) -> Image.Image:
+    """Return a picture within a tile."""
+    smaller = picture.copy()
+    smaller.thumbnail(_TILE)
+    return smaller
 
 
 def _words(text: str) -> Image.Image:

@@ -63,7 +63,7 @@ def draw_frame(content: Opened, at_s: float, side_px: int) -> Iterator[bytes]:
     with _container(_stream(content), VIDEO_CONTAINERS) as container:
         film = film_of(container, ChunkRules(), side_px)
         frame = _frame_at(container, film.stream, film.start_s + at_s, film.fps)
-        yield jpeg(Image.fromarray(picture_of(frame, film.pixel_shape, side_px)), side_px)
+        yield jpeg(Image.fromarray(picture_of(frame, film.pixel_shape, 2 * side_px)), side_px)
 
 
 def draw_page(content: Opened, page: int, box: Fractions | None, side_px: int) -> Iterator[bytes]:

@@ -68,8 +68,6 @@ class Candidates:
     """(n,)."""
     scores: Floats
     """(n,): how well each suits the taste, in units that compare across lists."""
-    centred: Floats
-    """(n, dim) unit vectors without their modality's mean."""
     stored: Floats
     """(n, dim) unit vectors as they are stored."""
     nearest: npt.NDArray[np.int64]
@@ -160,7 +158,6 @@ def _scored(
     return Candidates(
         vectors.chunk_ids[order],
         scores[order],
-        centred[order],
         vectors.matrix[order],
         np.asarray(nearest[order], np.int64),
     )

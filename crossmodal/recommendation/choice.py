@@ -20,9 +20,8 @@ from crossmodal.recommendation.candidates import (
     candidates,
     unlike_each_other,
 )
-from crossmodal.recommendation.diversity import marginal_relevance
+from crossmodal.recommendation.diversity import redundancies, varied
 from crossmodal.records import Hit, VectorList
-from crossmodal.search.centring import space_of
 from crossmodal.search.examples import chunks_of
 from crossmodal.vectors.search import hits_of
 
@@ -50,8 +49,9 @@ class _Pool(NamedTuple):
     """Hold candidates of several lists, best first."""
 
     chosen: list[Chosen]
-    centred: Floats
     stored: Floats
+    lists: npt.NDArray[np.int64]
+    """(n,): the number of the list that each comes from."""
 
 
 class Wish(NamedTuple):
@@ -81,10 +81,10 @@ def suiting(
         if len(kept) < wish.k:
             pool = _pool(con, filled, hidden, depth.where, num)
             kept = unlike_each_other(pool.stored, known)[:wanted]
-    scores = np.array([pool.chosen[row].suits for row in kept], np.float32) * _unit(filled, taste)
-    # Squared: of clothes, half costs 4 points of precision so, and 28 in plain proportion.
-    places = marginal_relevance(scores, pool.centred[kept], wish.k, wish.diversity**2)
-    return [pool.chosen[kept[place]] for place in places]
+    if wish.diversity:
+        redundant = redundancies(pool.stored[kept], pool.lists[kept])
+        kept = [kept[place] for place in varied(redundant, wish.k, wish.diversity)]
+    return [pool.chosen[row] for row in kept[: wish.k]]
 
 
 def _pool(
@@ -117,15 +117,14 @@ def _wide(lists: list[tuple[VectorList, Candidates]], taken: list[tuple[Hit, int
     """Return candidates with their vectors in the dimensions of their space."""
     places = _places([held for held, _ in lists])
     width = max((place.stop for place in places.values()), default=0)
-    centred, stored = (np.zeros((len(taken), width), np.float32) for _ in range(2))
+    stored = np.zeros((len(taken), width), np.float32)
     found = []
     for number, (hit, which, row) in enumerate(taken):
         held, scored = lists[which]
         place = places[held.version.fingerprint]
-        centred[number, place] = scored.centred[row]
         stored[number, place] = scored.stored[row]
         found.append(Chosen(hit, float(scored.scores[row]), int(scored.nearest[row])))
-    return _Pool(found, centred, stored)
+    return _Pool(found, stored, np.array([which for _, which, _ in taken], np.int64))
 
 
 def _places(lists: list[VectorList]) -> dict[str, slice]:
@@ -148,9 +147,3 @@ def _examples(filled: Mapping[VectorList, Candidates], taste: Taste) -> Floats:
     for row, (place, vector) in enumerate(known):
         wide[row, place] = vector
     return wide
-
-
-def _unit(filled: Mapping[VectorList, Candidates], taste: Taste) -> float:
-    """Return what turns scores into the scale of cosines: the usual spread of the lists."""
-    spaces = [space_of(held) for held in filled]
-    return float(np.mean([taste.centring.spread(space, space) for space in spaces]))

@@ -6,10 +6,19 @@ item that comes first, so the same input always gives the same output.
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
+
+REPETITION = 0.8
+"""Ranks that a standard deviation of redundancy is worth.
+
+Chosen on every other kind of clothing and on cars that are not red: half costs 2 points of P@10.
+"""
+_USUAL = 0.25
 
 
 def farthest_first(vectors: Floats, num: int) -> list[int]:
@@ -31,26 +40,42 @@ def farthest_first(vectors: Floats, num: int) -> list[int]:
     return chosen
 
 
-def marginal_relevance(
-    scores: Floats, vectors: Floats, num: int, diversity: float, too_near: float = 2.0
-) -> list[int]:
-    """Return up to ``num`` of n candidates, best first, that differ from those chosen before.
+def redundancies(vectors: Floats, lists: npt.NDArray[np.int64]) -> Floats:
+    """Return (n, n) float32: how much more alike two candidates are than two of them usually.
 
-    Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998): each step takes the largest
-    ``(1 - diversity) score - diversity max cosine with the chosen``. ``scores`` is (n,), of the
-    scale of cosines, and ``vectors`` (n, dim) unit vectors. A candidate whose cosine with a chosen
-    one is above ``too_near`` is left out.
+    0 up to the lower quartile of cosines of pairs from the same two lists, so that what is of
+    another kind gains nothing by it, and texts are not varied pictures because they lie elsewhere;
+    above it in standard deviations of those pairs. ``vectors`` is (n, dim) unit vectors, ``lists``
+    (n,) the number of each one's list.
     """
-    open_, nearest = np.ones(len(scores), bool), np.zeros(len(scores), np.float32)
+    cosines = vectors @ vectors.T
+    is_pair = ~np.eye(len(vectors), dtype=bool)
+    found = np.zeros_like(cosines)
+    for one, other in product(np.unique(lists), repeat=2):
+        among = is_pair & (lists[:, None] == one) & (lists == other)
+        if among.any():
+            usual = np.quantile(cosines[among], _USUAL)
+            spread = max(float(cosines[among].std()), 1e-6)
+            found[among] = np.maximum(cosines[among] - usual, 0) / spread
+    return found
+
+
+def varied(redundant: Floats, num: int, diversity: float) -> list[int]:
+    """Return up to ``num`` of n candidates, given best first, that repeat little chosen before.
+
+    Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998) by ranks: each step takes the
+    least ``(1 - diversity) rank + diversity REPETITION redundancy``, the latter summed over those
+    chosen. ``redundant`` is (n, n), of ``redundancies``; ``diversity`` is from 0, the order as
+    given, to 1.
+    """
+    repeats = np.zeros(len(redundant), np.float32)
+    cost = (1 - diversity) * np.arange(len(redundant), dtype=np.float32)
     chosen: list[int] = []
-    while len(chosen) < num and open_.any():
-        worth = (1 - diversity) * scores - diversity * nearest
-        best = int(np.argmax(np.where(open_, worth, -np.inf)))
+    while len(chosen) < min(num, len(redundant)):
+        best = int(np.argmin(cost + diversity * REPETITION * repeats))
         chosen.append(best)
-        cosines = vectors @ vectors[best]
-        nearest = cosines if len(chosen) == 1 else np.maximum(nearest, cosines)
-        open_ &= cosines <= too_near
-        open_[best] = False
+        cost[best] = np.inf
+        repeats += redundant[best]
     return chosen
 
 

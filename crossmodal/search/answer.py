@@ -54,6 +54,8 @@ class Answer:
     """By source, the film or sound that these subtitles or this transcript belong to."""
     reranked_by: str = ""
     """Label of the reranker that ordered the first hits; empty where none did."""
+    mapped_by: str = ""
+    """Directory or hub id of the reranker that says where in a picture it found the words."""
     notices: list[str] = field(default_factory=list)
     """What a person should know of how the hits were found."""
     unanswered: list[Absence] = field(default_factory=list)

@@ -13,6 +13,7 @@ from typing import Any
 
 from crossmodal.errors import FilterError
 from crossmodal.ledger.collection import Collection
+from crossmodal.modalities import FILMED
 from crossmodal.records import Hit
 from crossmodal.search.answer import Answer
 from crossmodal.search.options import QueryOptions
@@ -159,7 +160,7 @@ def _cited_place(hit: Hit) -> str:
     place = place_of(hit.meta)
     if "page_end" in hit.meta:
         place = place.replace("page ", "pages ", 1) + f" to {hit.meta['page_end']}"
-    if "end_s" in hit.meta and hit.kind != "frame":
+    if "end_s" in hit.meta and hit.kind not in FILMED:
         place += f" to {clock(hit.meta['end_s'])}"
     if "paragraph" not in hit.meta:
         return place

@@ -22,7 +22,9 @@ import numpy.typing as npt
 
 from crossmodal.ledger.read.filters import Where
 from crossmodal.ledger.read.stored_vectors import num_vectors
-from crossmodal.ledger.words.bm25 import Matches, Scores
+from crossmodal.ledger.words.bm25 import Matches
+from crossmodal.ledger.words.captions import captioned_among
+from crossmodal.ledger.words.rows import Scores
 from crossmodal.modalities import MODALITIES
 from crossmodal.records import Hit, VectorList
 from crossmodal.search.folding import fold
@@ -45,6 +47,8 @@ from crossmodal.vectors.search import Found, SearchNotice, SearchRequest, find, 
 
 _MIN_WINDOW = 100
 _WIDENING = 4
+_LEAST_CAPTIONED = 0.9
+"""Share of a list's hits with a caption from which on the words of captions count in hybrid."""
 
 Merits = npt.NDArray[np.float64]
 Measures = Mapping[VectorList, MeritOf | None]
@@ -161,13 +165,18 @@ class WordedList(NamedTuple):
 def with_words(
     con: duckdb.DuckDBPyConnection, found: ListHits, worded: WordedList, words: Words
 ) -> ListHits:
-    """Return what a list found with its words counted in; other lists than of texts as they are.
+    """Return what a list found with its words counted in.
 
-    The chunks that share most with the question join the hits; they count as of the first window.
+    Other lists than of texts have words only where captions are told of nearly all of their hits,
+    and are else left as they are. The chunks that share most with the question join the hits; they
+    count as of the first window.
     """
-    matches = words.matches
+    if words.matches is None or worded.measure is None:
+        return found
     is_text = worded.request.vectors.modality == "text"
-    if matches is None or not is_text or worded.measure is None:
+    matches = words.matches.of_texts if is_text else words.matches.of_captions
+    told = _captioned(con, found, matches) if not is_text else None
+    if not is_text and told is None:
         return found
     best, _ = matches.best(worded.window)
     missing = np.setdiff1d(best, [hit.chunk_id for hit in found.hits])
@@ -180,11 +189,26 @@ def with_words(
     is_near = is_first | (np.arange(len(ids)) < min(worded.window, len(found.hits)))
     hubs = np.append(found.hubs, worded.hubs_of(joined))
     gained = WORD_WEIGHT * worded.measure.spread * standing_of(matches, ids, is_near)
+    if told is not None:  # what has no caption has no words that could be missing
+        gained[~np.isin(ids, np.append(told, joined))] = 0.0
     gained -= _lowered(corrected(cosines, np.nan_to_num(hubs))[is_near], gained[is_near], matches)
     merits = worded.measure(cosines + gained.astype(np.float32), hubs)
     merits += EXACT_MERIT * np.isin(ids, list(matches.exact))
     places = np.where(is_first, 0, np.arange(len(ids))).tolist()
     return ListHits(hits, cosines, merits, hubs, places)
+
+
+def _captioned(
+    con: duckdb.DuckDBPyConnection, found: ListHits, matches: Matches
+) -> npt.NDArray[np.int64] | None:
+    """Return which hits a caption is told of; None where words are not to count among them.
+
+    Where half of the pictures have a caption their words push the others down (docs/quality.md).
+    """
+    if not len(matches.chunk_ids) or not found.hits:
+        return None
+    told = captioned_among(con, np.array([hit.chunk_id for hit in found.hits], np.int64))
+    return told if len(told) >= _LEAST_CAPTIONED * len(found.hits) else None
 
 
 def _lowered(scores: Floats, gained: Scores, matches: Matches) -> float:

@@ -6,6 +6,7 @@ picture was found by that model; it is no finding of its own, and compares with 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,16 @@ import numpy as np
 
 from crossmodal.encoders.rerankers.loading import load_reranker
 from crossmodal.encoders.rerankers.reranker import Floats, MappingReranker
-from crossmodal.errors import ModelMismatch, ModelUnsupported
+from crossmodal.errors import ModelError, ModelMismatch, ModelUnsupported
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.chunks import find_chunk
 from crossmodal.search.rerank_sides import side_of_hit
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from crossmodal.records import Hit
+    from crossmodal.search.answer import Answer
 
 _COLOUR = (220, 30, 30)
 _STRONGEST = 0.7
@@ -57,6 +61,25 @@ class PatchMap:
             "width": self.picture.width,
             "height": self.picture.height,
         }
+
+
+def has_map(answer: Answer, hit: Hit) -> bool:
+    """Say whether a map tells why a hit stands where it does: its picture was reranked by one."""
+    return bool(answer.mapped_by) and hit.modality == "image" and hit.rerank_score is not None
+
+
+def maps_of(answer: Answer, path: str, device: str) -> dict[int, Image]:
+    """Return by chunk the pictures of an answer with the map over each; those that have one.
+
+    One pass of the model a picture. What cannot be drawn is left out: the hit is shown as it is.
+    """
+    drawn = {}
+    for hit in answer.hits:
+        if has_map(answer, hit):
+            with suppress(ModelError):
+                found = map_patches(path, hit.chunk_id, answer.query, answer.mapped_by, device)
+                drawn[hit.chunk_id] = found.drawn()
+    return drawn
 
 
 def map_patches(path: str, chunk_id: int, text: str, model: str, device: str = "auto") -> PatchMap:

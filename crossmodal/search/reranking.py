@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 from cachetools import LRUCache
 
 from crossmodal.encoders.rerankers.loading import load_reranker
-from crossmodal.encoders.rerankers.reranker import Reranker, Side, TokenReranker
+from crossmodal.encoders.rerankers.reranker import MappingReranker, Reranker, Side, TokenReranker
 from crossmodal.errors import ModelError, Refused, RerankFailed
 from crossmodal.ledger.write import model_versions, settings
 from crossmodal.ledger.write.trials import Trial, trial_of
@@ -115,7 +115,7 @@ class SecondStage:
         """Return the page with its hits as the rerankers order them."""
         if not self.chosen or self.lineup is None:
             return answer
-        hits, notices, names = list(answer.hits), list(answer.notices), []
+        hits, notices, names, mapped_by = list(answer.hits), list(answer.notices), [], ""
         deadline_s = _deadline_s(self.options.rerank_deadline_ms)
         for chosen in self.chosen:
             reranker = self._loaded(chosen, notices)
@@ -126,6 +126,8 @@ class SecondStage:
             deadline_s = deadline_s and deadline_s - (time.monotonic() - began)
             hits = reordered(hits, verdict.scores)
             names += [reranker.label] if verdict.scores else []
+            if verdict.scores and asker.text and isinstance(reranker, MappingReranker):
+                mapped_by = chosen.model
             notices += [verdict.notice] if verdict.notice else []
         end = self.options.offset + self.options.k
         page = [replace(hit, rank=rank) for rank, hit in enumerate(hits, 1)][self.options.offset :]
@@ -134,6 +136,7 @@ class SecondStage:
             hits=page[: self.options.k],
             has_more=answer.has_more or len(hits) > end,
             reranked_by=" + ".join(names),
+            mapped_by=mapped_by,
             notices=notices,
         )
 

@@ -20,6 +20,7 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.chunks import KnownChunk, find_chunk, played_by
 from crossmodal.ledger.read.filters import Where, parse_where, where_in
 from crossmodal.ledger.read.surroundings import surroundings
+from crossmodal.ledger.words.captions import captions_of
 from crossmodal.ledger.write.trials import Trial
 from crossmodal.records import Hit, VectorList
 from crossmodal.search.answer import Answer
@@ -362,7 +363,9 @@ class _Search:
             query=query.title,
             query_id=query_id,
             model=" + ".join(dict.fromkeys(found.version.label for found in vectors)),
-            hits=with_snippets(page.hits, query.text if query.has_words else ""),
+            hits=with_snippets(
+                page.hits, query.text if query.has_words else "", captions_of(con, ids)
+            ),
             has_more=page.has_more,
             stands_out=page.stands_out,
             around=surroundings(con, ids, expand) if expand else {},

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from crossmodal.ledger.words.tokens import language_of, question_terms, terms_of
@@ -37,10 +37,30 @@ _SHORT_FORM = re.compile(
 )
 
 
-def with_snippets(hits: Sequence[Hit], question: str) -> list[Hit]:
-    """Return the hits with what of each is shown, and where in its text the answer lies."""
+def with_snippets(
+    hits: Sequence[Hit], question: str, captions: Mapping[int, Sequence[str]] | None = None
+) -> list[Hit]:
+    """Return the hits with what of each is shown, and where in its text the answer lies.
+
+    ``captions`` are those told of a source, by chunk; they stand in for a text where there is none.
+    """
     terms = frozenset(question_terms(unquoted(question))) if question else frozenset()
-    return [_with_snippet(hit, terms) for hit in hits]
+    shown = [_with_snippet(hit, terms) for hit in hits]
+    told = captions or {}
+    return [
+        replace(hit, snippet=_caption(told[hit.chunk_id], terms))
+        if not hit.snippet and hit.chunk_id in told
+        else hit
+        for hit in shown
+    ]
+
+
+def _caption(captions: Sequence[str], terms: frozenset[str]) -> str:
+    """Return of several captions the one that shares most with a question, else the first."""
+    text = "\n".join(captions)
+    units = _lines(text)
+    first, stop = (best_spans(text, units, terms) or units)[0]
+    return snippet(text[first:stop], SNIPPET_CHARS)
 
 
 def best_spans(text: str, units: Sequence[Span], terms: frozenset[str]) -> list[Span]:

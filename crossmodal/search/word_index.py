@@ -26,7 +26,8 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.lock import exclusive
 from crossmodal.ledger.private import as_private_as
 from crossmodal.ledger.sql import first_row, one_number, registered
-from crossmodal.ledger.words.bm25 import Ids, TermRows, stored_postings
+from crossmodal.ledger.words.bm25 import stored_postings
+from crossmodal.ledger.words.rows import Ids, TermRows
 from crossmodal.vectors.ann.files import (
     ArrayFile,
     CodesDamaged,

@@ -20,8 +20,9 @@ from crossmodal.errors import FilterError
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.filters import Where
 from crossmodal.ledger.sql import among
-from crossmodal.ledger.words.bm25 import Ids, Matches, Scores, holding, match
+from crossmodal.ledger.words.bm25 import Matches, holding, match
 from crossmodal.ledger.words.postings import num_uncounted
+from crossmodal.ledger.words.rows import Ids, Scores
 from crossmodal.ledger.write.model_versions import table_of
 from crossmodal.records import VectorList
 from crossmodal.search.options import QueryOptions

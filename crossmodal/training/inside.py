@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from crossmodal.ledger.write.model_versions import table_of
+from crossmodal.modalities import FILMED
 from crossmodal.previews.preview import Subject
 from crossmodal.records import VectorList
 from crossmodal.training.told import words_of
@@ -33,7 +34,8 @@ _PICTURES = """
 SELECT c.chunk_id, min(s.uri), any_value(s.media_type), any_value(c.kind), any_value(c.chunker),
     any_value(c.text), any_value(c.meta), any_value(v.v)
 FROM chunk c JOIN source s USING (content_hash) JOIN {table} v ON v.chunk_id = c.chunk_id
-WHERE c.kind IN ('figure', 'cell_image', 'frame') OR c.chunk_id IN (SELECT unnest($read::BIGINT[]))
+WHERE c.kind IN ('figure', 'cell_image', 'frame', 'clip')
+    OR c.chunk_id IN (SELECT unnest($read::BIGINT[]))
 GROUP BY c.chunk_id ORDER BY c.chunk_id
 """
 _WRITTEN = """
@@ -81,7 +83,7 @@ def _part(row: tuple[Any, ...], cues: dict[str, list[_Cue]], written: list[str])
         text=text,
         meta=json.loads(meta),
     )
-    if kind == "frame":
+    if kind in FILMED:
         said = _spoken(picture.meta, cues.get(_SUFFIX.sub("", uri), []))
     else:
         # Of a figure the first line is its caption, or else the paragraph before it.

@@ -1,5 +1,7 @@
 """Say in words where in its source a chunk stands: ``page 3``, ``at 0:12``, ``rows 21 to 40``.
 
+A clip was seen from its first second to its last one, and says both.
+
 Positions count rows from 0; people are told them from 1, the row below the header being row 1.
 """
 
@@ -19,7 +21,8 @@ def place_of(meta: dict[str, Any]) -> str:
     if "page" in meta:
         parts.append(f"page {meta['page']}")
     if "start_s" in meta:
-        parts.append(f"at {clock(meta['start_s'])}")
+        until = f" to {clock(meta['end_s'])}" if "num_frames" in meta else ""
+        parts.append(f"at {clock(meta['start_s'])}{until}")
     if "record" in meta:
         parts.append(f"record {snippet(str(meta['record']), _RECORD_CHARS)}")
     elif "matched_row" in meta:

@@ -6,22 +6,28 @@ it was encoded for, so that a new model version makes a new query.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from crossmodal.errors import BlindModels, NoSuchChunk, PathError, Refused
+from crossmodal.encoders.rerankers.loading import load_reranker
+from crossmodal.errors import BlindModels, ModelError, NoSuchChunk, PathError, Refused
 from crossmodal.ledger.collection import Collection
 from crossmodal.search.answer import Answer
 from crossmodal.search.cited import CitedAnswer, cited, refuse_empty, wide
 from crossmodal.search.lists import QueryVectors
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.parts import parts_of
-from crossmodal.search.reranking import OFF
+from crossmodal.search.reranking import OFF, second_stage
 from crossmodal.search.service import Query, SearchService
 from crossmodal.search.words import Mode
 from crossmodal.web.api.errors import ApiError
 from crossmodal.web.api.known_chunk import known_chunk
 from crossmodal.web.lru import Lru
 from crossmodal.web.settings import UiSettings
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _NUM_REMEMBERED = 2000
 
@@ -122,6 +128,32 @@ class Searcher:
             detail = f"chunk {chunk_id} has no vector under this model"
             raise ApiError(404, "no_vector", detail) from error
 
+    def why(self, chunk_id: int, text: str) -> bytes:
+        """Return as JPEG where in the picture of a chunk the reranker finds the words of a text.
+
+        Raises:
+            ApiError: 404, nothing that orders the hits here maps pictures, or not this one.
+        """
+        from crossmodal.search.patch_map import map_patches
+
+        stage = second_stage(self._service.collection, self._options(Ask(k=1, offset=0)))
+        models = [each for each in stage.chosen if "image" in each.modalities]
+        try:
+            for chosen in models:
+                reranker = load_reranker(chosen.model, self._settings.device)
+                if chosen.fingerprint in ("", reranker.fingerprint):
+                    place = str(self._service.collection.path)
+                    found = map_patches(place, chunk_id, text, chosen.model, self._settings.device)
+                    return _as_jpeg(found.drawn())
+        except ModelError as error:
+            raise ApiError(404, "no_map", str(error)) from error
+        raise ApiError(
+            404,
+            "no_map",
+            "no reranker orders the pictures of this collection",
+            "start the page with --rerank and a ColPali or a ColQwen2, or set one that wins",
+        )
+
     def remembered(self, query_id: str) -> QueryVectors:
         """Return the vectors of an earlier query; empty where they are forgotten."""
         return self._service.remembered(query_id)
@@ -142,3 +174,9 @@ class Searcher:
             rerank=self._settings.rerank if ask.rerank else OFF,
             rerank_deadline_ms=self._settings.rerank_deadline_ms,
         )
+
+
+def _as_jpeg(picture: Image) -> bytes:
+    encoded = io.BytesIO()
+    picture.save(encoded, "JPEG", quality=88)
+    return encoded.getvalue()

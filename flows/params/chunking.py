@@ -67,6 +67,11 @@ class ChunkParams(BaseModel):
         gt=0,
         le=3600,
     )
+    clips: Annotated[bool, CUTTING] = Field(
+        default=_RULES.clips,
+        title="Films as clips",
+        description="One vector for the frames of a scene together, by a model that takes clips.",
+    )
     audio_window_s: Annotated[float, CUTTING] = Field(
         default=_RULES.audio_window_s,
         title="Sound window (s)",

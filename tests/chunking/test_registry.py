@@ -94,6 +94,11 @@ def test_a_model_for_sound_cuts_films_anew_and_nothing_else_that_was_cut() -> No
     assert changed(hearing, other) == {"video", "audio"}
 
 
+def test_clips_cut_films_anew_and_nothing_else() -> None:
+    before = fingerprints(RULES, JOINT)
+    assert changed(before, fingerprints(replace(RULES, clips=True), JOINT)) == {"video"}
+
+
 def test_another_encoder_for_passages_cuts_anew_what_has_passages() -> None:
     after = fingerprints(RULES, Lineup.of(version(), SENTENCES))
     assert "whole_image" not in changed(fingerprints(RULES, JOINT), after)

@@ -15,7 +15,7 @@ from crossmodal.embedding.shard_query import EmbeddedShard, embed_shard
 from crossmodal.encoders.encoder import Encoder
 from crossmodal.encoders.forward import num_passes
 from crossmodal.encoders.lineup_encoders import Encoders
-from crossmodal.errors import PathError
+from crossmodal.errors import CrossmodalError, PathError
 from crossmodal.pictures.colour_histogram import colours_of
 from crossmodal.records import CHUNK_SCHEMA, Lineup, Span, VectorList, vector_schema
 from tests.drawn import draw_pictures
@@ -134,6 +134,13 @@ def test_empty_shard_gives_an_empty_table(embed, encoder, plan) -> None:
     assert embedded.cut.num_rows == 0
     assert embedded.cut.schema == CHUNK_SCHEMA
     assert pictures(embedded, encoder).schema == vector_schema(encoder.version.dim)
+
+
+def test_source_that_a_shard_names_twice_is_refused_by_name(embed, plan, tmp_path: Path) -> None:
+    [path] = draw_pictures(tmp_path, 1)
+    table = plan([path])
+    with pytest.raises(CrossmodalError, match=f"such as {path} \\(2 times\\)"):
+        embed(pa.concat_tables([table, table]))
 
 
 def test_batches_are_not_larger_than_asked_for(embed, plan, tmp_path: Path, watch: Watch) -> None:

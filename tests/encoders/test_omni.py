@@ -18,8 +18,9 @@ from crossmodal.encoders.qwen import QwenEncoder
 from crossmodal.encoders.waveform_text import WaveformEncoder
 from crossmodal.errors import ModelMismatch, ModelUnsupported
 from crossmodal.models import files as model_files
+from crossmodal.models.clip_preprocess import MergedPatches, PooledPatches
 from crossmodal.models.options import ModelSpec
-from crossmodal.models.patch_preprocess import MergedPatches, PooledPatches, shapes_of
+from crossmodal.models.patch_preprocess import shapes_of
 from crossmodal.records import Lineup
 from tests.tiny_model import (
     GEMMA_PREPROCESSING,

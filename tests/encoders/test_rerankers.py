@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from crossmodal.encoders.rerankers import loading
 from crossmodal.encoders.rerankers.loading import load_reranker, register
@@ -99,6 +100,18 @@ def test_a_query_is_filled_up_with_masks_only_where_the_model_asks_for_it(tmp_pa
     query = "red car"
     assert padded._encoded_query(query).shape == (16, 8)  # type: ignore[attr-defined]
     assert plain._encoded_query(query).shape == (8, 32)  # type: ignore[attr-defined]
+
+
+def test_another_projection_is_another_reranker(tmp_path: Path) -> None:
+    folder = tiny.build_colbert(tmp_path / "m", settings={"model_type": "ColBERT"})
+    before = load_reranker(str(folder), "cpu")
+    projection = folder / "1_Dense" / "model.safetensors"
+    flipped = load_file(projection)["linear.weight"].flip(1).contiguous()
+    save_file({"linear.weight": flipped}, projection)
+    after = load_reranker(str(folder), "cpu")
+    query, candidates = Side(text="red car"), sides(after)
+    assert after.scores(query, candidates).tolist() != before.scores(query, candidates).tolist()
+    assert after.fingerprint != before.fingerprint
 
 
 def test_punctuation_of_documents_matches_nothing_where_it_is_skipped(tmp_path: Path) -> None:

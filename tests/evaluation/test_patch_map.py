@@ -95,3 +95,39 @@ def test_map_is_refused_where_there_is_none(
     texts = str(tiny.build_colbert(tmp_path / "colbert"))
     with pytest.raises(ModelUnsupported, match="gives no map"):
         map_patches(path, first_picture(collection), "a boat", texts, "cpu")
+
+
+def redness(path: Path) -> int:
+    with Image.open(path) as sheet:
+        colours = np.asarray(sheet.convert("RGB")).astype(int)
+    return int((colours[..., 0] - colours[..., 2] > 60).sum())
+
+
+def test_contact_sheet_shows_where_each_picture_matches_where_that_is_asked_for(
+    collection: Collection, col_qwen2: str, tmp_path: Path
+) -> None:
+    with collection.write() as con:
+        for (uri,) in con.execute("SELECT uri FROM source").fetchall():
+            with Image.open(uri) as picture:
+                grey = picture.convert("L").convert("RGB")
+            grey.save(tmp_path / Path(uri).name)
+            found = (tmp_path / Path(uri).name).stat()
+            con.execute(
+                "UPDATE source SET uri = ?, size_bytes = ?, mtime_ns = ? WHERE uri = ?",
+                [str(tmp_path / Path(uri).name), found.st_size, found.st_mtime_ns, uri],
+            )
+    plain, mapped, unranked = (tmp_path / f"{name}.png" for name in ("plain", "map", "unranked"))
+    asked = ["search", "a boat", "-c", str(collection.path), "--device", "cpu", "--here"]
+    ranked = [*asked, "--rerank", col_qwen2, "--rerank-deadline-ms", "0"]
+    for arguments in (
+        [*ranked, "--contact-sheet", str(plain)],
+        [*ranked, "--contact-sheet", str(mapped), "--maps"],
+    ):
+        done = CliRunner().invoke(make_app(arguments), arguments)
+        assert done.exit_code == 0, done.output
+    assert redness(mapped) > redness(plain) + 1000
+    arguments = [*asked, "--contact-sheet", str(unranked), "--maps"]
+    done = CliRunner().invoke(make_app(arguments), arguments)
+    assert done.exit_code == 0, done.output
+    assert "nothing is drawn over the hits" in done.stderr
+    assert redness(unranked) == redness(plain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 pytest.importorskip("rapidocr", reason="the extra ocr is not installed")
 
-from crossmodal.chunking.pieces import Piece, Source
+from crossmodal.chunking.pieces import ClipForm, Piece, Source
 from crossmodal.chunking.registry import chunker_of
 from crossmodal.chunking.rules import ChunkRules
 from crossmodal.embedding.written import legible, with_written
@@ -18,6 +19,7 @@ from crossmodal.recognition.ocr import TextReader
 from tests.chunking.clips import film, tools
 
 RULES = ChunkRules(ocr=True)
+CLIPS = replace(RULES, clips=True)
 SIGNS = ("PLATFORM NINE", "GATE B7", "PLATFORM NINE")
 
 
@@ -29,7 +31,7 @@ def sign(text: str, shade: int = 255, size: tuple[int, int] = (640, 360)) -> np.
 
 
 def read(data: bytes, rules: ChunkRules = RULES, min_side: int | None = None) -> list[Piece]:
-    lent = tools(min_side=min_side)
+    lent = replace(tools(min_side=min_side), clip=ClipForm(2, 48))
     source = Source("/films/signs.mp4", "video/mp4", data)
     pieces = chunker_of("video").cut(source, rules, legible(lent))
     return [p for p in with_written(pieces, rules, lent) if isinstance(p, Piece)]
@@ -87,3 +89,12 @@ def test_films_are_cut_anew_only_where_reading_is_asked_for() -> None:
     lineup = Lineup.of(version())
     plain = chunker_of("video").fingerprint(ChunkRules(), lineup)
     assert chunker_of("video").fingerprint(RULES, lineup) != plain
+
+
+def test_clip_is_read_at_the_frame_that_stands_for_it(num_read: list[int]) -> None:
+    shades = zip(SIGNS[:2], (255, 160), strict=True)
+    pieces = read(film([sign(*shown) for shown in shades for _ in range(20)]), CLIPS)
+    clips = [piece for piece in pieces if piece.kind == "clip"]
+    written = [piece for piece in pieces if piece.kind == "ocr"]
+    assert len(num_read) == len(clips) == 2
+    assert [(piece.text, piece.parent) for piece in written] == [(SIGNS[0], 0), (SIGNS[1], 1)]

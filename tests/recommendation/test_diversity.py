@@ -4,7 +4,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossmodal.recommendation.diversity import farthest_first, marginal_relevance, mean_distance
+from crossmodal.recommendation.diversity import (
+    farthest_first,
+    mean_distance,
+    redundancies,
+    varied,
+)
 
 
 def directions(*degrees: float) -> np.ndarray:
@@ -24,20 +29,40 @@ def test_a_sample_never_holds_one_vector_twice() -> None:
     assert farthest_first(directions(), 4) == []
 
 
-@given(st.permutations(range(6)))
-def test_without_diversity_the_order_is_that_of_the_scores(order: list[int]) -> None:
-    scores = np.array(order, np.float32) / 10
-    chosen = marginal_relevance(scores, directions(0, 1, 2, 3, 4, 5), 6, 0.0)
-    assert chosen == np.argsort(-scores).tolist()
+def chosen(vectors: np.ndarray, num: int, diversity: float, *lists: int) -> list[int]:
+    numbers = np.array(lists or [0] * len(vectors))
+    return varied(redundancies(vectors, numbers), num, diversity)
+
+
+@given(st.lists(st.floats(0, 360), min_size=2, max_size=8))
+def test_without_diversity_the_order_stays(degrees: list[float]) -> None:
+    assert chosen(directions(*degrees), len(degrees), 0.0) == list(range(len(degrees)))
 
 
 def test_with_diversity_a_near_double_waits() -> None:
-    vectors, scores = directions(0, 1, 40), np.array([0.9, 0.89, 0.7], np.float32)
-    assert marginal_relevance(scores, vectors, 2, 0.0) == [0, 1]
-    assert marginal_relevance(scores, vectors, 2, 0.5) == [0, 2]
+    vectors = directions(0, 1, 40)
+    assert chosen(vectors, 2, 0.0) == [0, 1]
+    assert chosen(vectors, 2, 0.5) == [0, 2]
 
 
-def test_near_doubles_of_a_chosen_one_are_left_out() -> None:
-    scores = np.array([0.9, 0.89, 0.1], np.float32)
-    chosen = marginal_relevance(scores, directions(0, 1, 40), 3, 0.0, too_near=0.99)
-    assert chosen == [0, 2]
+@given(st.lists(st.floats(0, 360), min_size=1, max_size=8), st.floats(0, 1))
+def test_the_best_stays_first_and_none_comes_twice(degrees: list[float], diversity: float) -> None:
+    found = chosen(directions(*degrees), len(degrees), diversity)
+    assert found[0] == 0
+    assert sorted(found) == list(range(len(degrees)))
+
+
+def test_what_is_no_more_alike_than_usual_keeps_its_rank() -> None:
+    vectors = np.eye(5, dtype=np.float32) + 1
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert chosen(vectors, 5, 0.9) == [0, 1, 2, 3, 4]
+
+
+def test_pictures_are_no_relief_from_texts_because_they_lie_elsewhere() -> None:
+    texts, pictures = directions(0, 20, 40), directions(180, 200, 220)
+    both = np.concatenate([texts, pictures])
+    apart = redundancies(both, np.array([0, 0, 0, 1, 1, 1]))
+    alone = redundancies(texts, np.zeros(3, np.int64))
+    assert np.allclose(apart[:3, :3], alone)
+    assert np.allclose(apart[:3, :3], apart[3:, 3:], atol=1e-5)
+    assert apart[:3, 3:].any()

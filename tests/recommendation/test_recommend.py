@@ -13,6 +13,7 @@ from PIL import Image
 from crossmodal.errors import CollectionMissing, FilterError, ModelMismatch, PathError
 from crossmodal.ledger.collection import Collection
 from crossmodal.pictures.colour_histogram import colours_of
+from crossmodal.recommendation.diversity import mean_distance
 from crossmodal.recommendation.options import RecommendOptions
 from crossmodal.recommendation.recommend import recommend
 from crossmodal.recommendation.recommendation import Recommendation
@@ -122,11 +123,17 @@ def test_a_bare_vector_and_a_chunk_id_are_examples_too(kinds: Path) -> None:
     assert kinds_of(asked(kinds, likes=[str(chunk_id)])) == ["boats"] * 10
 
 
-def test_diversity_spreads_the_answer(kinds: Path) -> None:
-    likes = [*pictures("apple", 0, 1, 2), *pictures("boat", 0)]
-    plain = kinds_of(asked(kinds, likes=likes, strategy="average", k=6))
-    varied = kinds_of(asked(kinds, likes=likes, strategy="average", k=6, diversity=0.7))
-    assert len(set(varied)) > len(set(plain))
+def test_diversity_spreads_the_answer_and_keeps_the_best_first(kinds: Path) -> None:
+    taste: dict[str, Any] = {"likes": pictures("apple", 0, 1, 2), "modalities": ("image",)}
+    plain, varied = (asked(kinds, **taste, k=6, diversity=each) for each in (0.0, 0.9))
+    assert varied.hits[0].uri == plain.hits[0].uri
+    assert distance_within(varied) > 1.1 * distance_within(plain)
+
+
+def distance_within(found: Recommendation) -> float:
+    names = [Path(hit.uri) for hit in found.hits]
+    vectors = [vector_of(name.parent.name.rstrip("s"), int(name.stem)) for name in names]
+    return mean_distance(np.stack(vectors))
 
 
 def test_a_profile_is_kept_and_asks_again(kinds: Path, tmp_path: Path) -> None:

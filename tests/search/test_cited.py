@@ -71,6 +71,11 @@ def test_picture_without_words_is_cited_without_a_quote() -> None:
         ({"meta": {"page": 3}}, "page 3"),
         ({"meta": {"page": 3, "page_end": 4}}, "pages 3 to 4"),
         ({"kind": "cue", "meta": {"start_s": 12.0, "end_s": 75.5}}, "at 0:12 to 1:15"),
+        ({"kind": "frame", "meta": {"start_s": 12.0, "end_s": 75.5}}, "at 0:12"),
+        (
+            {"kind": "clip", "meta": {"start_s": 12.0, "end_s": 75.5, "num_frames": 8}},
+            "at 0:12 to 1:15",
+        ),
         ({"kind": "ocr", "meta": {"paragraph": 4}, "media_type": "image/png"}, "message 5"),
         ({"kind": "ocr", "meta": {"page": 2, "paragraph": 1}}, "page 2, paragraph 2"),
     ],

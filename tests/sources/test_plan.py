@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from crossmodal.records import PLAN_SCHEMA, Action
+from crossmodal.sources.planning import temp_tables
 from crossmodal.sources.planning.judge import preview, write_shards
 from tests.sources.world import PNG, World, version
 
@@ -25,6 +26,29 @@ def test_new_sources_are_added_and_embedded(world: World) -> None:
     assert planned.summary.num_to_embed == 2
     assert planned.summary.bytes_to_embed == 2 * (len(PNG) + 5)
     assert not world.collection.exists, "planning writes nothing"
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_plan_that_does_not_fit_its_bound_is_made_all_the_same(
+    world: World, is_known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in range(50):
+        world.put(f"{number}.png")
+    if is_known:
+        world.run()
+        for number in range(25):
+            world.put(f"{number}.png", "changed", mtime_s=LATER_S)
+    roomy = world.plan()
+    monkeypatch.setattr(temp_tables, "_LEAST_BYTES", 1_000_000)
+    tight = world.plan()
+    assert tight.table.equals(roomy.table)
+    assert tight.summary == roomy.summary
+    assert not Path(".tmp").exists(), "nothing is spilled to where the command was started"
+    if is_known:
+        with world.collection.read() as con:
+            [(bound,)] = con.execute("SELECT current_setting('memory_limit')").fetchall()
+        assert "GiB" in bound, "the bound is the plan's alone"
 
 
 def test_run_with_nothing_to_do_reads_and_plans_nothing(world: World) -> None:

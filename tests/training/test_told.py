@@ -148,7 +148,7 @@ def test_collection_tells_of_its_figures_frames_and_pictures_in_tables(tmp_path:
         part("/d/cars.csv", "text/csv", "cell_image", "name: Anna; colour: red", row=4),
         part("/d/talk.mp4", "video/mp4", "frame", "", start_s=0.0, end_s=9.0, frame_s=5.0),
         part("/d/talk.en.srt", "text/srt", "cue", "we see a boat", start_s=4.0, end_s=6.0),
-        part("/d/mute.mp4", "video/mp4", "frame", "", start_s=0.0, end_s=9.0, frame_s=5.0),
+        part("/d/mute.mp4", "video/mp4", "clip", "", start_s=0.0, end_s=9.0, frame_s=5.0),
     ]
     collection = Collection(tmp_path / "c.duckdb")
     with collection.write() as con:

@@ -13,6 +13,7 @@ from crossmodal.views.places import clock, place_of, snippet
         ({"width": 640, "format": "JPEG"}, ""),
         ({"page": 3}, "page 3"),
         ({"start_s": 72.4, "end_s": 80.0}, "at 1:12"),
+        ({"start_s": 72.4, "end_s": 80.0, "num_frames": 4}, "at 1:12 to 1:20"),
         ({"rows": [20, 40]}, "rows 21 to 40"),
         ({"rows": [20, 21], "sheet": "Prices"}, "sheet Prices, row 21"),
         ({"row": 7, "column": "photo"}, "row 8"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.web.axe import serious_violations
-from tests.web.browser import Open, opener, served, until
+from tests.web.browser import Open, faces, opener, served, until
 from tests.web.conftest import Site
 from tests.web.test_overview import draw_map
 
@@ -31,6 +31,18 @@ def test_search_page_with_hits_and_details_keeps_nobody_out(open_page: Open, sch
     page.locator("#results .face").first.click()
     page.wait_for_selector("dialog[open], [role=dialog]:visible")
     assert serious_violations(page) == []
+
+
+@SCHEMES
+def test_search_page_with_likes_keeps_nobody_out(open_page: Open, scheme: str) -> None:
+    page = open_page(
+        "/?q=a+red+picture", color_scheme=scheme, viewport={"width": 390, "height": 844}
+    )
+    liked = faces(page).first.get_attribute("data-chunk")
+    page.goto(page.url.split("?")[0] + f"?likes={liked}&colours=0.5")
+    faces(page)
+    assert serious_violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
 @SCHEMES

@@ -76,6 +76,56 @@ def test_details_tell_why_and_what_is_similar(open_page: Open) -> None:
     assert page.inner_text("#asked").startswith("Like picture_")
 
 
+def test_likes_recommend_and_the_address_keeps_them_and_how_much_colours_count(
+    open_page: Open,
+) -> None:
+    page = open_page("/?q=a+disc&modality=image&type=image/*")
+    given = []
+    for number, side in enumerate(("likes", "likes", "dislikes")):
+        given.append(faces(page).nth(number).get_attribute("data-chunk"))
+        assert page.is_visible("#taste") == (number > 0)
+        faces(page).nth(number).click()
+        page.click(f"#details [data-side={side}]")
+        assert page.get_attribute(f"#details [data-side={side}]", "aria-pressed") == "true"
+        page.keyboard.press("Escape")
+        page.wait_for_selector("#details", state="hidden")
+    page.click("#recommend")
+    until(page, "document.querySelector('#summary').textContent.startsWith('Recommended')")
+    assert not {face.get_attribute("data-chunk") for face in faces(page).all()} & set(given)
+    page.focus("#diversity")
+    page.keyboard.press("Tab")
+    with page.expect_request("**/recommend") as sent:
+        page.keyboard.press("End")  # of the colours
+    asked = sent.value.post_data_json
+    assert (asked["colours"], asked["diversity"], len(asked["likes"])) == (1, 0, 2)
+    again = open_page("/" + page.url.split("/", 3)[3])
+    faces(again)
+    assert again.input_value("#colours") == "1"
+    assert again.locator("#examples li").count() == 3
+    again.click("#forget-taste")
+    again.wait_for_selector("#taste", state="hidden")
+    assert not {"likes", "colours"} & set(again.url.replace("?", "&").replace("=", "&").split("&"))
+
+
+def test_example_is_liked_or_disliked_and_said_twice_taken_back(open_page: Open) -> None:
+    page = open_page("/?q=a+disc&modality=image&type=image/*")
+    faces(page).first.click()
+    for side, number in (("likes", 1), ("dislikes", 1), ("dislikes", 0)):
+        page.click(f"#details [data-side={side}]")
+        assert page.locator("#examples li").count() == number
+        assert page.locator("#details [aria-pressed=true]").count() == number
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#taste", state="hidden")
+
+
+def test_example_that_is_gone_is_told_and_can_be_forgotten(open_page: Open) -> None:
+    page = open_page("/?likes=999999&colours=0.5")
+    page.wait_for_selector("#notice.of-problem")
+    assert "no longer there" in page.inner_text("#notice")
+    page.click("#forget-taste")
+    until(page, "document.querySelector('#notice').textContent.includes('Search by meaning')")
+
+
 def test_film_plays_from_the_moment_that_matched(open_page: Open) -> None:
     page = open_page("/?q=a+disc&type=video/*&every=1")
     moments = faces(page).all_inner_texts()

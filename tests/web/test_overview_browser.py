@@ -26,7 +26,7 @@ def test_map_models_and_runs_are_shown_and_lead_to_what_is_similar(open_page: Op
     page = open_page("/collection")
     until(page, READY)
     assert "what is alike lies together" in page.inner_text("#map-said")
-    assert page.locator("#labels span").all_inner_texts().count(HOSTILE) == 1
+    assert page.locator("#labels span").all_text_contents().count(HOSTILE) == 1
     assert page.locator("img[src=x]").count() == 0
     assert "completed" in page.inner_text("#runs")
     assert "image, text" in page.inner_text("#models")
@@ -54,6 +54,26 @@ def test_click_into_the_map_shows_what_lies_there(open_page: Open) -> None:
         }"""
     )
     assert drawn > 500
+
+
+def test_names_stay_on_the_map_and_cover_no_other_on_a_phone(open_page: Open) -> None:
+    page = open_page("/collection", viewport={"width": 360, "height": 740}, has_touch=True)
+    until(page, READY)
+    outside, over = page.evaluate(
+        """() => {
+            const box = (element) => element.getBoundingClientRect();
+            const sheet = box(document.querySelector(".sheet"));
+            const names = [...document.querySelectorAll("#labels span")]
+                .filter((name) => getComputedStyle(name).visibility === "visible").map(box);
+            const outside = names.filter((n) => n.left < sheet.left || n.right > sheet.right);
+            const over = names.filter((n, i) => names.slice(i + 1).some((other) =>
+                n.left < other.right && other.left < n.right
+                && n.top < other.bottom && other.top < n.bottom));
+            return [outside.length, over.length];
+        }"""
+    )
+    assert (outside, over) == (0, 0)
+    assert page.is_visible("#labels span >> nth=0")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

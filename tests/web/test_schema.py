@@ -22,6 +22,7 @@ NUM_EXAMPLES = {
     "GET /api/v1/similar/{chunk_id}": 10,
     "GET /api/v1/chunk/{chunk_id}": 10,
     "GET /api/v1/thumbnail/{chunk_id}": 12,
+    "GET /api/v1/why/{chunk_id}": 6,
     "GET /api/v1/source/{chunk_id}": 12,
     "GET /api/v1/status": 2,
     "GET /api/v1/map": 2,

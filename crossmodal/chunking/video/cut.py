@@ -1,7 +1,7 @@
-"""Cut a film into the frames that stand for it and the words of its subtitle tracks.
+"""Cut a film into the frames that stand for it, or into clips, and the words of its subtitles.
 
-Owns the order of a film's chunks: frames first, then passages of each subtitle track, each of
-which belongs to the frame shown when it begins. Refuses to listen: speech, and the sound of a
+Owns the order of a film's chunks: frames or clips first, then passages of each subtitle track, each
+of which belongs to the one shown when it begins. Refuses to listen: speech, and the sound of a
 film, are added elsewhere. Animated pictures are images, not films.
 """
 
@@ -23,10 +23,11 @@ MEDIA_PATTERNS = ("video/*",)
 
 
 def cut(source: Source, rules: ChunkRules, tools: CutTools) -> Iterator[Piece | Flaw]:
-    """Yield frames of kind ``frame``, then passages of kind ``cue``.
+    """Yield frames of kind ``frame`` or clips of kind ``clip``, then passages of kind ``cue``.
 
     Raises:
-        Refused: The file is no film, holds no frame, or makes too many chunks.
+        Refused: The file is no film, holds no frame, or makes too many chunks; or clips are wanted
+            of a model that takes none.
     """
     starts_s: list[float] = []
     cues: list[Cue] = []
@@ -50,6 +51,8 @@ def cut(source: Source, rules: ChunkRules, tools: CutTools) -> Iterator[Piece | 
 def _parts(source: Source, rules: ChunkRules, tools: CutTools) -> Iterator[Piece | Cue | Flaw]:
     if not source.data:
         raise Refused("empty", "the file has no bytes")
+    if rules.clips and tools.clip is None:
+        raise Refused("no_clips", "the model takes no clips, or frames of clips unlike pictures")
     from crossmodal.chunking.video.decode import frames
 
     return run_in_child(
@@ -57,6 +60,7 @@ def _parts(source: Source, rules: ChunkRules, tools: CutTools) -> Iterator[Piece
         source.data,
         rules,
         tools.min_side,
+        tools.clip if rules.clips else None,
         yields=(Piece, Cue, Flaw),
         max_seconds=rules.max_seconds,
         max_memory_bytes=rules.max_memory_bytes,

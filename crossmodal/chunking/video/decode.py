@@ -1,21 +1,25 @@
-"""Read one film in the parser's child process: chosen frames as pictures, subtitle tracks as cues.
+"""Read one film in the parser's child process: chosen frames or clips, subtitle tracks as cues.
 
-Owns the walk over packets and what damage means; video_shots chooses the frames. Memory holds one
-film's bytes, FFmpeg's buffers and two frames. A packet that cannot be decoded is counted and the
-walk goes on; a film that ends before it should, or without a picture, says so.
+Owns the walk over packets and what damage means; ``shots`` and ``moments`` choose the frames.
+Memory holds one film's bytes, FFmpeg's buffers, two frames and those of a clip. A packet that
+cannot be decoded is counted and the walk goes on; a film that ends before it should, or without a
+picture, says so.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crossmodal.chunking import av_container as media
-from crossmodal.chunking.pieces import Flaw, Piece
+from crossmodal.chunking.pieces import ClipForm, Flaw, Moment, Piece
 from crossmodal.chunking.rules import ChunkRules
 from crossmodal.chunking.subtitles.cues import Cue
 from crossmodal.chunking.video.film import Film, check_size, film_of
+from crossmodal.chunking.video.moments import Moments
 from crossmodal.chunking.video.picture import is_turned, picture_of, shown_size, signature_of
 from crossmodal.chunking.video.shots import Sampler, Shot, sampler
 from crossmodal.chunking.video.tracks import cue_of, text_tracks
@@ -31,17 +35,22 @@ _MISSING_SHARE, _MISSING_S = 0.02, 1.0
 _MAX_CUES = 100_000
 
 
-def frames(data: bytes, rules: ChunkRules, min_side: int | None) -> Iterator[Piece | Cue | Flaw]:
+def frames(
+    data: bytes, rules: ChunkRules, min_side: int | None, clip: ClipForm | None = None
+) -> Iterator[Piece | Cue | Flaw]:
     """Yield frames as pieces in order of time, then the cues of subtitle tracks, then flaws.
+
+    With ``clip`` the pieces are clips of that form, of what each frame stands for.
 
     Raises:
         Refused: No container of films, no picture in it, or pictures that are too large.
     """
     with media.open_media(data, media.VIDEO_CONTAINERS) as container:
-        film = film_of(container, rules, min_side)
+        film = film_of(container, rules, min_side, clip)
         num_frames = 0
-        for shot, end_s in _with_ends(_shots(container, film), film):
-            yield _piece_of(shot, end_s, film)
+        for shot, moments, end_s in _with_ends(_shots(container, film), film):
+            piece = _piece_of(shot, end_s, film)
+            yield _clip_of(piece, moments) if clip else piece
             num_frames += 1
         if not num_frames:
             raise Refused(*_why_no_frame(film))
@@ -49,19 +58,24 @@ def frames(data: bytes, rules: ChunkRules, min_side: int | None) -> Iterator[Pie
         yield from _flaws(film)
 
 
-def _shots(container: InputContainer, film: Film) -> Iterator[Shot]:
+def _shots(container: InputContainer, film: Film) -> Iterator[tuple[Shot, tuple[Moment, ...]]]:
+    """Yield shots, each with the frames of its clip; none where no clips are wanted."""
     from av.video.reformatter import VideoReformatter
 
     chooser = sampler(film.rules.frames, film.rules.frame_interval_s)
     reformatter = VideoReformatter()
+    moments = Moments(film.clip.num_frames if film.clip else 0)
     for frame in _decoded(container, film):
         signature = signature_of(frame, reformatter) if chooser.needs_signature else None
         ended = _push(chooser, film, frame, signature)
         if ended is not None:
-            yield ended
+            yield ended, moments.end(ended.start_s)
+        if film.clip is not None:
+            drawn = partial(picture_of, frame, film.pixel_shape, film.clip.side_px)
+            moments.offer(film.last_s, drawn)
     last = chooser.finish()
     if last is not None:
-        yield last
+        yield last, moments.end(last.start_s)
 
 
 def _push(chooser: Sampler, film: Film, frame: VideoFrame, signature: Any) -> Shot | None:
@@ -123,17 +137,19 @@ def _decode(packet: Packet[Any], film: Film) -> list[VideoFrame]:
         return []
 
 
-def _with_ends(shots: Iterator[Shot], film: Film) -> Iterator[tuple[Shot, float]]:
+def _with_ends(
+    shots: Iterator[tuple[Shot, tuple[Moment, ...]]], film: Film
+) -> Iterator[tuple[Shot, tuple[Moment, ...], float]]:
     """Add to each shot where the next one starts."""
-    waiting: Shot | None = None
-    for shot in shots:
+    waiting: tuple[Shot, tuple[Moment, ...]] | None = None
+    for shot, moments in shots:
         if waiting is not None:
-            yield waiting, shot.start_s
-        waiting = shot
+            yield *waiting, shot.start_s
+        waiting = shot, moments
     if waiting is not None:
         last_frame_s = film.last_s + 1 / film.fps
         known_s = film.end_s if film.duration_s is None else min(film.end_s, film.duration_s)
-        yield waiting, max(last_frame_s, known_s)
+        yield *waiting, max(last_frame_s, known_s)
 
 
 def _piece_of(shot: Shot, end_s: float, film: Film) -> Piece:
@@ -141,11 +157,14 @@ def _piece_of(shot: Shot, end_s: float, film: Film) -> Piece:
     width, height = shown_size(frame.width, frame.height, film.pixel_shape)
     if is_turned(frame):
         width, height = height, width
+    side_px = 2 * film.min_side if film.min_side else None
+    # Of a clip the frame that stands for it is only read.
+    is_wanted = film.clip is None or film.rules.ocr
     return Piece(
         kind="frame",
         modality="image",
         text=film.text,
-        picture=picture_of(frame, film.pixel_shape, film.min_side),
+        picture=picture_of(frame, film.pixel_shape, side_px) if is_wanted else None,
         position={
             "start_s": round(shot.start_s, 3),
             "end_s": round(end_s, 3),
@@ -153,6 +172,11 @@ def _piece_of(shot: Shot, end_s: float, film: Film) -> Piece:
         },
         facts={**film.facts, "width": width, "height": height},
     )
+
+
+def _clip_of(piece: Piece, moments: tuple[Moment, ...]) -> Piece:
+    facts = {**piece.facts, "num_frames": len(moments)}
+    return replace(piece, kind="clip", moments=moments, facts=facts)
 
 
 def _why_no_frame(film: Film) -> tuple[str, str]:

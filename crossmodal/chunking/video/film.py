@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crossmodal.chunking import av_container as media
+from crossmodal.chunking.pieces import ClipForm
 from crossmodal.chunking.rules import ChunkRules
 from crossmodal.chunking.subtitles.cues import Cue
 from crossmodal.errors import Refused
@@ -37,6 +38,8 @@ class Film:
     facts: dict[str, Any]
     text: str
     key_frames_only: bool
+    clip: ClipForm | None = None
+    """How clips are wanted in place of frames."""
     last_s: float = -1.0
     end_s: float = 0.0
     num_damaged: int = 0
@@ -49,7 +52,12 @@ class Film:
         return float(self.stream.codec_context.sample_aspect_ratio or 1)
 
 
-def film_of(container: InputContainer, rules: ChunkRules, min_side: int | None) -> Film:
+def film_of(
+    container: InputContainer,
+    rules: ChunkRules,
+    min_side: int | None,
+    clip: ClipForm | None = None,
+) -> Film:
     """Return what an opened container says of its film.
 
     Raises:
@@ -81,6 +89,7 @@ def film_of(container: InputContainer, rules: ChunkRules, min_side: int | None) 
         facts=facts,
         text=media.tag_text(tags),
         key_frames_only=is_long or rules.frames == "keyframes",
+        clip=clip,
     )
 
 

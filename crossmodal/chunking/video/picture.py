@@ -35,18 +35,16 @@ def signature_of(frame: VideoFrame, reformatter: VideoReformatter) -> Signature:
     return np.stack(planes).astype(np.int16)
 
 
-def picture_of(
-    frame: VideoFrame, pixel_shape: float, min_side: int | None
-) -> npt.NDArray[np.uint8]:
+def picture_of(frame: VideoFrame, pixel_shape: float, side_px: int | None) -> npt.NDArray[np.uint8]:
     """Return the upright picture, (h, w, 3) uint8 RGB.
 
-    ``pixel_shape`` is the width of a pixel over its height. With ``min_side`` the shorter side
-    comes out at twice that, if it was longer.
+    ``pixel_shape`` is the width of a pixel over its height. With ``side_px`` the shorter side comes
+    out at that, if it was longer.
     """
     width, height = shown_size(frame.width, frame.height, pixel_shape)
     shorter = min(width, height)
-    if min_side and shorter > 2 * min_side:
-        scale = 2 * min_side / shorter
+    if side_px and shorter > side_px:
+        scale = side_px / shorter
         width, height = max(1, round(width * scale)), max(1, round(height * scale))
     is_bt709 = frame.colorspace in _UNSPECIFIED_COLOURS and frame.height >= _HIGH_DEFINITION_ROWS
     rgb = frame.reformat(

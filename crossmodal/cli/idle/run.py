@@ -83,7 +83,7 @@ def _planned(look: Run, params: IndexParams) -> tuple[Plan, Lineup] | None:
     with look.recorder.span("choose models"):
         lineup = lineup_of(look, params)
     with look.recorder.span("choose rules"):
-        cutting = cutting_of(look, params)
+        cutting = cutting_of(look, params, lineup)
     if lineup.id is None or listing.describing or cutting.changes or not cutting.is_noted:
         return None
     with look.recorder.span("plan") as span:

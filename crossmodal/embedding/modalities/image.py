@@ -1,6 +1,7 @@
 """Embed pictures: uint8 pixels travel, as the model takes them; a caption may move the vector.
 
-A picture inside a source is decoded under the same guards as one that is a file.
+A picture inside a source is decoded under the same guards as one that is a file. The frames of a
+clip travel together, as large as a picture.
 """
 
 from __future__ import annotations
@@ -27,10 +28,15 @@ def payload(piece: Piece, preparing: Preparing, facts: dict[str, Any]) -> bytes:
     """
     from PIL import Image
 
+    from crossmodal.models.clip_preprocess import ClipPatches
     from crossmodal.models.prepared_picture import prepare_walled
 
-    assert piece.picture is not None, f"a {piece.kind} without a picture"
     preprocess = preparing.encoders.of("image").preprocess
+    if piece.moments:
+        assert isinstance(preprocess, ClipPatches), f"a {piece.kind} where no clips are taken"
+        frames = [Image.fromarray(moment.picture) for moment in piece.moments]
+        return preprocess.clip(frames, [moment.time_s for moment in piece.moments]).tobytes()
+    assert piece.picture is not None, f"a {piece.kind} without a picture"
     if not isinstance(piece.picture, bytes):
         return preprocess.apply(Image.fromarray(piece.picture)).tobytes()
     options = preparing.options

@@ -62,7 +62,7 @@ def load_reranker(spec: str, device: str = "auto") -> Reranker:
     files = model_files.resolve(ModelSpec(spec))
     loader = _loader(files)
     with _LOCK:
-        key = (device, stat_key_of(files.weights), small_files_key(files.directory))
+        key = (device, stat_key_of(files.hashed), small_files_key(files.directory))
         if key not in _LOADED:
             _LOADED[key] = loader(files, device)
         return _LOADED[key]

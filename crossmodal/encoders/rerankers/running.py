@@ -39,7 +39,7 @@ class LoadedReranker:
         self._model = model
         self._device = device
         self._accepted = set(inspect.signature(model.forward).parameters)
-        weights = hash_of(files.weights)
+        weights = hash_of(files.hashed)
         self.label = f"{files.name.rstrip('/').rsplit('/', 1)[-1]}@{weights[:8]}"
         settings = {path.name: path.read_text("utf-8") for path in _settings(files)}
         self.fingerprint = digest({"weights": weights, "revision": REVISION, **settings})

@@ -34,7 +34,7 @@ chunk_id IN (SELECT k.chunk_id FROM worded_chunk k JOIN chunk d ON d.chunk_id = 
     WHERE coalesce(nullif(k.language, ''), {_DECLARED}) {{operator}} ${{name}})
 """
 _LASTING = """
-content_hash IN (SELECT d.content_hash FROM chunk d WHERE d.kind IN ('frame', 'window')
+content_hash IN (SELECT d.content_hash FROM chunk d WHERE d.kind IN ('frame', 'clip', 'window')
     GROUP BY d.content_hash
     HAVING coalesce(max(TRY_CAST(json_extract_string(d.meta, '$.duration_s') AS DOUBLE)),
         max(TRY_CAST(json_extract_string(d.meta, '$.end_s') AS DOUBLE)))

@@ -18,21 +18,27 @@ FROM (SELECT unnest($ids::BIGINT[]) AS id, unnest($uris::VARCHAR[]) AS uri) h
 JOIN chunk c ON c.chunk_id = h.id
 JOIN source s ON s.uri = h.uri AND s.content_hash = c.content_hash
 """
-_HELD = """
-FROM chunk c JOIN (
-    SELECT content_hash, min(uri) AS uri, arg_min(media_type, uri) AS media_type,
-        arg_min(size_bytes, uri) AS size_bytes, arg_min(mtime_ns, uri) AS mtime_ns, count(*) AS num
-    FROM source WHERE content_hash IS NOT NULL GROUP BY content_hash) s USING (content_hash)
+_FIRST_SOURCE = """
+SELECT content_hash, min(uri) AS uri, arg_min(media_type, uri) AS media_type,
+    arg_min(size_bytes, uri) AS size_bytes, arg_min(mtime_ns, uri) AS mtime_ns, count(*) AS num
+FROM source WHERE {of} GROUP BY content_hash
+"""
+_HELD = f"""
+FROM chunk c JOIN ({_FIRST_SOURCE.format(of="content_hash IS NOT NULL")}) s USING (content_hash)
 """
 _STATE = f"""
 SELECT count(*),
     coalesce(bit_xor(hash(c.chunk_id, c.content_hash, c.chunker, s.uri, s.mtime_ns)), 0)
 {_HELD}
 """
+# Of the sources only those that are asked for are gathered: a large collection is read in pages.
 _ROWS = f"""
+WITH asked AS (SELECT unnest($ids::BIGINT[]) AS chunk_id),
+c AS (SELECT k.* FROM chunk k JOIN asked USING (chunk_id)),
+s AS ({_FIRST_SOURCE.format(of="content_hash IN (SELECT content_hash FROM c)")})
 SELECT {", ".join(f"c.{name}" for name in CHUNK_COLUMNS.split(", "))},
     s.uri, coalesce(s.media_type, ''), s.size_bytes, s.mtime_ns, s.num
-{_HELD} WHERE list_contains($ids::BIGINT[], c.chunk_id) ORDER BY c.chunk_id
+FROM c JOIN s USING (content_hash) ORDER BY c.chunk_id
 """
 
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 
 from crossmodal.ledger.read.filters import Where
 from crossmodal.ledger.sql import first_row
+from crossmodal.ledger.words.captions import captioned_chunks, captions_of
+from crossmodal.ledger.words.rows import Ids, Scores, TermRows
 from crossmodal.ledger.words.tokens import (
     folded,
     identifiers,
@@ -35,14 +36,15 @@ _MAX_TERMS = 64
 _DENSE_ROOM = 50
 """Numbers of chunks for each one found, beyond which sorting costs less than a place for each."""
 
-Ids = npt.NDArray[np.int64]
-Scores = npt.NDArray[np.float64]
-
 _OF_TERMS = """
 SELECT term, chunk_id, tf, num_words FROM posting
 WHERE term IN (SELECT unnest($terms::BIGINT[])) AND chunk_id > $after ORDER BY term, chunk_id
 """
-_EXTENT = "SELECT count(*), coalesce(avg(num_words), 0) FROM worded_chunk WHERE num_words > 0"
+_EXTENT = """
+SELECT count(*), coalesce(avg(num_words), 0) FROM (
+    SELECT num_words FROM worded_chunk WHERE num_words > 0
+    UNION ALL SELECT num_words FROM caption_words WHERE num_words > 0)
+"""
 _NAMED = """
 SELECT c.chunk_id, any_value(n.terms) AS terms, any_value(k.num_words) AS num_words
 FROM source_words n JOIN source s USING (uri) JOIN chunk c USING (content_hash)
@@ -68,6 +70,8 @@ class Matches:
     rarity: float = 0.0
     """Weight of all words of the question, also of those that no chunk holds: what a chunk of
     average length scores that holds each of them once."""
+    captioned: Ids = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Chunks, ascending, that have words from a caption told of their source."""
 
     @property
     def covered(self) -> float:
@@ -76,11 +80,28 @@ class Matches:
             return 0.0
         return min(1.0, float(self.scores.max()) / self.rarity)
 
+    @property
+    def of_captions(self) -> Matches:
+        """Return those that a caption tells of."""
+        return self.only(self.captioned)
+
+    @property
+    def of_texts(self) -> Matches:
+        """Return those that no caption tells of."""
+        return (
+            self.only(np.setdiff1d(self.chunk_ids, self.captioned)) if len(self.captioned) else self
+        )
+
     def only(self, chunk_ids: Ids) -> Matches:
         """Return those among ``chunk_ids``."""
         kept = np.isin(self.chunk_ids, chunk_ids)
-        left = self.exact.intersection(chunk_ids.tolist())
-        return replace(self, chunk_ids=self.chunk_ids[kept], scores=self.scores[kept], exact=left)
+        return replace(
+            self,
+            chunk_ids=self.chunk_ids[kept],
+            scores=self.scores[kept],
+            exact=self.exact.intersection(chunk_ids.tolist()),
+            captioned=np.intersect1d(self.captioned, chunk_ids),
+        )
 
     def best(self, num: int) -> tuple[Ids, Scores]:
         """Return the ``num`` best chunks, best first, ties in order of their ids, and scores."""
@@ -99,15 +120,6 @@ class Matches:
         at = np.searchsorted(self.chunk_ids, chunk_ids).clip(max=len(self.chunk_ids) - 1)
         found: Scores = np.where(self.chunk_ids[at] == chunk_ids, self.scores[at], 0.0)
         return found
-
-
-class TermRows(NamedTuple):
-    """Hold the postings of one term, (n,) each."""
-
-    chunk_ids: Ids
-    """Ascending."""
-    tf: Scores
-    num_words: Scores
 
 
 class Postings(Protocol):
@@ -147,12 +159,18 @@ def match(
     if not terms:
         return Matches(np.zeros(0, np.int64), np.zeros(0))
     num_worded, mean_words = first_row(con, _EXTENT) or (0, 0.0)
-    rows = _with_names(con, postings(con, terms), terms)
+    captions = captioned_chunks(con, terms)
+    rows = _with_captions(postings(con, terms), terms, captions)
+    rows = _with_names(con, rows, terms)
     ids, scores = _scored(rows, num_worded, mean_words)
     weights = {
         t: _weight(len(part.chunk_ids), num_worded) for t, part in zip(terms, rows, strict=True)
     }
-    found = Matches(ids, scores, _holding_all(rows[: len(exact)]), _rarity(words, weights))
+    captioned = np.unique(
+        np.concatenate([ids[:0], *(rows.chunk_ids for rows in captions.values())])
+    )
+    exactly = _holding_all(rows[: len(exact)])
+    found = Matches(ids, scores, exactly, _rarity(words, weights), captioned)
     if where in (None, Where()):
         return found
     return found.only(_passing(con, where, found.chunk_ids))
@@ -164,7 +182,7 @@ def holding(
     where: Where | None = None,
     postings: Postings = stored_postings,
 ) -> Ids:
-    """Return (n,) the chunks whose text, or headings, hold every phrase word for word.
+    """Return (n,) the chunks whose text, headings or captions hold every phrase word for word.
 
     Letter case, and how much space stands between words, do not count.
     """
@@ -173,17 +191,32 @@ def holding(
         return np.zeros(0, np.int64)
     ids = match(con, " ".join(phrases), where, postings).chunk_ids
     wanted = [_plain(phrase) for phrase in phrases]
-    texts = con.execute(_TEXTS, {"ids": ids}).fetchall()
+    captions = captions_of(con, ids)
     kept = [
         chunk_id
-        for chunk_id, section, text in texts
-        if all(phrase in _plain(text) or phrase in _plain(section) for phrase in wanted)
+        for chunk_id, *texts in con.execute(_TEXTS, {"ids": ids}).fetchall()
+        if _hold(wanted, [*texts, *captions.get(chunk_id, ())])
     ]
     return np.array(kept, np.int64)
 
 
+def _hold(phrases: list[str], texts: Sequence[str]) -> bool:
+    plain = [_plain(text) for text in texts]
+    return all(any(phrase in text for text in plain) for phrase in phrases)
+
+
 def _plain(text: str) -> str:
     return " ".join(folded(text).split())
+
+
+def _with_captions(
+    rows: list[TermRows], terms: list[int], captions: Mapping[int, TermRows]
+) -> list[TermRows]:
+    """Return the rows with what captions add."""
+    return [
+        _with_more(part, captions[term]) if term in captions else part
+        for term, part in zip(terms, rows, strict=True)
+    ]
 
 
 def _with_names(
@@ -196,21 +229,26 @@ def _with_names(
         for term in set(held).intersection(terms):
             more.setdefault(term, []).append((chunk_id, num_words))
     return [
-        _with_more(part, more[term]) if term in more else part
+        _with_more(part, _name_rows(more[term])) if term in more else part
         for part, term in zip(rows, terms, strict=True)
     ]
 
 
-def _with_more(part: TermRows, named: list[tuple[int, int]]) -> TermRows:
+def _name_rows(named: list[tuple[int, int]]) -> TermRows:
     ids, num_words = (np.array(column, np.int64) for column in zip(*sorted(named), strict=True))
-    is_new = ~np.isin(ids, part.chunk_ids)
+    return TermRows(ids, np.full(len(ids), NAME_WEIGHT), num_words.astype(np.float64))
+
+
+def _with_more(part: TermRows, more: TermRows) -> TermRows:
+    """Return rows with those of another field: added to the row of a chunk, or a row more."""
+    is_new = ~np.isin(more.chunk_ids, part.chunk_ids)
     tf = part.tf.copy()
-    tf[np.searchsorted(part.chunk_ids, ids[~is_new])] += NAME_WEIGHT
-    at = np.searchsorted(part.chunk_ids, ids[is_new])
+    tf[np.searchsorted(part.chunk_ids, more.chunk_ids[~is_new])] += more.tf[~is_new]
+    at = np.searchsorted(part.chunk_ids, more.chunk_ids[is_new])
     return TermRows(
-        np.insert(part.chunk_ids, at, ids[is_new]),
-        np.insert(tf, at, NAME_WEIGHT),
-        np.insert(part.num_words, at, num_words[is_new]),
+        np.insert(part.chunk_ids, at, more.chunk_ids[is_new]),
+        np.insert(tf, at, more.tf[is_new]),
+        np.insert(part.num_words, at, more.num_words[is_new]),
     )
 
 

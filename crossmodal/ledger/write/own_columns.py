@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from crossmodal.ledger.sql import first_row, one_number, registered
+from crossmodal.ledger.words.captions import caption_words, drop_gone_captions, put_captions
 
 _NUM_EXAMPLES = 5
 
@@ -58,7 +60,7 @@ WHERE starts_with(uri, $within)
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OwnColumns:
     """Hold what one file says, by its rows."""
 
@@ -78,6 +80,11 @@ class OwnColumns:
     def num_rows(self) -> int:
         """Return the rows that name a path."""
         return int(self.keys.num_rows)
+
+    @cached_property
+    def caption_words(self) -> pa.Table:
+        """Return the words of the captions; counted once, best before a transaction is open."""
+        return caption_words(self.keys, self.values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +130,10 @@ def joined_before(
 
 
 def put_own_columns(con: duckdb.DuckDBPyConnection, columns: OwnColumns) -> JoinedColumns:
-    """Write what a file says of sources in place of what it said before; write only differences."""
+    """Write what a file says of sources in place of what it said before; write only differences.
+
+    The words of captions among it are written too.
+    """
     folder = columns.file.rpartition("/")[0]
     with registered(con, keyed=columns.keys, told=columns.values):
         con.execute(_MEANT, {"folder": folder})
@@ -139,6 +149,7 @@ def put_own_columns(con: duckdb.DuckDBPyConnection, columns: OwnColumns) -> Join
         "ORDER BY s.name, s.uri",
         named,
     )
+    put_captions(con, columns.file, columns.caption_words)
     con.execute("DROP TABLE meant; DROP TABLE said")
     con.execute(
         f"INSERT OR REPLACE INTO column_file VALUES ($file, $stat, ({_SOURCES}), $counts, now())",
@@ -155,6 +166,7 @@ def put_own_columns(con: duckdb.DuckDBPyConnection, columns: OwnColumns) -> Join
 def drop_gone(con: duckdb.DuckDBPyConnection) -> None:
     """Delete what is said of sources that are gone."""
     con.execute("DELETE FROM own_column WHERE uri NOT IN (SELECT uri FROM source)")
+    drop_gone_captions(con)
 
 
 def _counted(con: duckdb.DuckDBPyConnection, columns: OwnColumns) -> JoinedColumns:

@@ -34,7 +34,10 @@ from crossmodal.search.tokens.store import TokenCache, all_of
 
 T = TypeVar("T")
 
+_PAGE = 4096
+"""Chunks of which the ledger is asked at once."""
 _AT_ONCE = 512
+"""Of these, tokens are made before the room that all take is estimated."""
 _NUM_REASONS = 3
 
 
@@ -90,8 +93,10 @@ def fill_tokens(
         return _filled(collection, kept, wanted, reranker, progress)
 
 
-def sweep(collection: Collection) -> int:
+def sweep(collection: Collection, *, pixels: bool = False) -> int:
     """Forget the token vectors of what the collection holds no more; return how many went.
+
+    ``pixels``: also those that trainings keep by pixels, of which nobody knows whose they are.
 
     Raises:
         PathError: a file cannot be written.
@@ -104,13 +109,11 @@ def sweep(collection: Collection) -> int:
         due = [cache for cache in caches if cache.about().get("swept") != now]
         ids = [chunk_id for chunk_id, _ in held_ids(con)] if due else []
         keys = {
-            key
-            for some in _batched(ids, _AT_ONCE)
-            for _, key, _ in keyed(con, held_hits(con, some))
+            key for some in _batched(ids, _PAGE) for _, key, _ in keyed(con, held_hits(con, some))
         }
     num = 0
     for cache in due:
-        num += cache.sweep(keys)
+        num += cache.sweep(keys, pixels=pixels)
         cache.note(swept=now)
     return num
 
@@ -127,7 +130,7 @@ def _filled(
         ids = [chunk_id for chunk_id, modality in held_ids(con) if modality in modalities]
         missing = [
             hit.chunk_id
-            for some in _batched(ids, _AT_ONCE)
+            for some in _batched(ids, _PAGE)
             for hit in _lacking(kept.cache, keyed(con, held_hits(con, some)))
         ]
     done = Filled(model=reranker.label, num_kept=len(ids) - len(missing))

@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS tokens (
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT);
 """
 _LIMIT = "max_bytes"
+_PIXELS = "image-"
 _GET = "SELECT num, checksum, vectors FROM tokens WHERE key = ?"
 _HAS = "SELECT 1 FROM tokens WHERE key = ?"
 _PUT = "INSERT OR REPLACE INTO tokens (key, num, checksum, vectors) VALUES (?, ?, ?, ?)"
@@ -116,8 +117,10 @@ class TokenCache:
         )
         return [key for key in asked if key not in (known or ())]
 
-    def sweep(self, keys: Container[str]) -> int:
+    def sweep(self, keys: Container[str], *, pixels: bool) -> int:
         """Forget every entry but these, and return how many went; their bytes are overwritten.
+
+        ``pixels``: also those that are known by their pixels alone, which a training keeps.
 
         Raises:
             PathError: the file cannot be written.
@@ -125,7 +128,8 @@ class TokenCache:
 
         def swept(con: sqlite3.Connection) -> int:
             con.execute("PRAGMA secure_delete = ON")
-            gone = [(key,) for (key,) in con.execute("SELECT key FROM tokens") if key not in keys]
+            found = [key for (key,) in con.execute("SELECT key FROM tokens") if key not in keys]
+            gone = [(key,) for key in found if pixels or not key.startswith(_PIXELS)]
             con.executemany("DELETE FROM tokens WHERE key = ?", gone)
             return len(gone)
 

@@ -36,6 +36,7 @@ from crossmodal.sources.planning.temp_tables import (
     register_scope,
     register_uris,
     rows,
+    within_memory,
 )
 
 NOT_DRAWN = frozenset({"image/x-eps"})
@@ -131,18 +132,36 @@ def make_plan(
         Counts of all sources, also of those not in ``out``; in none of them are what inspection
         refused or found gone.
     """
-    with open_ledger(con) as ledger:
-        _compare(ledger, manifest, inspection, options)
-        withheld = withheld_deletions(ledger, options.roots, options.rules)
-        parameters = {
-            "withheld": list(withheld),
-            "label": options.lineup.label,
-            "changes": options.changes,
-        }
-        write_query(ledger, sql.PLAN, parameters, PLAN_SCHEMA, out)
-        counted = rows(ledger, sql.SUMMARY, {"plan": str(out)})
-        [(num_plain,)] = rows(ledger, sql.NUM_PLAIN)
-        [(num_found,)] = rows(ledger, "SELECT count(*) FROM seen")
+    num_seen, spill = pq.read_metadata(manifest).num_rows, out.with_suffix(".spilled")
+    try:
+        with (
+            open_ledger(con, spill) as ledger,
+            within_memory(ledger, num_seen),
+        ):
+            return _judged(ledger, manifest, inspection, out, options)
+    except duckdb.OutOfMemoryException:  # the bound is a wish: what fits the machine is planned
+        with open_ledger(con, spill) as ledger:
+            return _judged(ledger, manifest, inspection, out, options)
+
+
+def _judged(
+    ledger: duckdb.DuckDBPyConnection,
+    manifest: Path,
+    inspection: Inspection,
+    out: Path,
+    options: PlanOptions,
+) -> PlanSummary:
+    _compare(ledger, manifest, inspection, options)
+    withheld = withheld_deletions(ledger, options.roots, options.rules)
+    parameters = {
+        "withheld": list(withheld),
+        "label": options.lineup.label,
+        "changes": options.changes,
+    }
+    write_query(ledger, sql.PLAN, parameters, PLAN_SCHEMA, out)
+    counted = rows(ledger, sql.SUMMARY, {"plan": str(out)})
+    [(num_plain,)] = rows(ledger, sql.NUM_PLAIN)
+    [(num_found,)] = rows(ledger, "SELECT count(*) FROM seen")
     counts = {action: num for action, num, _, _ in counted}
     counts[Action.UNCHANGED] = counts.get(Action.UNCHANGED, 0) + num_plain
     return PlanSummary(

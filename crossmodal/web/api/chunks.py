@@ -12,7 +12,7 @@ from crossmodal.ledger.read.surroundings import surroundings
 from crossmodal.search.similar import matches
 from crossmodal.web.api.dependencies import StateOf, problems
 from crossmodal.web.api.known_chunk import known_chunk
-from crossmodal.web.api.parameters import Around, ChunkId, Hidden, QueryId, Side
+from crossmodal.web.api.parameters import Around, ChunkId, Hidden, QueryId, Side, Text
 from crossmodal.web.api.schemas import ChunkDetails
 from crossmodal.web.api.shape import API, chunk_details
 from crossmodal.web.files.content_headers import headers_of
@@ -23,6 +23,9 @@ from crossmodal.web.served import ServedCollection
 _IMAGES = {
     kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/jpeg", "image/png")
 }
+_JPEG = {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}
+_WHY_COST = 5
+"""Of requests that a map counts as: it takes a pass of the model."""
 _BYTES = {
     "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
     "description": "The file, or a range of it.",
@@ -74,6 +77,30 @@ async def thumbnail(
         return Response(status_code=304, headers=headers)
     encoded = await state.reading(known.medium).run(state.previews.get, known, side)
     return Response(encoded, media_type=type_of(encoded), headers=headers)
+
+
+@router.get(
+    "/why/{chunk_id}",
+    summary="Show where in a picture the words were found",
+    response_class=Response,
+    responses={
+        **problems(400, 403, 404, 409, 502, 504),
+        200: {"content": _JPEG, "description": "The picture in grey, red where the words are."},
+    },
+)
+async def why(
+    state: StateOf, request: Request, chunk_id: ChunkId, q: Text, hidden: Hidden = False
+) -> Response:
+    """Return the map by which a reranker of page pictures put the chunk where it stands."""
+    if charge := request.scope.get("crossmodal.charge"):
+        charge(_WHY_COST - 1)  # the request itself was one
+    known = await state.lookups.run(existing_chunk, state, chunk_id, hidden)
+    # A file that may not be shown is not drawn over either.
+    await state.reading(known.medium).run(state.sources.look, known.medium)
+    encoded = await state.searches.run(state.searcher.why, chunk_id, q)
+    return Response(
+        encoded, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=300"}
+    )
 
 
 @router.head("/source/{chunk_id}", include_in_schema=False)

@@ -40,7 +40,7 @@ class FoundChunk(_Described):
     """One chunk and the source that holds it."""
 
     chunk_id: int
-    kind: str = Field(examples=["image", "passage", "frame", "window", "figure", "rows"])
+    kind: str = Field(examples=["image", "passage", "frame", "clip", "window", "figure", "rows"])
     modality: Modality
     uri: str
     name: str = Field(description="The last part of the uri.")
@@ -80,6 +80,10 @@ class FoundHit(FoundChunk):
     rerank_score: float | None = Field(
         description="What the reranker gave it: compares within this answer only. Null where none "
         "read it."
+    )
+    why: str | None = Field(
+        description="Where the picture with the places that the words were found in lies; null "
+        "where the reranker maps none."
     )
 
 

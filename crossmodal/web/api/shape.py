@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from crossmodal.previews.preview import can_show
 from crossmodal.records import SECTION_SEPARATOR
+from crossmodal.search.patch_map import has_map
 from crossmodal.views.places import place_of
 from crossmodal.web.api.schemas import (
     ChunkDetails,
@@ -58,12 +60,12 @@ def search_answer(found: Answer, k: int, offset: int, took_ms: float) -> SearchA
         reranked_by=found.reranked_by,
         verdict=found.verdict,
         notices=found.notices,
-        hits=[found_hit(hit, found.plays.get(hit.uri)) for hit in found.hits],
+        hits=[found_hit(hit, found.plays.get(hit.uri), _why(found, hit)) for hit in found.hits],
     )
 
 
-def found_hit(hit: Hit, plays: SourceRow | None) -> FoundHit:
-    """Return a hit; ``plays`` is the film or sound that its words belong to."""
+def found_hit(hit: Hit, plays: SourceRow | None, why: str | None = None) -> FoundHit:
+    """Return a hit; ``plays`` is the film or sound that its words belong to, ``why`` its map."""
     return FoundHit(
         **_chunk(hit, plays),
         rank=hit.rank,
@@ -74,7 +76,13 @@ def found_hit(hit: Hit, plays: SourceRow | None) -> FoundHit:
         snippet=hit.snippet,
         spans=hit.spans,
         rerank_score=hit.rerank_score,
+        why=why,
     )
+
+
+def _why(found: Answer, hit: Hit) -> str | None:
+    asked = urlencode({"q": found.query})
+    return f"{API}/why/{hit.chunk_id}?{asked}" if has_map(found, hit) else None
 
 
 def chunk_details(known: KnownChunk, around: Surroundings, why: list[Match]) -> ChunkDetails:

@@ -1,9 +1,12 @@
 // Hold what is shown as the page's address, so that a link leads to the same results.
 
 export const PAGE = 24;
-const NAMES = ["q", "like", "type", "path", "from", "to", "min", "max", "where", "mode", "strength", "chunk"];
+const NAMES = ["q", "like", "type", "path", "from", "to", "min", "max", "where", "mode", "strength", "diversity", "colours", "chunk"];
 export const FILTERS = ["type", "path", "from", "to", "min", "max", "where", "mode", "strength"];
 export const SIGNS = { plus: "+", minus: "\u2212" };
+export const TASTE = { likes: "+", dislikes: "\u2212" };
+export const SLIDERS = ["diversity", "colours"];
+export const MAX_EXAMPLES = 20;
 const MAX_PARTS = 8;
 
 // Those that the filters of the page offer: the list stands there once.
@@ -16,6 +19,10 @@ export function fromAddress(search = location.search) {
   if (!["vector", "words"].includes(state.mode)) state.mode = "";
   for (const sign of Object.keys(SIGNS)) state[sign] = query.getAll(sign).slice(0, MAX_PARTS);
   if (!["likely", "strong"].includes(state.strength)) state.strength = "";
+  for (const side of Object.keys(TASTE)) {
+    state[side] = [...new Set(query.getAll(side).filter((id) => /^[1-9]\d{0,17}$/.test(id)))].slice(0, MAX_EXAMPLES);
+  }
+  for (const name of SLIDERS) if (!/^(1|0?\.\d{1,3})$/.test(state[name])) state[name] = "";
   state.every = query.get("every") === "1";
   state.page = Math.max(1, Number.parseInt(query.get("page") ?? "1", 10) || 1);
   if (!/^\d{1,18}$/.test(state.like)) state.like = "";
@@ -28,6 +35,7 @@ export function toAddress(state) {
   for (const name of NAMES) if (state[name]) query.set(name, state[name]);
   for (const name of state.modality) query.append("modality", name);
   for (const sign of Object.keys(SIGNS)) for (const part of state[sign]) query.append(sign, part);
+  for (const side of Object.keys(TASTE)) for (const id of state[side]) query.append(side, id);
   if (state.every) query.set("every", "1");
   if (state.page > 1) query.set("page", String(state.page));
   const text = query.toString();
@@ -48,6 +56,17 @@ export function parameters(state) {
   ];
   return list.map(([name, value]) => [name, String(value)]);
 }
+
+export const hasTaste = (state) => Object.keys(TASTE).some((side) => state[side].length > 0);
+
+// Likes are asked where nothing else is.
+export const wanted = (state) => ({
+  k: PAGE,
+  ...Object.fromEntries(Object.keys(TASTE).map((side) => [side, state[side].map(Number)])),
+  ...Object.fromEntries(SLIDERS.map((name) => [name, Number(state[name] || 0)])),
+  modalities: state.modality,
+  where: conditions(state),
+});
 
 export const isMixed = (state) => state.plus.length + state.minus.length > 0;
 

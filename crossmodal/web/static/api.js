@@ -74,6 +74,19 @@ export const searchPicture = (file, parameters, signal) =>
 export const searchSimilar = (chunk, parameters, signal) =>
   ask(`/similar/${chunk}`, parameters, { signal });
 
+// One page, in the form of an answer to a search.
+export const recommended = async (taste, signal) => ({
+  ...(await ask("/recommend", {}, {
+    method: "POST",
+    body: JSON.stringify(taste),
+    headers: { "Content-Type": "application/json" },
+    signal,
+  })),
+  verdict: "recommended",
+  offset: 0,
+  next_offset: null,
+});
+
 export const describe = (chunk, queryId, around) =>
   ask(addressOf(`/chunk/${chunk}`, { around, ...(queryId ? { query_id: queryId } : {}) }), {});
 

@@ -1,13 +1,14 @@
 // Tie the page together: the address says what is shown, and everything follows from it.
 
-import { addressOf, searchPicture, searchSimilar, searchText, sees, status } from "./api.js";
+import { addressOf, recommended, searchPicture, searchSimilar, searchText, sees, status } from "./api.js";
 import { card, skeletons } from "./cards.js";
 import { hideDetails, showDetails } from "./details.js";
 import { $, bytes, count, h, icon } from "./dom.js";
 import { cleared, fill, offerTypes, setUpFilters, show as showFilters } from "./filters.js";
 import { judgeFocused, verdictOf } from "./judge.js";
 import { setUpKeyboard } from "./keyboard.js";
-import { PAGE, SIGNS, fromAddress, isMixed, numFilters, parameters, parted, toAddress } from "./address.js";
+import { setUpTaste, showTaste, toggled } from "./taste.js";
+import { PAGE, SIGNS, fromAddress, hasTaste, isMixed, numFilters, parameters, parted, toAddress, wanted } from "./address.js";
 
 let state = fromAddress();
 let picture = null;
@@ -15,6 +16,7 @@ let answer = null;
 let likeName = "";
 let asking = new AbortController();
 let collection = null;
+let stale = false;
 
 function go(changes, { replace = false } = {}) {
   state = { ...state, ...changes };
@@ -29,10 +31,12 @@ const search = (changes) => {
 async function refresh() {
   asking.abort();
   asking = new AbortController();
+  stale = false;
+  if (isRecommending()) state.page = 1; // there is but one
   sees(state.where.split(";"));
   showQuery();
   fill(state);
-  if (!state.q && !state.like && !picture) return showStart();
+  if (!asksSearch() && !hasTaste(state)) return showStart();
   const { signal } = asking;
   const slow = setTimeout(() => say("Searching. The first search loads the model and takes longer."), 2500);
   busy(true);
@@ -49,11 +53,15 @@ async function refresh() {
   if (state.chunk && !signal.aborted) openChunk(state.chunk);
 }
 
+const asksSearch = () => Boolean(state.q || state.like || picture);
+const isRecommending = () => hasTaste(state) && !asksSearch();
+
 function find(signal) {
-  const wanted = parameters(state);
-  if (picture) return searchPicture(picture.file, wanted, signal);
-  if (state.like) return searchSimilar(state.like, wanted, signal);
-  return searchText(state.q, wanted, signal);
+  const asks = parameters(state);
+  if (picture) return searchPicture(picture.file, asks, signal);
+  if (state.like) return searchSimilar(state.like, asks, signal);
+  if (state.q) return searchText(state.q, asks, signal);
+  return recommended(wanted(state), signal);
 }
 
 function busy(on) {
@@ -90,7 +98,7 @@ function showAnswer() {
 
 // A picture that was sent is not kept, so that nothing could be asked with it again.
 function asked() {
-  if (picture || (state.q && isMixed(state))) return null;
+  if (picture || isRecommending() || (state.q && isMixed(state))) return null;
   return state.like ? { kind: "chunk", query: state.like } : { kind: "text", query: state.q };
 }
 
@@ -106,6 +114,7 @@ function showProblem(problem) {
     unusable_picture: "This picture cannot be used",
     too_large: "This picture is too large",
     no_such_chunk: "That item is no longer there",
+    no_such_example: "Something liked or disliked is no longer there",
     unreachable: "No connection",
     token_needed: "This page needs its token",
   };
@@ -152,6 +161,7 @@ function showStart() {
 function showQuery() {
   $("q").value = state.q;
   showParts();
+  showTaste(state, { changed: tasteChanged, isRecommending: isRecommending() });
   const box = $("asked");
   box.hidden = !picture && !state.like;
   $("search").classList.toggle("has-picture", !box.hidden);
@@ -182,6 +192,12 @@ function chip(mark, part, remove) {
   const name = isItem ? `item ${part}` : part;
   const button = h("button", { type: "button", class: "plain", "aria-label": `Remove ${name}`, onclick: remove }, icon("close"));
   return h("li", {}, h("span", {}, mark), ...face, h("span", {}, name), button);
+}
+
+function tasteChanged(changes) {
+  if (!asksSearch()) return search(changes);
+  go(changes, { replace: true });
+  return showQuery();
 }
 
 function forget() {
@@ -218,6 +234,14 @@ const actions = {
     search({ q: "", like: String(chunk.chunk_id), plus: [], minus: [] });
     scrollTo(0, 0);
   },
+  taste: () => state,
+  // What is open stays open, so that its other side can be chosen; the answer is new behind it.
+  toggle: (chunk, side) => {
+    const { chunk: open } = state;
+    go({ ...toggled(state, side, chunk.chunk_id), page: 1 }, { replace: true });
+    if (asksSearch()) showQuery();
+    else if (open) stale = true;
+  },
   canMix: () => Boolean(state.q),
   mix: (chunk, sign) => {
     hideDetails();
@@ -232,10 +256,18 @@ function open(hit, replace = Boolean(state.chunk)) {
   openChunk(state.chunk);
 }
 
-const openChunk = (chunk) => showDetails(chunk, { queryId: answer?.query_id, actions, step });
+const openChunk = (chunk) => {
+  const hit = hitsNow().find((each) => String(each.chunk_id) === String(chunk));
+  return showDetails(chunk, { queryId: answer?.query_id, map: hit?.why, actions, step });
+};
 
 function closed() {
   hideDetails();
+  if (stale) {
+    stale = false;
+    search({});
+    return;
+  }
   if (!state.chunk) return;
   const face = document.querySelector(`.face[data-chunk="${state.chunk}"]`);
   go({ chunk: "" });
@@ -289,7 +321,7 @@ async function readStatus() {
   } catch (problem) {
     collection = { problem };
   }
-  if (!state.q && !state.like && !picture) showStart();
+  if (!asksSearch() && !hasTaste(state)) showStart();
 }
 
 $("search").addEventListener("submit", (event) => {
@@ -325,7 +357,8 @@ addEventListener("popstate", () => {
   refresh();
 });
 
-setUpFilters((changes) => (state.q || state.like || picture ? search(changes) : (go({ ...changes, page: 1 }, { replace: true }), fill(state))));
+setUpFilters((changes) => (asksSearch() || hasTaste(state) ? search(changes) : (go({ ...changes, page: 1 }, { replace: true }), fill(state))));
+setUpTaste({ changed: tasteChanged, recommend: () => (dropPicture(), search({ q: "", like: "", plus: [], minus: [] })) });
 setUpPictures();
 setUpTheme();
 setUpKeyboard({ step, judge: judgeFocused, close: () => document.activeElement?.blur() });
@@ -333,4 +366,4 @@ if (numFilters(state)) showFilters(true);
 if (state.page > Math.floor(10000 / PAGE)) state.page = 1;
 refresh();
 readStatus();
-if (!state.q && !state.like) $("q").focus();
+if (!asksSearch() && !hasTaste(state)) $("q").focus();

@@ -118,7 +118,7 @@ function source(each) {
   );
 }
 
-const KINDS = { ocr: "Text in a picture", speech: "Spoken", image: "Picture", figure: "Figure", frame: "Moment", cue: "Moment", window: "Moment" };
+const KINDS = { ocr: "Text in a picture", speech: "Spoken", image: "Picture", figure: "Figure", frame: "Moment", clip: "Clip", cue: "Moment", window: "Moment" };
 const named = (hit) => KINDS[hit.kind] ?? kindOf(hit);
 
 function evidence(one, number) {

@@ -13,6 +13,7 @@ export const KINDS = {
   page_image: "Page",
   figure: "Figure",
   frame: "Film",
+  clip: "Film clip",
   cue: "Subtitles",
   window: "Sound",
   rows: "Table rows",
@@ -112,11 +113,16 @@ function caption(hit) {
   );
 }
 
+const told = (hit) =>
+  hit.because === undefined
+    ? `Cosine similarity ${hit.score.toFixed(3)}, to be compared among results of one kind`
+    : `Suits what is liked by ${hit.score.toFixed(2)}: 0 suits like anything else`;
+
 export const score = (hit) =>
   h(
     "span",
-    { class: `score ${hit.strength ? `of-${hit.strength}` : ""}`, title: `Cosine similarity ${hit.score.toFixed(3)}, to be compared among results of one kind` },
-    hit.strength || hit.score.toFixed(3),
+    { class: `score ${hit.strength ? `of-${hit.strength}` : ""}`, title: told(hit) },
+    hit.strength || hit.score.toFixed(hit.because === undefined ? 3 : 2),
   );
 
 // The end of a long path says more than its beginning.

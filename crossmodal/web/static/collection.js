@@ -47,6 +47,23 @@ function label() {
       return name;
     }),
   );
+  arrange();
+}
+
+// Names stay on the sheet; one that would cover the name of a larger cluster is left to the list.
+function arrange() {
+  const sheet = $("chart").querySelector(".sheet").getBoundingClientRect();
+  const placed = [];
+  for (const name of $("labels").children) {
+    name.style.marginLeft = "0";
+    const free = name.getBoundingClientRect();
+    const aside = Math.max(0, sheet.left + 2 - free.left) - Math.max(0, free.right + 2 - sheet.right);
+    name.style.marginLeft = `${aside}px`;
+    const box = name.getBoundingClientRect();
+    const covers = placed.some((other) => box.left < other.right && other.left < box.right && box.top < other.bottom && other.top < box.bottom);
+    name.classList.toggle("covered", covers);
+    if (!covers) placed.push(box);
+  }
 }
 
 const of = (cluster) => shown.points.filter((point) => point[3] === cluster);
@@ -84,7 +101,9 @@ function choose(cluster) {
     button.setAttribute("aria-pressed", String(Number(button.dataset.cluster) === chosen));
   }
   for (const name of $("labels").children) {
-    name.classList.toggle("dim", chosen !== null && Number(name.dataset.cluster) !== chosen);
+    const isChosen = Number(name.dataset.cluster) === chosen;
+    name.classList.toggle("dim", chosen !== null && !isChosen);
+    name.classList.toggle("chosen", isChosen);
   }
   draw();
   if (chosen === null) $("picked").replaceChildren();
@@ -117,6 +136,7 @@ async function showMap() {
   label();
 }
 
+addEventListener("resize", () => shown && arrange());
 $("points").addEventListener("click", (event) => {
   const sheet = event.target.getBoundingClientRect();
   const at = (part) => (part - 0.05) / 0.9;

@@ -3,13 +3,14 @@
 import { describe, searchSimilar, addressOf } from "./api.js";
 import { isText, kindOf, look } from "./cards.js";
 import { $, bytes, clock, day, h, icon } from "./dom.js";
+import { tasteButtons } from "./taste.js";
 import { shortly, standIn } from "./standin.js";
 
 const LISTS = { image: "Pictures", text: "Text", audio: "Sound" };
 const MORE_AROUND = 8;
 let shown = 0;
 
-export async function showDetails(chunkId, { queryId, actions, step }) {
+export async function showDetails(chunkId, { queryId, map, actions, step }) {
   const turn = ++shown;
   const dialog = $("details");
   if (!dialog.open) {
@@ -27,7 +28,7 @@ export async function showDetails(chunkId, { queryId, actions, step }) {
   const { chunk } = found;
   const body = h("div", { class: "body" });
   dialog.replaceChildren(bar(chunk.name, actions, step), body);
-  const first = isText(chunk) ? [words(found, queryId), medium(chunk)] : [medium(chunk), words(found, queryId)];
+  const first = isText(chunk) ? [words(found, queryId), medium(chunk, map)] : [medium(chunk, map), words(found, queryId)];
   const parts = [...first, links(chunk, actions), why(found), facts(found), likes(chunk, actions, turn)];
   body.append(...parts.filter(Boolean));
   body.scrollTop = 0;
@@ -58,13 +59,33 @@ function bar(title, actions, step) {
 const failure = (problem) =>
   h("div", { class: "body" }, h("p", { class: "problem" }, problem.message), problem.hint ? h("p", {}, problem.hint) : null);
 
-function medium(chunk) {
+function medium(chunk, map) {
   const player = chunk.medium?.player;
   if (player === "video" || player === "audio") return playing(chunk, player);
   if (!chunk.thumbnail || (isText(chunk) && player !== "pdf")) return null;
   const picture = h("img", { src: addressOf(chunk.thumbnail, { side: 1024 }), alt: chunk.text.slice(0, 200) || chunk.name });
   standIn(picture, picture.src, told(`This ${kindOf(chunk).toLowerCase()} cannot be shown.`));
-  return h("div", { class: isText(chunk) ? "stage page" : "stage" }, picture);
+  const stage = h("div", { class: isText(chunk) ? "stage page" : "stage" }, picture);
+  return map ? h("div", {}, stage, mapped(chunk, map, stage)) : stage;
+}
+
+// Where a reranker of pages found the words: drawn when somebody asks, since it takes a model.
+function mapped(chunk, map, stage) {
+  const plain = stage.firstChild;
+  const button = h("button", { type: "button", class: "link", "aria-pressed": "false" }, "Show where it matches");
+  let drawn = null;
+  button.addEventListener("click", () => {
+    const on = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(on));
+    button.textContent = on ? "Show it as it is" : "Show where it matches";
+    if (on && !drawn) {
+      const picture = h("img", { class: "map", src: addressOf(map), alt: `Where ${chunk.name} matches: the redder, the better` });
+      drawn = h("div", {}, picture);
+      standIn(picture, picture.src, told("Where it matches cannot be shown."));
+    }
+    stage.replaceChildren(on ? drawn : plain);
+  });
+  return button;
 }
 
 // The server's words are for a person already.
@@ -149,6 +170,7 @@ function links(chunk, actions) {
     "div",
     { class: "links" },
     h("button", { type: "button", class: "main", onclick: () => actions.similar(chunk) }, "Find similar"),
+    ...tasteButtons(chunk, actions),
     ...(actions.canMix()
       ? [
           h("button", { type: "button", onclick: () => actions.mix(chunk, "plus") }, "More of this"),

@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from crossmodal.cli.main import make_app
 from crossmodal.encoders.rerankers.loading import load_reranker
+from crossmodal.encoders.rerankers.reranker import Side
 from crossmodal.errors import CollectionBusy, ModelMismatch, ModelUnsupported, PathError
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.token_files import token_files
@@ -27,7 +30,7 @@ from crossmodal.search.service import Query, SearchService
 from crossmodal.search.tokens import fill
 from crossmodal.search.tokens.due import FillSpec, is_due, kept_specs
 from crossmodal.search.tokens.fill import fill_tokens, sweep
-from crossmodal.search.tokens.store import all_of
+from crossmodal.search.tokens.store import TokenCache, all_of, key_of
 from tests import tiny_rerankers as tiny
 from tests.search.tokens.conftest import NUM
 
@@ -105,6 +108,19 @@ def test_tokens_go_with_their_source_and_leave_no_bytes(
     (gone,) = vectors - left
     assert len(left) == NUM - 1
     assert gone[-64:] not in cache.path.read_bytes()
+
+
+def test_tokens_of_a_training_stay_until_something_is_forgotten(
+    collection: Collection, pictures: list[Path]
+) -> None:
+    cache = TokenCache(collection.path, "f" * 64)
+    with Image.open(pictures[0]) as picture:
+        pixels = key_of(Side(picture=picture.convert("RGB")))
+    cache.put({pixels: np.eye(4, dtype=np.float16), "text-gone": np.eye(4, dtype=np.float16)})
+    assert sweep(collection) == 1
+    assert cache.lacking([pixels]) == []
+    command("forget", str(pictures[1]), "-c", str(collection.path))
+    assert cache.lacking([pixels]) == [pixels]
 
 
 def test_a_page_that_is_gone_is_told_and_the_others_are_filled(
