@@ -80,6 +80,8 @@ def search(
     """Find what TEXTS or pictures mean."""
     from flows.params.asking import SearchParams
 
+    if maps and not contact_sheet:
+        raise typer.BadParameter("--maps draws on the contact sheet: add --contact-sheet out.png")
     asked_of = collection or [os.environ.get("CROSSMODAL_COLLECTION") or DEFAULT_COLLECTION]
     # The form is of one query, the command of many: that one is there is seen to below.
     form = {"text": "any", "collection": asked_of[0], **given}
