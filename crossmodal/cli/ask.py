@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from crossmodal.cli.drawn import form_command
 from crossmodal.cli.invoke import checked
 from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOption
 from crossmodal.cli.printing import print_json, print_tables
+from crossmodal.cli.stopping import leave_threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,6 +80,8 @@ def search(
     """Find what TEXTS or pictures mean."""
     from flows.params.asking import SearchParams
 
+    if maps and not contact_sheet:
+        raise typer.BadParameter("--maps draws on the contact sheet: add --contact-sheet out.png")
     asked_of = collection or [os.environ.get("CROSSMODAL_COLLECTION") or DEFAULT_COLLECTION]
     # The form is of one query, the command of many: that one is there is seen to below.
     form = {"text": "any", "collection": asked_of[0], **given}
@@ -202,11 +204,7 @@ def _end_partly(answers: list[Answer]) -> None:
     """End with an exit code of its own where some collections are not in the answers."""
     if not any(answer.unanswered for answer in answers):
         return
-    from crossmodal.search.federation.asking import is_working
-
-    if is_working():  # a thread that waits for the network or a lock cannot be ended, only left
-        sys.stdout.flush()
-        os._exit(_PARTLY)
+    leave_threads(_PARTLY)
     raise typer.Exit(_PARTLY)
 
 

@@ -29,6 +29,7 @@ from crossmodal.cli.recommend import recommend
 from crossmodal.cli.reranker import reranker
 from crossmodal.cli.saved import saved
 from crossmodal.cli.serve import deploy, serve
+from crossmodal.cli.stopping import leave_threads
 from crossmodal.cli.undo import undo
 from crossmodal.cli.watch import watch
 from crossmodal.cli.web import ui
@@ -89,6 +90,7 @@ def main() -> None:
         app()
     except CrossmodalError as error:
         typer.echo(f"crossmodal: {error}", err=True)
+        leave_threads(1)
         sys.exit(1)
 
 

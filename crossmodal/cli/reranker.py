@@ -119,6 +119,8 @@ def fill(
     from crossmodal.search.tokens.fill import fill_tokens, sweep
     from crossmodal.views.human import human_bytes
 
+    if pool > 1 and not model:
+        raise typer.BadParameter("--pool is for a model that is named: kept ones keep their own")
     opened = Collection(collection)
     specs = [FillSpec(model=model, pool=pool)] if model else kept_specs(opened)
     progress = make_progress(sys.stderr, quiet=as_json)

@@ -97,5 +97,16 @@ def _leave(number: int, end: Callable[[], None]) -> NoReturn:
         os._exit(128 + number)
 
 
+def leave_threads(code: int) -> None:
+    """End at once where a collection that was not waited for is still asked; else do nothing.
+
+    A thread that waits for the network or a lock, or loads a model, cannot be ended, only left.
+    """
+    asking = sys.modules.get("crossmodal.search.federation.asking")
+    if asking is not None and asking.is_working():
+        sys.stdout.flush()
+        os._exit(code)
+
+
 def _raise(number: int, frame: FrameType | None) -> NoReturn:
     raise _Terminated

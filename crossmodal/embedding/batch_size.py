@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossmodal.encoders.forward import BatchTooLarge, in_whole_batches, num_passes, on_one_core
+from crossmodal.encoders.one_thread import work_clock
 
 if TYPE_CHECKING:
     from crossmodal.embedding.modalities.row import OneShape
@@ -118,7 +119,7 @@ def _doublings(largest: int) -> Iterator[int]:
 def _pass_s(run: Callable[[], object], device: str) -> float:
     """Return the seconds of a pass while as many run in parallel as in the pipeline."""
     # What else the machine does meanwhile is no reason for another size.
-    clock = time.thread_time if device == "cpu" else time.perf_counter
+    clock = work_clock(device)
 
     def fastest_s(_: int) -> float:
         with on_one_core(), in_whole_batches():

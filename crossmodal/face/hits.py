@@ -81,7 +81,7 @@ class Hits(Sequence[Hit]):
     stands_out: bool | None = None
     """Whether any hit is likely or strong; None where nobody can tell."""
     verdict: str = ""
-    """What is said above the hits: that nothing stands out, or nothing."""
+    """What is said above the hits: that there are none, or none stands out, or nothing."""
     reranked_by: str = ""
     """Label of the reranker that ordered the first hits; empty where none did."""
     notices: tuple[str, ...] = ()

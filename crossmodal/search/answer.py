@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from crossmodal.search.strength import NOTHING
+from crossmodal.search.strength import NO_HITS, NOTHING
 from crossmodal.views.human import human_bytes, markdown_cell
 from crossmodal.views.places import place_of, snippet
 from crossmodal.views.text_table import TextTable
@@ -63,7 +63,9 @@ class Answer:
 
     @property
     def verdict(self) -> str:
-        """Return what is said above the hits: that nothing stands out, or nothing."""
+        """Return what is said above the hits: there are none, or none stands out; or nothing."""
+        if not self.hits:
+            return NO_HITS
         return NOTHING if self.stands_out is False else ""
 
     def to_dict(self) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class CitedAnswer:
     question: str
     sources: list[CitedSource]
     verdict: str
-    """That nothing stands out; or empty."""
+    """That there are no hits, or that none stands out; or empty."""
     notices: list[str]
     model: str
 

@@ -21,7 +21,7 @@ from cachetools import LRUCache
 
 from crossmodal.encoders.rerankers.loading import load_reranker
 from crossmodal.encoders.rerankers.reranker import MappingReranker, Reranker, Side, TokenReranker
-from crossmodal.errors import ModelError, Refused, RerankFailed
+from crossmodal.errors import CrossmodalError, ModelError, Refused, RerankFailed
 from crossmodal.ledger.write import model_versions, settings
 from crossmodal.ledger.write.trials import Trial, trial_of
 from crossmodal.search.answer import Answer
@@ -205,7 +205,7 @@ class _Job:
         if deadline_s is None:
             return self._judged()
         verdicts: list[_Verdict] = []
-        worker = threading.Thread(target=lambda: verdicts.append(self._judged()), daemon=True)
+        worker = threading.Thread(target=lambda: verdicts.append(self._told()), daemon=True)
         worker.start()
         worker.join(max(deadline_s, 0.0))
         if verdicts:
@@ -215,6 +215,13 @@ class _Job:
             notice=f"not reranked: {self.reranker.label} was late, it had read {sum(self.done)} of "
             f"{len(self.hits)} hits in {1000 * deadline_s:,.0f} ms; --rerank-deadline-ms gives more"
         )
+
+    def _told(self) -> _Verdict:
+        """Return the verdict; it tells what would end a command, for a thread has no caller."""
+        try:
+            return self._judged()
+        except CrossmodalError as error:
+            return _Verdict(notice=f"not reranked: {error}")
 
     def _judged(self) -> _Verdict:
         try:

@@ -32,6 +32,7 @@ STRONG = 5.0
 NOTHING = (
     "nothing stands out: the hits are the nearest there are, and may have nothing to do with it"
 )
+NO_HITS = "no hits: nothing in the collection passes all that was asked for"
 
 
 @dataclass(frozen=True, slots=True)

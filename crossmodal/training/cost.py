@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
-from crossmodal.encoders.one_thread import one_thread
+from crossmodal.encoders.one_thread import one_thread, work_clock, working_on
 from crossmodal.training.spec import Prepared, TowerSpec
 from crossmodal.training.towers import TextTower
 from crossmodal.views.human import human_bytes, human_seconds
@@ -27,22 +25,23 @@ def cost_of(tower: TextTower, prepared: Prepared, spec: TowerSpec) -> str:
     total_s = tried_s * seen * spec.epochs
     return (
         f"training all {num / 1e6:,.0f} million weights on {len(prepared.train.images):,} pictures "
-        f"would take {human_seconds(total_s)} for {spec.epochs} epochs on this {tower.device} "
-        f"({tried_s:.2f} s a picture), {human_bytes(4 * num * _STATES)} of memory beside the "
-        "batch, and as much on disk after each epoch: say --consent to begin, or take --depth "
-        "text or lora"
+        f"would take {human_seconds(total_s)} for {spec.epochs} epochs on "
+        f"{working_on(tower.device)} ({tried_s:.2f} s a picture), "
+        f"{human_bytes(4 * num * _STATES)} of memory beside the batch, and as much on disk after "
+        "each epoch: say --consent to begin, or take --depth text or lora"
     )
 
 
 def _step_s(tower: TextTower, prepared: Prepared) -> float:
-    """Return the seconds that a picture and its caption take, forth and back."""
+    """Return the seconds that a picture and its caption take, forth and back, of one core."""
     places = np.arange(min(_NUM_TRIED, len(prepared.train.words)))
     words = [prepared.train.words[place] for place in places]
     pictures = prepared.train.picture_of[places]
     tower.images(prepared.train, pictures[:1])  # what is loaded once
-    started_s = time.monotonic()
+    clock = work_clock(tower.device)
+    started_s = clock()
     loss = (tower.texts(words) * tower.images(prepared.train, pictures)).sum()
     loss.backward()  # type: ignore[no-untyped-call]
-    taken_s = time.monotonic() - started_s
+    taken_s = clock() - started_s
     tower.model.zero_grad()
     return taken_s / len(places)

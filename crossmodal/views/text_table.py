@@ -34,6 +34,8 @@ class TextTable:
         from rich.table import Table
 
         table = Table(title=escape(self.title), title_justify="left", box=box.SIMPLE_HEAD)
+        if not self.rows:  # the title tells why, and is not to be folded to the width of the header
+            table.min_width = max(map(len, self.title.splitlines()), default=0)
         for index, name in enumerate(self.header):
             is_words = index < self.num_words
             table.add_column(

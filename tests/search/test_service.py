@@ -18,7 +18,7 @@ from crossmodal.search import calibrating
 from crossmodal.search.answer import Answer
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import Query, SearchService, answer
-from crossmodal.search.strength import NOTHING
+from crossmodal.search.strength import NO_HITS, NOTHING
 from tests.ledger import build
 
 NUM = 30
@@ -166,6 +166,17 @@ def test_conditions_and_modalities_narrow_a_search_and_a_batch(
     ]:
         assert found.hits
         assert all(hit.modality == "text" and "/3" in hit.uri for hit in found.hits)
+
+
+def test_an_answer_without_hits_says_so_and_not_that_its_hits_are_weak(
+    filled: Collection, options: QueryOptions
+) -> None:
+    service = SearchService(filled)
+    nothing = replace(options, where=["path=*.nowhere"])
+    for mode in ("hybrid", "words"):
+        found = service.ask(Query(text="a"), replace(nothing, mode=mode))
+        assert (found.hits, found.verdict) == ([], NO_HITS)
+        assert NO_HITS in found.to_text_table().to_text().splitlines()
 
 
 def test_what_cannot_be_answered_is_refused_before_a_model_is_loaded(options: QueryOptions) -> None:

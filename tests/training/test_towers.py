@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from huggingface_hub import ModelCard
 from safetensors import safe_open
 
@@ -24,7 +28,9 @@ from crossmodal.models.training_items import training_hashes
 from crossmodal.records import ModelVersion, VectorList
 from crossmodal.spaces.add import add_space
 from crossmodal.spaces.fit import SpaceSpec
+from crossmodal.training.both_towers import BothTowers
 from crossmodal.training.checkpoint import Checkpoint
+from crossmodal.training.cost import cost_of
 from crossmodal.training.epochs import Epoch, Learned, Weights
 from crossmodal.training.learn_towers import learn_towers
 from crossmodal.training.prepare import prepare
@@ -260,6 +266,25 @@ def test_full_says_what_it_takes_and_waits_for_consent(own: Collection, pairs: s
     spec = replace(spec_of(pairs), depth="full")
     with pytest.raises(ConsentNeeded, match=r"would take .* for 4 epochs .* say --consent"):
         tuned_by(own, spec)
+
+
+class Delayed(BothTowers):
+    """Wait for its turn as on a machine that is busy with something else."""
+
+    def images(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        time.sleep(2)
+        return super().images(*args, **kwargs)
+
+
+def test_what_full_takes_is_told_in_processor_time_on_a_busy_machine(
+    own: Collection, pairs: str
+) -> None:
+    prepared = easy(own, replace(spec_of(pairs), depth="full"))
+    said = cost_of(Delayed(prepared.parent, "cpu"), prepared, TOWER)
+    picture = re.search(r"([0-9.]+) s a picture", said)
+    # The four pictures of the step wait two seconds together.
+    assert picture is not None
+    assert float(picture[1]) < 0.4
 
 
 def test_picture_that_is_gone_since_is_named(own: Collection, pairs: str, tmp_path: Path) -> None:

@@ -142,7 +142,10 @@ def _filled(
         hits.sort(key=lambda hit: len(hit.text))
         for batch in _batched(kept.keyed(hits), reranker.batch):
             _make(kept, batch, done)
-            _refuse_overflow(kept.cache, done, len(missing))
+            if refusal := _overflow(kept.cache, done, len(missing)):
+                # As much as fits is there: until the ledger changes no run tries again.
+                kept.cache.note(**{basis_of(modalities): now})
+                raise PathError(refusal)
             progress.advance(len(batch))
     done.num_bytes = kept.cache.num_bytes
     kept.cache.note(**{basis_of(modalities): now})
@@ -175,19 +178,23 @@ def _make(kept: KeptTokens, batch: Sequence[Keyed], done: Filled) -> None:
         done.reasons.append(f"{uri}: it cannot be shown as it was indexed")
 
 
-def _refuse_overflow(cache: TokenCache, done: Filled, num_missing: int) -> None:
-    """Say early that all would take more room than there may be: the older half would give way."""
+def _overflow(cache: TokenCache, done: Filled, num_missing: int) -> str:
+    """Say early that all would take more room than there may be; empty where they would not.
+
+    The older half would give way.
+    """
     tried = done.num_made + done.num_left
     if tried < min(_AT_ONCE, num_missing) or not done.num_made:
-        return
+        return ""
     each = cache.num_bytes / (done.num_made + done.num_kept)
     wanted = each * (done.num_kept + num_missing)
-    if wanted > cache.max_bytes:
-        raise PathError(
-            f"the token vectors of {done.model} would take about {wanted / 1e9:,.1f} GB, and "
-            f"{cache.max_bytes / 1e9:,.1f} are given to them: fill with --max-gb "
-            f"{int(wanted / 1e9) + 1}, or pool them"
-        )
+    if wanted <= cache.max_bytes:
+        return ""
+    return (
+        f"the token vectors of {done.model} would take about {wanted / 1e9:,.1f} GB, and "
+        f"{cache.max_bytes / 1e9:,.1f} are given to them: fill with --max-gb "
+        f"{int(wanted / 1e9) + 1}, or pool them"
+    )
 
 
 def _batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -43,6 +43,8 @@ _PUT = "INSERT OR REPLACE INTO tokens (key, num, checksum, vectors) VALUES (?, ?
 _DELETE_OLDER_HALF = """
 DELETE FROM tokens WHERE place <= (SELECT (min(place) + max(place)) / 2 FROM tokens)
 """
+# What gave way is lacking again, whatever the file was filled from (``due.basis_of``).
+_DELETE_BASES = "DELETE FROM about WHERE name LIKE 'basis-%'"
 
 
 def key_of(side: Side) -> str:
@@ -127,7 +129,6 @@ class TokenCache:
         """
 
         def swept(con: sqlite3.Connection) -> int:
-            con.execute("PRAGMA secure_delete = ON")
             found = [key for (key,) in con.execute("SELECT key FROM tokens") if key not in keys]
             gone = [(key,) for key in found if pixels or not key.startswith(_PIXELS)]
             con.executemany("DELETE FROM tokens WHERE key = ?", gone)
@@ -175,7 +176,7 @@ class TokenCache:
         limit = con.execute("SELECT value FROM about WHERE name = ?", [_LIMIT]).fetchone()
         if (pages - free) * size > int(limit[0] if limit else self._max_bytes):
             con.execute(_DELETE_OLDER_HALF)
-            con.execute("DELETE FROM about WHERE name = 'basis'")
+            con.execute(_DELETE_BASES)
 
     def _within(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
         """Return what work finds; None without the file, or where it is locked for long."""
@@ -191,6 +192,8 @@ class TokenCache:
             try:
                 with closing(sqlite3.connect(self.path, timeout=_WAIT_S)) as con, con:
                     con.execute("PRAGMA synchronous = NORMAL")
+                    # Also what gives way: a later `forget` would not find its bytes any more.
+                    con.execute("PRAGMA secure_delete = ON")
                     con.executescript(_SCHEMA)
                     return work(con)
             except sqlite3.OperationalError:  # locked, read-only, or the disk is full

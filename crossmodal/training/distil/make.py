@@ -7,7 +7,6 @@ before that, the next run goes on after the last epoch.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 
 from crossmodal.encoders.image_text import TransformersEncoder
 from crossmodal.encoders.int8_weights import from_int8, to_int8
-from crossmodal.encoders.one_thread import one_thread
+from crossmodal.encoders.one_thread import one_thread, work_clock, working_on
 from crossmodal.errors import ConsentNeeded, TrainingFailed
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import model_versions
@@ -209,7 +208,7 @@ def _cost(
     told = (
         f"a student of {shape}, of a teacher of {before}: {before.work / shape.work:.1f} times "
         f"less to compute; at most {human_seconds(total_s)} for {spec.schedule.epochs} epochs of "
-        f"{len(shown.train):,} pictures on this {learner.student.device}"
+        f"{len(shown.train):,} pictures on {working_on(learner.student.device)}"
     )
     if total_s > _LONG_S and not spec.consent:
         raise ConsentNeeded(
@@ -241,7 +240,7 @@ def _figures(learner: StudentLearner, shown: Shown, file_bytes: int) -> Figures:
         captions=_asked_by(learner.student, learner.encoded(asked.pictures), asked)
         if asked
         else None,
-        images_per_s=_own_rate(learner.student, learner.pixels(pictures[:_NUM_TIMED])),
+        images_per_s=_rate(learner.student, learner.pixels(pictures[:_NUM_TIMED])),
         file_bytes=file_bytes,
     )
 
@@ -254,7 +253,7 @@ def _of_teacher(teacher: TransformersEncoder, shown: Shown, weights: tuple[Path,
         cosine=1.0,
         neighbours=Recall(1.0, 1.0),
         captions=_asked_by(teacher, asked.vectors, asked) if asked else None,
-        images_per_s=_own_rate(teacher, pixels),
+        images_per_s=_rate(teacher, pixels),
         file_bytes=sum(path.stat().st_size for path in weights),
     )
 
@@ -267,24 +266,14 @@ def _asked_by(encoder: TransformersEncoder, images: Floats, asked: Captions) -> 
     return recall_of(ranks_of(texts, images, asked.text_keys, keys))
 
 
-def _own_rate(encoder: TransformersEncoder, pixels: np.ndarray) -> float:
-    """Return pictures a second of one core, whatever else the machine does; of a GPU, by the clock.
+def _rate(encoder: TransformersEncoder, pixels: np.ndarray) -> float:
+    """Return pictures a second of one core, or of a GPU; what the first pass loads does not count.
 
-    ``one_thread`` has to hold: work of other threads would not count.
+    ``one_thread`` has to hold, as for ``work_clock``.
     """
-    return _rate(
-        encoder, pixels, time.thread_time if encoder.device == "cpu" else time.perf_counter
-    )
-
-
-def _rate(
-    encoder: TransformersEncoder,
-    pixels: np.ndarray,
-    clock: Callable[[], float] = time.perf_counter,
-) -> float:
-    """Return pictures a second; what the first pass loads does not count."""
     import torch
 
+    clock = work_clock(encoder.device)
     with torch.no_grad(), mixed(encoder.device):
         encoder.trained_images(pixels[:1])
         started_s = clock()

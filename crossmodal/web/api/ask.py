@@ -53,7 +53,7 @@ class Cited(_Described):
 
     question: str
     took_ms: float
-    verdict: str = Field(description="Says that nothing stands out; or empty.")
+    verdict: str = Field(description="Says that nothing was found, or stands out; or empty.")
     notices: list[str] = Field(description="What to know of how they were found.")
     sources: list[Source]
 

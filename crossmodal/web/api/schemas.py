@@ -97,7 +97,7 @@ class SearchAnswer(_Described):
     next_offset: int | None = Field(description="Where the next page begins; null on the last.")
     took_ms: float
     reranked_by: str = Field(description="The reranker that ordered the first hits; or empty.")
-    verdict: str = Field(description="Says above the hits that nothing stands out; or empty.")
+    verdict: str = Field(description="Says that there are no hits, or none stands out; or empty.")
     notices: list[str] = Field(description="What to know of how the hits were found.")
     hits: list[FoundHit]
 

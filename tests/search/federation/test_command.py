@@ -50,6 +50,17 @@ def test_exit_code_says_that_somebody_is_not_in_the_answer(
     assert len(answer["hits"]) == 10
 
 
+@pytest.mark.process
+def test_command_that_nobody_answers_in_time_ends_with_one_sentence(shelves: Shelves) -> None:
+    """Threads that still load a model must not abort the process that leaves them behind."""
+    asks = [CROSSMODAL, "search", "a boat", "-c", shelves.few, "-c", shelves.most]
+    asks += ["--device", "cpu", "--deadline-s", "0.1"]
+    done = subprocess.run(asks, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout) == (1, ""), done.stderr
+    assert done.stderr.startswith("crossmodal: none of the 2 collections answers: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_file_of_queries_is_answered_by_many(shelves: Shelves, tmp_path: Path) -> None:
     file = tmp_path / "queries.txt"
     file.write_text("a boat\nred\n")

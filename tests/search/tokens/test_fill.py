@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ from crossmodal.search import upkeep
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import Query, SearchService
 from crossmodal.search.tokens import fill
-from crossmodal.search.tokens.due import FillSpec, is_due, kept_specs
+from crossmodal.search.tokens.due import FillSpec, is_due, kept_specs, unfilled
 from crossmodal.search.tokens.fill import fill_tokens, sweep
 from crossmodal.search.tokens.store import TokenCache, all_of, key_of
 from tests import tiny_rerankers as tiny
@@ -163,6 +164,37 @@ def test_a_fill_that_would_push_its_own_tokens_out_is_refused(
     assert fill_tokens(collection, FillSpec(model=colbert), "cpu", max_bytes=10**9).num_left == 0
 
 
+def test_tokens_that_do_not_fit_are_tried_again_only_where_the_ledger_changed(
+    collection: Collection, colbert: str
+) -> None:
+    keep(collection, colbert, "text->passage")
+    (spec,) = kept_specs(collection)
+    with pytest.raises(PathError, match="would take about"):
+        fill_tokens(collection, spec, "cpu", max_bytes=1000)
+    assert unfilled(collection) == []
+    with collection.write() as con:
+        con.execute("UPDATE source SET mtime_ns = mtime_ns + 1 WHERE uri = '/texts/0'")
+    assert unfilled(collection) == [spec]
+
+
+def test_tokens_that_gave_way_are_due_again_and_leave_no_bytes(
+    collection: Collection, colbert: str
+) -> None:
+    keep(collection, colbert, "text->passage")
+    (spec,) = kept_specs(collection)
+    fill_tokens(collection, spec, "cpu")
+    assert unfilled(collection) == []
+    (cache,) = all_of(collection.path)
+    before = [bytes(code) for (code,) in rows(cache.path, "SELECT vectors FROM tokens")]
+    cache.note(max_bytes=cache.num_bytes)
+    cache.put({"text-of-another": np.ones((512, 32), np.float32)})
+    assert unfilled(collection) == [spec]
+    left = [bytes(code) for (code,) in rows(cache.path, "SELECT vectors FROM tokens")]
+    gone = set(before) - set(left)
+    assert gone
+    assert not [code for code in gone if code[-64:] in cache.path.read_bytes()]
+
+
 def test_a_model_that_changed_or_keeps_no_tokens_is_refused(
     collection: Collection, tmp_path: Path
 ) -> None:
@@ -190,6 +222,21 @@ def test_a_run_fills_for_the_rerankers_that_are_kept_and_notes_what_keeps_it_fro
     assert "has changed since it was shown to be better" in run.notes[-1]
 
 
+def test_a_run_goes_on_where_tokens_of_what_is_gone_cannot_be_dropped(
+    collection: Collection, colbert: str
+) -> None:
+    fill_tokens(collection, FillSpec(model=colbert), "cpu")
+    (cache,) = all_of(collection.path)
+    run = Run(collection, "index", RunOptions(quiet=True))
+    holding = sqlite3.connect(cache.path)
+    try:
+        holding.execute("BEGIN IMMEDIATE")
+        upkeep.fill_tokens(run, "cpu")
+    finally:
+        holding.close()
+    assert "token vectors of what is gone are still there" in run.notes[-1]
+
+
 def test_status_and_list_tell_the_bytes_and_drop_takes_them_away(
     collection: Collection, colbert: str
 ) -> None:
@@ -204,9 +251,14 @@ def test_status_and_list_tell_the_bytes_and_drop_takes_them_away(
     assert command("reranker", "list", "-c", path)["token_bytes"] == 0
 
 
-def rows(path: Path, query: str) -> list[tuple[bytes]]:
-    import sqlite3
+def test_pooling_of_rerankers_that_are_kept_is_theirs(collection: Collection) -> None:
+    asked = ["reranker", "fill", "--pool", "2", "-c", str(collection.path)]
+    done = CliRunner().invoke(make_app(asked), asked)
+    assert done.exit_code == 2
+    assert "for a model that is named" in done.output
 
+
+def rows(path: Path, query: str) -> list[tuple[bytes]]:
     con = sqlite3.connect(path)
     found = con.execute(query).fetchall()
     con.close()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from crossmodal.encoders.rerankers.loading import load_reranker
+from crossmodal.errors import CollectionMissing
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.token_files import folder_of
 from crossmodal.search import reranking
@@ -63,3 +65,18 @@ def test_pooled_tokens_lie_beside_the_others_and_never_stand_for_them(
     assert scores(collection, options) == plain
     sizes = {path.stem[32:]: path.stat().st_size for path in folder_of(collection.path).iterdir()}
     assert set(sizes) == {"-int8", "-int8-pool4"}
+
+
+def test_what_keeps_a_reranker_from_its_work_is_told_and_is_not_called_lateness(
+    collection: Collection, options: QueryOptions, tmp_path: Path
+) -> None:
+    reranker = load_reranker(options.rerank, "cpu")
+    hits = SearchService(collection).ask(Query(text="a boat"), replace(options, rerank="off")).hits
+    asker = reranking.Asker(text="a boat", picture="", key=b"")
+    job = reranking._Job(reranker, asker, hits, tmp_path / "gone.duckdb")
+    verdict = job.within(60.0)
+    assert not verdict.scores
+    assert "gone.duckdb" in verdict.notice
+    assert "late" not in verdict.notice
+    with pytest.raises(CollectionMissing):
+        job.within(None)
