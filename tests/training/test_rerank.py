@@ -130,6 +130,17 @@ def test_loss_that_is_no_number_or_an_order_no_better_is_said(
         tune_reranker(own, prepared, read, spec, nothing)
 
 
+def test_two_pictures_that_share_a_caption_by_chance_count_as_two_questions(
+    own: Collection, spec: FinetuneSpec
+) -> None:
+    _, read = easy(own, spec)
+    train = read.train
+    shared = replace(train, captions=[train.captions[0]] * 2 + [*train.captions[2:]])
+    assert Learner(read.towers, shared, shared, SMALL).asks == ("text", "image")
+    alone, together = (Learner(read.towers, side, side, SMALL).epoch() for side in (train, shared))
+    assert together == pytest.approx(alone, rel=0.15), "1.35 times where they count as half"
+
+
 def test_a_folder_that_holds_something_else_is_refused_before_anything_is_read(
     own: Collection, spec: FinetuneSpec, tmp_path: Path
 ) -> None:
