@@ -36,7 +36,7 @@ from crossmodal.training.tuning.tune import TuneSpec, Tuning, advice, tune, tuni
 
 HAS_OPENVINO = importlib.util.find_spec("openvino") is not None
 HAS_NNCF = HAS_OPENVINO and importlib.util.find_spec("nncf") is not None
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 
 @pytest.fixture(scope="module")
