@@ -294,23 +294,17 @@ class Learner:
         self._steps.begin()
         loss = self._loss(self._train.by_text, captions, by_picture=False)
         if asked := self._train.by_picture:
-            share = self._share_of_pictures()
-            num = math.ceil(len(captions) * len(asked.own) / len(self._train.tokens))
+            # Two pictures of a thousand may share a caption by chance: they are to count as two
+            # questions of an epoch, in which each picture is asked for once.
+            num_pictures, num_asking = len(self._train.tokens), len(asked.own)
+            num = math.ceil(len(captions) * num_asking / num_pictures)
+            share = num_asking / (num_asking + num_pictures)
             some = self._draw.permutation(len(asked.own))[:num]
             loss = (1 - share) * loss + share * self._loss(asked, some, by_picture=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self._steps.optimiser.step()
         return float(loss.detach())
-
-    def _share_of_pictures(self) -> float:
-        """Return which share of an epoch's questions pictures ask, where each is captioned once.
-
-        Two pictures of a thousand may share a caption by chance: they are to count as two.
-        """
-        asked = self._train.by_picture
-        num_asking = len(asked.own) if asked else 0
-        return num_asking / (num_asking + len(self._train.tokens))
 
     def _loss(self, asked: _Asked, rows: Ints, *, by_picture: bool) -> torch.Tensor:
         """Return the loss of questions with a right picture, first, and wrong ones drawn."""
