@@ -329,3 +329,9 @@ def test_anchored_texts_stay_nearer_to_where_the_base_has_them(own: Collection, 
         tower.put(tuned.weights)
         drifts.append(float(np.mean(1 - (tower.encode_texts(kept) * base).sum(axis=1))))
     assert drifts[1] < drifts[0] / 2
+
+
+def test_anchor_without_anything_to_keep_is_refused(own: Collection, pairs: str) -> None:
+    spec = replace(spec_of(pairs), tower=replace(TOWER, anchor=40.0))
+    with pytest.raises(PairsError, match=r"there is no --keep: name pairs"):
+        prepare(own, spec)
