@@ -1,7 +1,7 @@
 """Make captions out of labels, and say which pictures are learnt from and which only measure.
 
-Every second picture of cars/, every fourth of emoji/ that is no sign, and every second one of five of the ten
-classes of clothing is learnt from; what is measured is none of these. All of
+Every second picture of cars/, every fourth of emoji/ that is no sign, and every second one of five
+of the ten classes of clothing is learnt from; what is measured is none of these. All of
 classify/imagenet1k_sample is learnt from, and nothing of classify/imagenette160 and captions/.
 """
 
