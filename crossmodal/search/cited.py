@@ -120,12 +120,13 @@ def cited(found: Answer, num_sources: int) -> CitedAnswer:
     """Return the hits of a question grouped by source, in the order of each source's best.
 
     Of one content that lies in several places only the first is told of. What has no words says
-    nothing: it comes where it is a stronger hit than all that has, or where nothing has.
+    nothing: it comes where it is a stronger hit than every text, or where there is no text.
     """
     groups: dict[str, list[Hit]] = {}
     for hit in found.hits:
         groups.setdefault(hit.uri, []).append(hit)
-    spoken = min((_strength(hits) for hits in groups.values() if _has_words(hits)), default=None)
+    texts = [[hit for hit in hits if hit.modality == "text"] for hits in groups.values()]
+    spoken = min((_strength(hits) for hits in texts if hits), default=None)
     telling = [
         (uri, hits)
         for uri, hits in groups.items()
