@@ -13,7 +13,7 @@ import typer
 from crossmodal.cli.drawn import form_command
 from crossmodal.cli.invoke import checked
 from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOption
-from crossmodal.cli.printing import print_json, print_tables
+from crossmodal.cli.printing import print_json, print_paths, print_tables
 from crossmodal.cli.stopping import leave_threads
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def search(
     if as_json:
         print_json([a.to_dict() for a in answers])
     elif only_paths:
-        typer.echo("\n".join(dict.fromkeys(hit.uri for a in answers for hit in a.hits)))
+        print_paths(hit.uri for a in answers for hit in a.hits)
     else:
         _show(answers, contact_sheet)
     _end_partly(answers)
@@ -135,7 +135,7 @@ def _answered_by_running(
     if as_json:
         print_json(answers)
     elif only_paths:
-        typer.echo("\n".join(dict.fromkeys(hit["uri"] for a in answers for hit in a["hits"])))
+        print_paths(hit["uri"] for a in answers for hit in a["hits"])
     else:
         print_tables([TextTable(**each["table"]) for each in found])
         for notice in dict.fromkeys(notice for a in answers for notice in a["notices"]):
