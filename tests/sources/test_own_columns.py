@@ -84,7 +84,7 @@ def test_rows_that_mean_no_source_or_several_are_counted_and_told(
         1,
     )
     told = " ".join(found.told())
-    assert "1 rows name no path" in told
+    assert "1 row names no path" in told
     assert "of 3 rows 1 were joined; 1 name no source of the collection, 1 name several" in told
     assert "such as 1.jpg, none.jpg" in told
 
