@@ -26,7 +26,7 @@ from crossmodal.moderation.anchors import Known, encode_missing, wanted_by
 from crossmodal.moderation.folder import PolicyFolder
 from crossmodal.moderation.score import Job, Scored, due_jobs, score_jobs
 from crossmodal.records import ModelVersion
-from crossmodal.views.human import percent
+from crossmodal.views.human import counted, percent
 from crossmodal.views.text_table import TextTable
 
 
@@ -131,11 +131,11 @@ def summary(collection: Collection, folder: PolicyFolder, tally: Tally) -> dict[
     notices = [notice for policy in folder.policies for notice in policy.notices]
     tables = [_measure_table(measures), _count_table(counts)]
     said = (
-        f"{tally.num_new:,} new findings, {tally.num_new_first:,} of them urgent; "
-        f"{tally.num_scored:,} scores, {tally.num_withdrawn:,} findings withdrawn"
+        f"{counted(tally.num_new, 'new finding')}, {tally.num_new_first:,} of them urgent; "
+        f"{counted(tally.num_scored, 'score')}, {counted(tally.num_withdrawn, 'finding')} withdrawn"
         + (f", {tally.num_judged:,} judged" if tally.num_judged else "")
     )
-    lines = [said, *(f"problem: {p}" for p in problems), *(f"note: {n}" for n in notices)]
+    lines = [said, *(f"note: {n}" for n in notices)]  # problems are told as the run's error
     return {
         "num_policies": len(folder.policies),
         "num_scored": tally.num_scored,

@@ -22,6 +22,7 @@ from crossmodal.previews.content import content_of
 from crossmodal.previews.preview import Subject, preview
 from crossmodal.previews.thumbnail import thumbnail
 from crossmodal.records import Hit
+from crossmodal.views.human import counted
 from crossmodal.views.places import place_of
 
 if TYPE_CHECKING:
@@ -199,9 +200,7 @@ def _draw_caption(draw: ImageDraw.ImageDraw, hit: Hit, corner: tuple[int, int]) 
 
 
 def _copies(num_copies: int) -> str:
-    if num_copies < 2:
-        return ""
-    return "and 1 copy" if num_copies == 2 else f"and {num_copies - 1} copies"
+    return f"and {counted(num_copies - 1, 'copy', 'copies')}" if num_copies > 1 else ""
 
 
 def _shorten(text: str, fits: Callable[[str], bool]) -> str:

@@ -31,6 +31,7 @@ from crossmodal.search.centring import Centring, centring_of
 from crossmodal.search.examples import Example, look_up
 from crossmodal.search.lists import choose_lists
 from crossmodal.search.options import QueryOptions
+from crossmodal.views.human import counted
 from crossmodal.views.text_table import TextTable
 
 if TYPE_CHECKING:
@@ -85,9 +86,13 @@ class Evaluation:
 
     def notices(self) -> list[str]:
         """Return a sentence on each kind of row that was not used as it stands."""
-        lines = [f"{num} rows not used: {reason}" for reason, num in sorted(self.unused.items())]
+        lines = [
+            f"{counted(num, 'row')} not used: {reason}"
+            for reason, num in sorted(self.unused.items())
+        ]
         if self.num_backwards:
-            lines.append(f"{self.num_backwards} rows are older than the row before: sorted in")
+            those = counted(self.num_backwards, "row is", "rows are")
+            lines.append(f"{those} older than the row before: sorted in")
         return lines
 
 
