@@ -34,7 +34,7 @@ SIDE = 500
 IN_A_ROW = 2
 PAIR = "text->image"
 SHOWN = ("hit@1", "hit@10", "nDCG@10")
-ASKED = {"mosaics": (0, 2, 3), "photos": (0, 2)}
+ASKED = {"mosaics": (0, 2), "photos": (0, 2)}
 """By set, the values of ``--regions``."""
 
 
