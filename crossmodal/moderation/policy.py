@@ -37,7 +37,7 @@ class PolicyError(CrossmodalError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """Hold one labelled example: a text, or a picture by its path."""
+    """Hold one labelled example: a text, a picture by its path, or a chunk that was decided."""
 
     side: Side
     text: str = ""
@@ -46,12 +46,14 @@ class Example:
     shown: str = ""
     """As the policy names it."""
     content_hash: str = ""
-    """SHA-256 in hex of the text, or of the picture's bytes."""
+    """SHA-256 in hex of the text or of the picture's bytes; of a decided chunk its key."""
+    decided_in: str = ""
+    """The modality of the list in which people decided it; empty where it was written."""
 
     @property
     def modality(self) -> str:
         """Return which lists of vectors it is compared with."""
-        return "image" if self.path else "text"
+        return self.decided_in or ("image" if self.path else "text")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,8 @@ class Policy:
         said = asdict(self)
         for example in said["examples"]:
             del example["path"]  # the same picture elsewhere is the same example
+            if not example["decided_in"]:
+                del example["decided_in"]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> str:
