@@ -56,7 +56,13 @@ def anchors_of(
         for text in side
     ]
     examples = [
-        Anchor("example", e.side == "violates", e.shown[:200], known[_example(e).key])
+        Anchor(
+            "example",
+            e.side == "violates",
+            e.shown[:200],
+            known[_example(e).key],
+            is_decided=bool(e.decided_in),
+        )
         for e in _examples(policy, held)
     ]
     return sentences + examples

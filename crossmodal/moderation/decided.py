@@ -24,7 +24,9 @@ _SHOWN_CHARS = 200
 
 
 def taught(con: duckdb.DuckDBPyConnection, policy: Policy, held: VectorList) -> Policy:
-    """Return the policy with what people decided in a list as further examples."""
+    """Return the policy, if it learns with what people decided in a list as further examples."""
+    if not policy.learn:
+        return policy
     decided = decided_chunks(con, policy.id, policy.version, held)
     examples = tuple(_example(chunk, held) for chunk in decided)
     return replace(policy, examples=(*policy.examples, *examples))

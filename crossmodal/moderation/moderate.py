@@ -94,6 +94,8 @@ def encode(collection: Collection, jobs: Sequence[Job], device: str) -> Encoded:
 def _keep_decided(collection: Collection, jobs: Sequence[Job], known: dict[int, Known]) -> None:
     """Keep the stored vectors of what people decided beside those of what they wrote."""
     for job in jobs:
+        if job.taught is job.policy:
+            continue
         with collection.read() as con:
             fresh = decided_vectors(con, job.policy, job.held)
         number = job.held.version.id or 0

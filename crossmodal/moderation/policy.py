@@ -76,6 +76,8 @@ class Policy:
     """The lower threshold, where it is set by hand."""
     first: float | None = None
     """The upper threshold, where it is set by hand."""
+    learn: bool = False
+    """Whether what people decide by it becomes examples."""
     title: str = ""
     body: str = ""
     violates: tuple[str, ...] = ()
@@ -86,6 +88,8 @@ class Policy:
     def content_hash(self) -> str:
         """Return the SHA-256 in hex of all that can change a finding."""
         said = asdict(self)
+        if not self.learn:
+            del said["learn"]  # so that policies of before it are the same
         for example in said["examples"]:
             del example["path"]  # the same picture elsewhere is the same example
             if not example["decided_in"]:
@@ -169,7 +173,7 @@ def _first_line(error: Exception) -> str:
 
 _KNOWN = (
     *("id", "version", "severity", "action", "category", "modalities", "languages"),
-    *("base_rate", "thresholds"),
+    *("base_rate", "thresholds", "learn"),
 )
 
 
@@ -198,6 +202,7 @@ def _fields(front: dict[str, Any], place: str) -> dict[str, Any]:
         "base_rate": _base_rate(front, place),
         "review": review,
         "first": first,
+        "learn": _yes_or_no(front, "learn", place),
     }
 
 
@@ -255,6 +260,13 @@ def _number(front: dict[str, Any], name: str, place: str) -> float | None:
     if isinstance(given, bool) or not isinstance(given, int | float) or given != given:
         raise PolicyError(f"{place}: {name} is {given!r}, which is no number")
     return float(given)
+
+
+def _yes_or_no(front: dict[str, Any], name: str, place: str) -> bool:
+    given = front.get(name, False)
+    if not isinstance(given, bool):
+        raise PolicyError(f"{place}: {name} is {given!r}: allowed are true and false")
+    return given
 
 
 def _base_rate(front: dict[str, Any], place: str) -> float | None:

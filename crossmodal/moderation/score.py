@@ -23,7 +23,7 @@ from crossmodal.ledger.write import model_versions
 from crossmodal.ledger.write.findings import FoundBy, NewFinding
 from crossmodal.ledger.write.policies import PolicyScore, last_score, last_seq
 from crossmodal.moderation.anchors import Known, anchors_of
-from crossmodal.moderation.calibrate import Calibration, Labelled, calibrate
+from crossmodal.moderation.calibrate import MIN_EXAMPLES, Calibration, Labelled, calibrate
 from crossmodal.moderation.decided import taught
 from crossmodal.moderation.measure import REVISION, Measure, Null, Vectors, fit_null
 from crossmodal.moderation.policy import Policy
@@ -258,7 +258,10 @@ def _is_meant(policy: Policy, modality: str, place: ChunkPlace) -> bool:
 
 
 def _calibrated(policy: Policy, measure: Measure, sample: Vectors, null: Null) -> Calibration:
-    violates, allowed = measure.left_out(null)
+    # Decisions are on what a threshold let through: alone they would raise it again and again.
+    violates, allowed = measure.left_out(null, written=True)
+    if min(len(violates), len(allowed)) < MIN_EXAMPLES:
+        violates, allowed = measure.left_out(null)
     labelled = Labelled(
         violates=violates,
         allowed=allowed,

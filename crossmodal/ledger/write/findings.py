@@ -44,8 +44,8 @@ _SAME = (
 )
 _RENEW = f"""
 UPDATE finding SET score = fresh.score, is_first = fresh.is_first, is_hidden = fresh.is_hidden,
-    run_id = $run_id, evidence = CASE WHEN (finding.evidence -> '$.judge') IS NULL THEN fresh.evidence
-        ELSE json_merge_patch(fresh.evidence,
+    run_id = $run_id, evidence = CASE WHEN (finding.evidence -> '$.judge') IS NULL
+        THEN fresh.evidence ELSE json_merge_patch(fresh.evidence,
             json_object('judge', (finding.evidence -> '$.judge')))::VARCHAR END
 FROM fresh WHERE fresh.chunk_id = finding.chunk_id AND state = 'open' AND {_SAME}
 """
