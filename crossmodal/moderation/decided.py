@@ -36,6 +36,8 @@ def decided_vectors(
     con: duckdb.DuckDBPyConnection, policy: Policy, held: VectorList
 ) -> dict[AnchorKey, Vectors]:
     """Return the (dim,) unit vectors of the decided examples that the ledger does not keep yet."""
+    if not policy.learn:
+        return {}
     kept = kept_vectors(con, held.version.id or 0)
     fresh: dict[AnchorKey, Vectors] = {}
     for chunk in decided_chunks(con, policy.id, policy.version, held):

@@ -29,7 +29,6 @@ from crossmodal.ledger.write.policies import (
     last_score,
 )
 from crossmodal.moderation.anchors import Known, encode_missing, wanted_by
-from crossmodal.moderation.decided import decided_vectors
 from crossmodal.moderation.folder import PolicyFolder
 from crossmodal.moderation.score import Job, Scored, due_jobs, score_jobs
 from crossmodal.records import ModelVersion
@@ -94,15 +93,11 @@ def encode(collection: Collection, jobs: Sequence[Job], device: str) -> Encoded:
 def _keep_decided(collection: Collection, jobs: Sequence[Job], known: dict[int, Known]) -> None:
     """Keep the stored vectors of what people decided beside those of what they wrote."""
     for job in jobs:
-        if job.taught is job.policy:
-            continue
-        with collection.read() as con:
-            fresh = decided_vectors(con, job.policy, job.held)
         number = job.held.version.id or 0
-        known[number].vectors.update(fresh)
-        if fresh:
+        known[number].vectors.update(job.decided)
+        if job.decided:
             with collection.write() as con:
-                keep_vectors(con, number, fresh)
+                keep_vectors(con, number, job.decided)
 
 
 def _why(job: Job, failed: dict[AnchorKey, str]) -> str:

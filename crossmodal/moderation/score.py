@@ -9,8 +9,8 @@ policy in the same list were measured differently.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,10 +21,10 @@ from crossmodal.ledger.read.stored_vectors import num_vectors
 from crossmodal.ledger.sql import one_number
 from crossmodal.ledger.write import model_versions
 from crossmodal.ledger.write.findings import FoundBy, NewFinding
-from crossmodal.ledger.write.policies import PolicyScore, last_score, last_seq
+from crossmodal.ledger.write.policies import AnchorKey, PolicyScore, last_score, last_seq
 from crossmodal.moderation.anchors import Known, anchors_of
 from crossmodal.moderation.calibrate import MIN_EXAMPLES, Calibration, Labelled, calibrate
-from crossmodal.moderation.decided import taught
+from crossmodal.moderation.decided import decided_vectors, taught
 from crossmodal.moderation.measure import REVISION, Measure, Null, Vectors, fit_null
 from crossmodal.moderation.policy import Policy
 from crossmodal.records import VectorList
@@ -59,6 +59,8 @@ class Job:
     num_vectors: int
     last: PolicyScore | None
     """The score to go on from; None where all of the list is due."""
+    decided: Mapping[AnchorKey, Vectors] = field(default_factory=dict)
+    """Vectors of what people decided that the ledger does not keep yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ def due_jobs(con: duckdb.DuckDBPyConnection, path: Path, policies: Sequence[Poli
             if num and _concerns(policy, held.modality, has_ocr):
                 last = last_score(con, policy.id, policy.content_hash, held)
                 job = _job(policy, taught(con, policy, held), held, num, newest, last)
-                jobs += [job] if job else []
+                if job:
+                    jobs.append(replace(job, decided=decided_vectors(con, policy, held)))
     return jobs
 
 
