@@ -67,7 +67,7 @@ def search(
     deadline_s: Annotated[
         float,
         typer.Option(min=0.1, max=3600, help="Of several collections, how long to wait for any."),
-    ] = 30.0,
+    ] = 60.0,
     here: Annotated[
         bool,
         typer.Option("--here", help="Load the models here, even where `crossmodal ui` has them."),
