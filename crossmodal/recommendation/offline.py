@@ -82,7 +82,8 @@ class Evaluation:
             for name, figures in (("this", self.recommended), ("most liked", self.most_liked))
         ]
         header = ("", f"recall@{self.k}", f"nDCG@{self.k}", "coverage", "diversity")
-        return TextTable(f"{self.num_people} people after the split", header, rows)
+        people = counted(self.num_people, "person", "people")
+        return TextTable(f"{people} after the split", header, rows)
 
     def notices(self) -> list[str]:
         """Return a sentence on each kind of row that was not used as it stands."""

@@ -132,10 +132,11 @@ def cited(found: Answer, num_sources: int) -> CitedAnswer:
         for uri, hits in groups.items()
         if spoken is None or _has_words(hits) or _strength(hits) < spoken
     ]
-    num_mute, best = len(groups) - len(telling), telling[:num_sources]
+    best = telling[:num_sources]
+    num_mute = len(set(list(groups)[:num_sources]) - {uri for uri, _ in telling})
     left_out = (
         f"{counted(num_mute, 'source without words is', 'sources without words are')} left out: "
-        "`crossmodal search` finds pictures and sounds by what is in them"
+        "a search finds pictures and sounds by what is in them"
     )
     return CitedAnswer(
         question=found.query,
