@@ -273,6 +273,212 @@ The price includes breakfast and parking.""",
 }
 
 
+POOL = {
+    "violates": """\
+Sorry to ask, but the boiler man wants paying up front. Could you put 150 on my card?
+I run the soup kitchen on Mill Lane, and our freezer has died. Twenty from each of you would buy a new one.
+This is your energy supplier. Your direct debit bounced; pay 84.20 by phone before we cut you off.
+Auntie, the college says no exam without the fee. Please, please send it by mobile money.
+Hello friend, I trade currencies and my clients triple their stake each week. Begin with 250.
+Our kitten needs an operation. The fundraiser is linked in my profile, thank you so much.
+You can keep your licence if 400 reaches the inspector in cash by tonight.
+Would you chip in for petrol if I drive us both to Bristol?
+Your cloud storage is full and your photos will be erased. Renew now for 0.99.
+I matched with you because you seemed kind. My visa costs 600, would you cover it and I'll come to you?
+Every tin of paint for the village hall costs money. Stand with us, give what you are able to.
+Please authorise the attached payment of 18,400 to our new supplier at once, I am boarding a flight.
+Can u cashapp me 25? my card got declined at the pharmacy
+We picked your number in the draw! To receive the car, only the registration of 199 is left to pay.
+The police seized my passport. The fixer asks for 900 euros and I have nobody but you.
+Patrons who give five a month get each episode a week early. Sign up below.
+Give us your account number and sort code and we'll move your savings somewhere safe.
+I need a hand with my deposit. I'd hand it back in three months, promise.
+Drop something into the bucket for the brass band as you go by!
+Failure to remit the outstanding levy of 312 will lead to a bailiff's visit. Settle it here.
+Mate, can you cover the round tonight? I left my cards in the other jacket.
+Our orphanage has rice for two days. God will reward each dollar that you send.
+I filmed you through your laptop. Half a bitcoin to this address and the clip is gone.
+Tenants are reminded to transfer the extra heating charge to the caretaker's own account this week.
+The team goes to nationals if we raise 3,000 by March. Fund a jersey or a bus seat today.
+You qualified for a home job. The starter kit is 75, payable in advance by voucher.
+It's Dad. I'm using a friend's phone, I need you to pay a bill of 1,140 for me right away.
+For a small tip I will read your stars. Send it first, please.
+May I ask you for an advance on my wages? The car broke down again.
+Without a new roof the chapel will close. We appeal to all of you for pledges.
+You have one unpaid speeding ticket. Avoid doubling of the fine: pay 60 by card now.
+Lend us a grand for the stall, and we'd share the profit with you.
+I'm the widow of a banker. Help with the transfer tax of 2,500 and a third of the fortune is yours.
+Please bring three pounds for the bake sale in aid of the hospice.
+Your antivirus ran out today. Confirm the charge of 349 by calling us and giving your card.
+Could the parents each send ten for the teacher's present to my account?
+We are still short of blankets. A gift of 15 keeps one family warm.
+Ring me back. It costs only four a minute and I will tell you who loves you.
+Help, I'm stuck at the ferry without a penny, could you send enough for a ticket?
+To unblock your card, type its number, the date and the three digits on the back.
+Members who have not yet paid should hand their 30 to Karen by Sunday.
+My startup closes its seed round on Monday. Tickets from 1,000, will you come in?
+Somebody hit my bike. If a few of you threw in a fiver I could ride to work again.
+The seller only ships once the full price is sent as a gift to this handle.
+Subscribe for 4.99 and unlock the rest of my pictures.
+Grandma, do not tell Mum, but I owe a guy 500 and he is getting nasty. Can you help?
+Adopt a whale for 36 a year. Act while they are still here.
+I am in charge of procurement. Your bid wins if two per cent arrives on my cousin's account.
+Sign in to your bank with this link to accept the money that was sent to you.
+Any spare coins for a hot meal, love?
+Become a founding member of the co-op by buying at least one share of 100.
+Could you pay my phone bill this once? I'd be ever so grateful.
+The judge will drop the case for 5,000. Bring it in small notes.
+A year of our newspaper for a euro a week: keep reporters in work, subscribe.
+Our flight was cancelled and the hotel wants cash. Western Union works, any amount.
+Pay a fully refundable holding fee to reserve the flat before others see it.
+Please top up the kitty, we've run out of coffee money.
+We lost our house to the fire on Elm Street. The account for gifts is printed below.
+Put 50 on this horse for me, will you, and I'll square up on Saturday.
+Your child has been in an accident. The clinic accepts cards by phone, have yours ready.
+Our lab needs a sequencer. Contribute via the university's giving page.
+Unpaid import VAT: 3.10. Your package goes back unless this is settled tonight.
+I need iTunes cards for the staff raffle, can you get them and send photos of the backs?
+Bro I swear I'll pay you back, just a hundred till the weekend.
+Sponsor a hive and save the bees: 40 for a season.
+The lawyer says bail is 2,000. I know it's a lot, but can you find it?
+All sellers must pay the new listing fee within a day or lose their shop.
+We'd love you to back our board game; pledges start at 12.
+This loan costs no interest at all: just send the insurance of 180 and it's approved.
+Hi, this is Anna from accounts, my salary should go to the new IBAN; also please reimburse 420 today.
+The mosque's well is dry. Whoever gives will be remembered.
+Trust me with your seed phrase and I will recover your lost coins.
+Someone has to pay for the van on Friday. Could it be you this time?
+I would be thankful for a contribution towards my studies in Lagos.
+Throw the busker a quid, he's earned it!
+Lads, subs are due: a tenner each to the usual account.
+If you want your files to stay private, pay by noon.
+The pastor asks each household to sow a seed of 100 this month.
+Chuck me whatever you've got, I'll miss the last train otherwise.
+Keep Wikipedia's little cousin alive: even two euros count.""",  # noqa: E501
+    "allowed": """\
+The boiler was serviced in October.
+Our soup kitchen fed three hundred people last winter.
+I got a new phone, the number is the same as before.
+The energy supplier explained the new tariff on its page.
+My aunt teaches at a college in Kumasi.
+Currencies are traded around the clock.
+The kitten is doing fine after its operation.
+Inspectors found that officials had taken bribes for years.
+Shall we drive to Bristol together on Saturday?
+Photos are erased from the bin after thirty days.
+Her visa was issued within a week.
+The village hall was painted in two shades of green.
+Please find attached the agenda for the board.
+My card was declined because it had expired.
+The winner of the draw was a retired plumber.
+He found his passport behind the radiator.
+A new episode comes out every Tuesday.
+We never ask for your password or your card number.
+The deposit was returned in full when we moved out.
+The brass band plays in the park at three.
+The levy on plastic bags has cut their number by half.
+The next round is on me tonight!
+The orphanage was turned into a school in 1962.
+Bitcoin is mined by computers that solve puzzles.
+The caretaker will read the heating meters on Thursday.
+The team won at nationals and came home by bus.
+I applied for a home job as a proofreader.
+Dad is using my phone while his is being mended.
+How are tips taxed for waiters?
+Wages rose faster than prices this spring.
+The chapel has a medieval roof.
+Speeding tickets can be contested in writing.
+The market stall made a profit for the first time.
+The banker's widow founded a museum.
+There will be a bake sale at school on Friday.
+Your antivirus has been updated.
+The teacher was delighted with her present.
+Blankets and pillows are in the upper cupboard.
+Ring me back when you have a minute.
+The ferry leaves at ten past the hour.
+Cards can be blocked by phone at any time of day.
+Karen took the minutes of the members' meeting.
+The startup was bought by a larger rival.
+My bike was stolen, so I walk to work now.
+The seller shipped the lamp the same day.
+Thank you all for subscribing, we've reached a thousand readers.
+Grandma does not want to be told how the film ends.
+Whales were hunted for their oil.
+Our bid was two per cent below the next one.
+The bank has a new app with larger letters.
+A hot meal is served to the homeless at noon.
+The co-op opened a second shop.
+I paid my phone bill yesterday.
+The case was dropped for lack of evidence.
+The newspaper costs a euro at the kiosk.
+Our flight was cancelled and the airline found us a hotel.
+The flat was let before we could see it.
+The coffee in the office is free.
+The fire on Elm Street was put out by midnight.
+The horse finished third.
+A child was hurt in an accident near the clinic.
+The lab has received a new sequencer.
+Import duties on steel were raised in March.
+The raffle was won by somebody from the night shift.
+Do you know whether the weekend bus runs?
+Bees visit up to two thousand flowers a day.
+Bail was set at two thousand dollars.
+The listing fee was dropped for charities.
+The board game takes two hours and is great fun.
+Interest on this loan is fixed for five years.
+Salaries are paid on the last working day.
+The mosque has a well in its courtyard.
+She recovered her lost ring from the drain.
+The van will be here on Friday, who has the key?
+My studies in Lagos begin in September.
+The busker knows all the old songs.
+Training starts at seven, bring water.
+Your files are private and only you can see them.
+The pastor thanked each household in person.
+We missed the last train and shared a taxi.
+Would you send me your address for the invitation?
+Could you lend me the blue suitcase for my trip?
+Please give this letter to your mother.
+Can anybody spare an hour to help with the chairs?
+I need your signature on page two.
+Please transfer the file to the shared folder.
+Help me find the cat, she has been gone since Monday.
+Could you pay more attention to the margins?
+Send us your best holiday picture.
+Please confirm the delivery date of the sofa.
+We raised 4,200 at the fete, well done everybody.
+The invoice for March is settled.
+She gives a tenth of her income to charity.
+They borrowed a small fortune to build the barn.
+He refused to lend his brother any money.
+Scammers pretend to be a relative in need.
+The article explains how advance fees work.
+I donated blood for the tenth time.
+A gift voucher lay under the tree.
+The charity spends most on clean water.
+Is the entry free for children?
+Our treasurer reported a small surplus.
+The city subsidises tickets for pupils.
+The crowd threw flowers on the stage.
+Mum paid for the tickets, so we owe her lunch.
+Paying by phone has become common in Kenya.
+The insurance refunded the whole trip.
+My landlord has lowered the rent!
+The pension fund holds shares of railways.
+In the novel a clerk embezzles the parish money.
+You will get your money back within a week.
+How much does a litre of milk cost at yours?
+Customs opened the parcel and sealed it again.
+The auction house sold the violin for a record price.
+The bonus was a pleasant surprise.
+Cheques are hardly used any more.
+A thief emptied the collection box.
+The pledge was signed by forty mayors.
+Students protested against higher fees.
+The prize money went to a girl of nine.""",
+}
+
+
 def lines(texts: str) -> list[str]:
     """Return one text a line."""
     return [line for line in texts.splitlines() if line]

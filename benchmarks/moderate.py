@@ -38,6 +38,7 @@ from crossmodal.ledger.write.policies import kept_vectors, last_score
 from crossmodal.moderation import moderate
 from crossmodal.moderation.anchors import anchors_of
 from crossmodal.moderation.calibrate import wilson
+from crossmodal.moderation.decided import taught
 from crossmodal.moderation.folder import read_policies
 from crossmodal.moderation.measure import Measure, Null
 from crossmodal.vectors.ann.reading import vector_blocks
@@ -182,7 +183,8 @@ def scores_of(collection: Collection, policy: Any) -> tuple[dict[str, float], di
         assert lineup is not None
         held = next(v for v in lineup.lists if v.modality == policy.modalities[0])
         said = last_score(con, policy.id, policy.content_hash, held).calibration
-        measure = Measure(anchors_of(policy, held, kept_vectors(con, held.version.id)))
+        known = kept_vectors(con, held.version.id)
+        measure = Measure(anchors_of(taught(con, policy, held), held, known))
         blocks = list(vector_blocks(con, held, "true", {}))
         for ids, block in blocks:
             places = chunk_places(con, [int(i) for i in ids])

@@ -74,6 +74,8 @@ SECTION_SEPARATOR; ``meta`` a JSON object: position and facts.
 
 SECTION_SEPARATOR = " \u203a "
 """Stands between the headings of a section path."""
+FURTHER_HEADINGS = "further_headings"
+"""The fact of a passage that lists the headings of sections that begin within it."""
 
 
 def vector_schema(dim: int) -> pa.Schema:

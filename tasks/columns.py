@@ -18,14 +18,17 @@ from crossmodal.runs.run import Run
 from crossmodal.sources.listing.listing import Listing
 from crossmodal.sources.own_columns import read_own_columns, stat_of
 from crossmodal.sources.sidecars import columns_of, is_metadata, stat_of_describing
+from crossmodal.views.human import counted
 from tasks.stage import stage
 
 
 def _joined(found: Sequence[JoinedColumns]) -> str:
-    return ", ".join(f"{each.num_joined:,} of {each.num_rows:,} rows joined" for each in found)
+    return ", ".join(
+        f"{each.num_joined:,} of {counted(each.num_rows, 'row')} joined" for each in found
+    )
 
 
-@stage("read columns", found=lambda read: f"{len(read):,} tables")
+@stage("read columns", found=lambda read: counted(len(read), "table"))
 def read_columns(run: Run, files: Sequence[str]) -> list[OwnColumns]:
     """Read the tables, so that a wrong one is told before anything is embedded."""
     with run.recorder.span("read columns") as span:

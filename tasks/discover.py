@@ -8,10 +8,11 @@ from crossmodal.sources.options import ListOptions, Selection
 from crossmodal.sources.partitions import selection
 from crossmodal.sources.planning import make_plan
 from crossmodal.sources.planning.temp_tables import reading
+from crossmodal.views.human import counted
 from tasks.stage import stage
 
 
-@stage("discover", found=lambda listing: f"{listing.num_found:,} files found")
+@stage("discover", found=lambda listing: f"{counted(listing.num_found, 'file')} found")
 def discover(run: Run, paths: list[str], options: ListOptions) -> Listing:
     """List what lies below the paths into the run's manifest."""
     with run.recorder.span("discover") as span:
@@ -22,7 +23,7 @@ def discover(run: Run, paths: list[str], options: ListOptions) -> Listing:
     return found
 
 
-@stage("select", found=lambda chosen: f"{chosen.listing.num_found:,} files selected")
+@stage("select", found=lambda chosen: f"{counted(chosen.listing.num_found, 'file')} selected")
 def select(run: Run, listing: Listing, wanted: Selection) -> selection.Selected:
     """Narrow the listing down to what a backfill is about."""
     with run.recorder.span("select") as span, reading(run.collection) as con:

@@ -9,6 +9,7 @@ from crossmodal.embedding.options import EmbedOptions
 from crossmodal.ledger.backfill_records import Backfill, Group
 from crossmodal.records import Batch, Lineup
 from crossmodal.runs.run import Run
+from crossmodal.views.human import counted
 from tasks.stage import leave_if_suspended, log, stage
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def _embedded(num_items: int) -> str:
-    return f"{num_items:,} items went through the models"
+    return f"{counted(num_items, 'item')} went through the models"
 
 
 @stage("embed", run_name="embed shards {batch.first} to {batch.stop}", found=_embedded)

@@ -20,6 +20,7 @@ from crossmodal.sources.partitions import divide as partitioning
 from crossmodal.sources.partitions import selection
 from crossmodal.sources.planning import make_plan
 from crossmodal.sources.planning.cutting import Cutting, remember, settle_rules
+from crossmodal.views.human import counted
 from crossmodal.views.plan import preview_markdown, preview_text
 from tasks.stage import artifact_key, showing, stage
 
@@ -30,7 +31,9 @@ def _planned(plan: Plan) -> str:
     summary = plan.summary
     counts = ", ".join(f"{number:,} {action}" for action, number in summary.counts.items())
     refused = f", {len(summary.rejected):,} refused" if summary.rejected else ""
-    return f"{summary.num_to_embed:,} files to embed ({counts or 'nothing found'}{refused})"
+    return (
+        f"{counted(summary.num_to_embed, 'file')} to embed ({counts or 'nothing found'}{refused})"
+    )
 
 
 @stage("choose rules", found=lambda cutting: "; ".join(cutting.changes) or "as before", timed=True)

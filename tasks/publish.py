@@ -13,6 +13,7 @@ from crossmodal.ledger.collection import Collection
 from crossmodal.publishing.options import PublishOptions
 from crossmodal.publishing.publisher import PublicationPlan, Publisher, publishing, verified
 from crossmodal.runs.run import Run
+from crossmodal.views.human import counted
 from tasks.events import tell
 from tasks.stage import artifact_key, showing, stage
 
@@ -41,7 +42,7 @@ def opened_publication(run: Run, options: PublishOptions) -> Iterator[Publisher]
         yield publisher
 
 
-@stage("plan publication", found=lambda plan: f"{plan.num_rows} rows to write or remove")
+@stage("plan publication", found=lambda plan: f"{counted(plan.num_rows, 'row')} to write or remove")
 def plan_publication(run: Run, publisher: Publisher) -> PublicationPlan:
     """Return what has to be sent."""
     with run.recorder.span("plan publication") as span:
@@ -60,7 +61,12 @@ def send_changes(run: Run, publisher: Publisher, plan: PublicationPlan) -> None:
         publisher.send(plan, run.progress.advance)
 
 
-@stage("verify store", found=lambda plan: f"{len(plan.tables)} tables hold what they should")
+@stage(
+    "verify store",
+    found=lambda plan: (
+        f"{counted(len(plan.tables), 'table holds', 'tables hold')} what they should"
+    ),
+)
 def verify_store(run: Run, publisher: Publisher, plan: PublicationPlan) -> PublicationPlan:
     """Compare counts and sampled vectors with the ledger; what is wrong is mended once."""
     with run.recorder.span("verify store") as span:

@@ -13,7 +13,7 @@ import typer
 from crossmodal.cli.drawn import form_command
 from crossmodal.cli.invoke import checked
 from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOption
-from crossmodal.cli.printing import print_json, print_tables
+from crossmodal.cli.printing import print_json, print_paths, print_tables
 from crossmodal.cli.stopping import leave_threads
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def search(
     deadline_s: Annotated[
         float,
         typer.Option(min=0.1, max=3600, help="Of several collections, how long to wait for any."),
-    ] = 30.0,
+    ] = 60.0,
     here: Annotated[
         bool,
         typer.Option("--here", help="Load the models here, even where `crossmodal ui` has them."),
@@ -110,7 +110,7 @@ def search(
     if as_json:
         print_json([a.to_dict() for a in answers])
     elif only_paths:
-        typer.echo("\n".join(dict.fromkeys(hit.uri for a in answers for hit in a.hits)))
+        print_paths(hit.uri for a in answers for hit in a.hits)
     else:
         _show(answers, contact_sheet)
     _end_partly(answers)
@@ -135,7 +135,7 @@ def _answered_by_running(
     if as_json:
         print_json(answers)
     elif only_paths:
-        typer.echo("\n".join(dict.fromkeys(hit["uri"] for a in answers for hit in a["hits"])))
+        print_paths(hit["uri"] for a in answers for hit in a["hits"])
     else:
         print_tables([TextTable(**each["table"]) for each in found])
         for notice in dict.fromkeys(notice for a in answers for notice in a["notices"]):

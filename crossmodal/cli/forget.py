@@ -36,19 +36,20 @@ def _forget(collection: Collection, named: str, dry_run: bool) -> tuple[Any, str
     from crossmodal.models.retire import retire_one
     from crossmodal.runs.forget_run import forget_sources
     from crossmodal.search.tokens.fill import sweep
-    from crossmodal.views.human import human_bytes
+    from crossmodal.views.human import counted, human_bytes
 
     with collection.read() as con:
         is_model = "/" not in named and bool(find(con, named))
     if is_model:
         model = retire_one(collection, named, dry_run=dry_run)
         size = human_bytes(model.freed_bytes)
-        return model, f"model version {model.label}: {model.num_vectors:,} vectors, {size}"
+        return model, f"model version {model.label}: {counted(model.num_vectors, 'vector')}, {size}"
     gone = forget_sources(collection, named, dry_run=dry_run)
     if not dry_run:
         sweep(collection, pixels=True)  # words can be told from token vectors
     return gone, (
-        f"{gone.num_sources:,} sources of {gone.place}: {gone.num_contents:,} contents, "
-        f"{gone.num_chunks:,} chunks with their vectors. The files stay; a run over them takes "
-        "them up again unless --exclude or a .crossmodalignore leaves them out"
+        f"{counted(gone.num_sources, 'source')} of {gone.place}: "
+        f"{counted(gone.num_contents, 'content')}, "
+        f"{counted(gone.num_chunks, 'chunk')} with their vectors. The files stay; a run over them "
+        "takes them up again unless --exclude or a .crossmodalignore leaves them out"
     )

@@ -9,6 +9,7 @@ import typer
 
 from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, DeviceOption, JsonOption
 from crossmodal.cli.printing import print_json, print_tables
+from crossmodal.views.human import counted
 
 if TYPE_CHECKING:
     from crossmodal.evaluation.judgements import SaidOfModel
@@ -57,11 +58,11 @@ def export(
         print_json(done)
         return
     typer.echo(
-        f"{done.folder}: {done.num_queries:,} queries, {done.num_judgements:,} judgements, "
-        f"{done.num_pairs:,} pairs"
+        f"{done.folder}: {counted(done.num_queries, 'query', 'queries')}, "
+        f"{counted(done.num_judgements, 'judgement')}, {counted(done.num_pairs, 'pair')}"
     )
     if done.num_lost:
-        typer.echo(f"left out: {done.num_lost:,} queries by items that are gone")
+        typer.echo(f"left out: {counted(done.num_lost, 'query', 'queries')} by items that are gone")
 
 
 @judgements.command()

@@ -11,6 +11,7 @@ import typer
 from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOption
 from crossmodal.cli.printing import print_json, print_tables
 from crossmodal.models.recommended import USES, for_use
+from crossmodal.views.human import counted
 
 if TYPE_CHECKING:
     from crossmodal.models.promotion import Promotion
@@ -281,4 +282,4 @@ def show_change(change: Promotion, *, as_json: bool) -> None:
         print_json(change)
         return
     for modality, label in change.after.items():
-        typer.echo(f"{modality}: {label} ({change.vectors[modality]:,} vectors)")
+        typer.echo(f"{modality}: {label} ({counted(change.vectors[modality], 'vector')})")

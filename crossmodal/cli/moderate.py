@@ -11,6 +11,7 @@ import typer
 from crossmodal.cli.invoke import checked, run_flow
 from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, DeviceOption, JsonOption
 from crossmodal.cli.printing import print_json, print_tables
+from crossmodal.views.human import counted
 
 review = typer.Typer(
     name="review",
@@ -186,7 +187,7 @@ def export(
     if as_json:
         print_json({"path": str(path), "num_statements": num})
         return
-    typer.echo(f"{num:,} statements of reasons: {path}")
+    typer.echo(f"{counted(num, 'statement')} of reasons: {path}")
 
 
 @review.command()

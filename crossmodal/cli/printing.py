@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -19,6 +20,12 @@ _PIPE_WIDTH = 160
 def print_json(value: Any) -> None:
     """Print one JSON document; dates in ISO 8601, dataclasses as objects."""
     typer.echo(json.dumps(value, indent=2, default=plain, ensure_ascii=False))
+
+
+def print_paths(paths: Iterable[str]) -> None:
+    """Print each path once, a line each; of none nothing, so that a pipe gets no empty name."""
+    for path in dict.fromkeys(paths):
+        typer.echo(path)
 
 
 def print_tables(tables: list[TextTable]) -> None:

@@ -117,7 +117,7 @@ def fill(
     from crossmodal.runs.progress import make_progress
     from crossmodal.search.tokens.due import FillSpec, kept_specs
     from crossmodal.search.tokens.fill import fill_tokens, sweep
-    from crossmodal.views.human import human_bytes
+    from crossmodal.views.human import counted, human_bytes
 
     if pool > 1 and not model:
         raise typer.BadParameter("--pool is for a model that is named: kept ones keep their own")
@@ -134,12 +134,10 @@ def fill(
         return
     for one in done:
         left = f", {one.num_left:,} cannot be read ({one.reasons[0]})" if one.reasons else ""
-        typer.echo(
-            f"{one.model}: {one.num_made:,} chunks made, {one.num_kept:,} there before{left}; "
-            f"{human_bytes(one.num_bytes)}"
-        )
+        made = f"{counted(one.num_made, 'chunk')} made, {one.num_kept:,} there before{left}"
+        typer.echo(f"{one.model}: {made}; {human_bytes(one.num_bytes)}")
     if num_gone:
-        typer.echo(f"{num_gone:,} entries of what is gone were dropped")
+        typer.echo(f"{counted(num_gone, 'entry', 'entries')} of what is gone dropped")
     if not specs:
         typer.echo("nothing to fill: no reranker that keeps token vectors is set; name one")
 

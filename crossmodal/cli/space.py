@@ -9,6 +9,7 @@ import typer
 
 from crossmodal.cli.options import DEFAULT_COLLECTION, CollectionOption, JsonOption
 from crossmodal.cli.printing import print_json
+from crossmodal.views.human import counted
 
 space = typer.Typer(
     name="space",
@@ -88,4 +89,4 @@ def fill(collection: CollectionOption = DEFAULT_COLLECTION, as_json: JsonOption 
     if as_json:
         print_json({"num_vectors": num})
     else:
-        typer.echo(f"{num:,} vectors computed or dropped")
+        typer.echo(f"{counted(num, 'vector')} computed or dropped")

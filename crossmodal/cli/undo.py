@@ -34,7 +34,9 @@ def undo(
     if as_json:
         print_json(done)
         return
-    typer.echo(f"undid run {done.undid[:8]} on {done.num_sources:,} sources")
+    from crossmodal.views.human import counted
+
+    typer.echo(f"undid run {done.undid[:8]} on {counted(done.num_sources, 'source')}")
     typer.echo(f"vectors: {done.num_vectors_back:,} back, {done.num_vectors_gone:,} gone")
     typer.echo(f"to undo that: crossmodal undo {done.run_id[:8]} -c {collection}")
 

@@ -12,6 +12,7 @@ from crossmodal.cli import dry_run
 from crossmodal.cli.drawn import form_command
 from crossmodal.cli.invoke import checked, outcome, ready_flow
 from crossmodal.cli.options import JsonOption
+from crossmodal.views.human import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +60,7 @@ def _line(report: dict[str, Any]) -> str:
     done = ", ".join(counts) or "nothing to do"
     refused = sum(report["quarantined"].values())
     embedded = report["num_embedded"]
-    told = [f"{done}; {embedded:,} {'chunk' if embedded == 1 else 'chunks'} embedded"]
+    told = [f"{done}; {counted(embedded, 'chunk')} embedded"]
     told += [f"{refused:,} quarantined"] * bool(refused)
     return f"{datetime.now():%H:%M:%S}  {', '.join(told)}"
 

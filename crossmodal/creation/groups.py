@@ -15,7 +15,7 @@ from crossmodal.creation.assets import shown_source
 from crossmodal.errors import FilterError
 from crossmodal.previews.contact_sheet import QueryRow
 from crossmodal.records import Hit
-from crossmodal.views.human import human_bytes
+from crossmodal.views.human import counted, human_bytes
 from crossmodal.views.text_table import TextTable
 
 How = Literal["content", "looks", "meaning"]
@@ -83,9 +83,8 @@ class Duplicates:
     def to_text_table(self) -> TextTable:
         """Return a table: a row a source, the keeper of a group first."""
         rows = [row for group in self.groups for row in _rows(group)]
-        groups = "1 group" if len(self.groups) == 1 else f"{len(self.groups):,} groups"
         title = (
-            f"{groups} among {self.num_looked_at:,} sources, "
+            f"{counted(len(self.groups), 'group')} among {counted(self.num_looked_at, 'source')}, "
             f"{human_bytes(self.spare_bytes)} to spare"
         )
         return TextTable(title, ("same by", "source", "nearness", "size"), rows, num_words=2)

@@ -31,6 +31,7 @@ from crossmodal.records import ModelVersion, VectorList
 from crossmodal.search.centring import Centring, Space, centring_of, normalised, space_of
 from crossmodal.search.lists import choose_lists
 from crossmodal.search.options import QueryOptions
+from crossmodal.views.human import counted
 from crossmodal.views.text_table import TextTable
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class CollectionMap:
         counts = np.bincount(self.points.clusters, minlength=max(self.names, default=0) + 1)
         order = sorted(self.names, key=lambda number: -counts[number])
         rows = [(self.names[number], str(counts[number])) for number in order]
-        title = f"{len(self.points.chunk_ids)} chunks, {self.num_placed} of them newly placed"
+        chunks = counted(len(self.points.chunk_ids), "chunk")
+        title = f"{chunks}, {self.num_placed} of them newly placed"
         return TextTable(title, ("cluster", "chunks"), rows)
 
     def to_dict(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from crossmodal.records import VectorList
 from crossmodal.search.centring import centring_of
 from crossmodal.search.lists import choose_lists
 from crossmodal.search.options import QueryOptions
+from crossmodal.views.human import counted
 from crossmodal.views.text_table import TextTable
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ class Pairing:
         """Return a table: a row a pair."""
         rows = [(p.one, p.other, p.word, f"{p.strength:.2f}") for p in self.pairs]
         left = len(self.left_one) + len(self.left_other)
-        title = f"{len(self.pairs)} pairs" + (f", {left} assets left" if left else "")
+        title = counted(len(self.pairs), "pair") + (
+            f", {counted(left, 'asset')} left" if left else ""
+        )
         return TextTable(title, ("one", "other", "", "strength"), rows, num_words=3)
 
 

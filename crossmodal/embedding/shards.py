@@ -24,6 +24,7 @@ from crossmodal.ledger.read.pending import still_pending
 from crossmodal.ledger.words.postings import words_of_cut
 from crossmodal.ledger.write.shard_writer import ShardCommit, commit_shard
 from crossmodal.records import Batch
+from crossmodal.views.human import counted
 
 if TYPE_CHECKING:
     from crossmodal.embedding.options import EmbedOptions
@@ -80,11 +81,12 @@ def embed_batch(work: ShardWork, batch: Batch) -> int:
 def _told(planned: pa.Table, embedded: EmbeddedShard | None) -> str:
     """Return what became of a shard, in a few words."""
     if embedded is None:
-        return f"{planned.num_rows:,} sources, all of them embedded by another run"
+        return f"{counted(planned.num_rows, 'source')}, all embedded by another run"
     reasons = Counter(filter(None, embedded.cut["reason"].to_pylist()))
     refused = ", ".join(f"{number:,} {reason}" for reason, number in reasons.most_common())
     return (
-        f"{planned.num_rows:,} sources, {embedded.num_vectors:,} chunks embedded, "
+        f"{counted(planned.num_rows, 'source')}, "
+        f"{counted(embedded.num_vectors, 'chunk')} embedded, "
         f"refused: {refused or 'none'}"
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from crossmodal.models.catalogue import Entry
 from crossmodal.models.promotion_log import LogLine
 from crossmodal.models.retire import Collected
-from crossmodal.views.human import human_bytes
+from crossmodal.views.human import counted, human_bytes
 from crossmodal.views.text_table import TextTable
 
 _HASH_LETTERS = 12
@@ -46,7 +46,7 @@ def collected_table(done: Collected) -> TextTable:
         for found in done.retired
     ]
     rows += [(label, f"stays: {why}", "", "") for label, why in done.kept.items()]
-    title = f"{len(done.retired):,} versions, {human_bytes(done.freed_bytes)}"
+    title = f"{counted(len(done.retired), 'version')}, {human_bytes(done.freed_bytes)}"
     return TextTable(title, ("model version", "", "vectors", "frees"), rows, num_words=2)
 
 

@@ -17,7 +17,7 @@ from crossmodal.files.archives.opening import split_member
 from crossmodal.files.read import is_remote, read_source
 from crossmodal.previews.preview import Subject, can_show, preview
 from crossmodal.previews.thumbnail import MAX_FILE_BYTES
-from crossmodal.views.human import printable
+from crossmodal.views.human import counted, printable
 from crossmodal.views.places import snippet
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def html_of(hits: Hits) -> str:
     head = "".join(f"<th>{name}</th>" for name in _HEADER)
     said = [hits.verdict, *hits.notices, *hits.unanswered]
     if len(hits) > len(shown):
-        said.append(f"and {len(hits) - len(shown):,} more hits")
+        said.append(f"and {counted(len(hits) - len(shown), 'more hit')}")
     notes = "".join(f"<p><em>{_text(line)}</em></p>" for line in said if line)
     return (
         f"<div><p><strong>{_text(hits.query)}</strong></p>{notes}"

@@ -46,14 +46,14 @@ def open_collection(
     *,
     model: str | None = None,
     device: str = "auto",
-    deadline_s: float = 30.0,
+    deadline_s: float = 60.0,
 ) -> OpenCollections: ...
 def open_collection(
     path: Paths | Sequence[Paths],
     *,
     model: str | None = None,
     device: str = "auto",
-    deadline_s: float = 30.0,
+    deadline_s: float = 60.0,
 ) -> OpenCollection | OpenCollections:
     """Return the collection at a path; it need not be there yet, ``index`` makes it.
 

@@ -25,7 +25,7 @@ class OpenCollections:
     addresses: tuple[str, ...]
     model: str | None = None
     device: str = "auto"
-    deadline_s: float = 30.0
+    deadline_s: float = 60.0
 
     def search(
         self,

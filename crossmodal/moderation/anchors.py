@@ -56,7 +56,13 @@ def anchors_of(
         for text in side
     ]
     examples = [
-        Anchor("example", e.side == "violates", e.shown[:200], known[_example(e).key])
+        Anchor(
+            "example",
+            e.side == "violates",
+            e.shown[:200],
+            known[_example(e).key],
+            is_decided=bool(e.decided_in),
+        )
         for e in _examples(policy, held)
     ]
     return sentences + examples
@@ -65,7 +71,8 @@ def anchors_of(
 def wanted_by(policy: Policy, held: VectorList) -> list[Wanted]:
     """Return what has to be encoded before a policy can be scored in a list."""
     texts = [_query(text) for text in (*policy.violates, *policy.allowed)]
-    return texts + [_example(example) for example in _examples(policy, held)]
+    written = (example for example in _examples(policy, held) if not example.decided_in)
+    return texts + [_example(example) for example in written]
 
 
 def encode_missing(
@@ -129,6 +136,8 @@ def _query(text: str) -> Wanted:
 
 
 def _example(example: Example) -> Wanted:
+    if example.decided_in:
+        return Wanted(("decided", example.content_hash), "")
     if example.path:
         return Wanted(("picture", example.content_hash), example.path)
     return Wanted(("passage", example.content_hash), example.text)

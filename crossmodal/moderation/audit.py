@@ -89,7 +89,8 @@ def _made_out_again(
     """Return True where the score comes out again, None where there is no vector, or a problem."""
     finding: dict[str, Any] = entry.said["finding"]
     number = finding["model_version_id"]
-    said = kept_policy(con, finding["policy_id"], finding["policy_hash"])
+    policy_hash = finding["evidence"].get("taught", finding["policy_hash"])
+    said = kept_policy(con, finding["policy_id"], policy_hash)
     try:
         held = VectorList(by_id(con, number), finding["modality"])
     except ModelMismatch:
@@ -97,11 +98,15 @@ def _made_out_again(
     vector = vector_of(con, held, finding["chunk_id"])
     if vector is None:
         return None
-    known = kept.setdefault(number, kept_vectors(con, number))
+    if number not in kept:
+        kept[number] = kept_vectors(con, number)
     policy = Policy.of(said)
-    if policy.content_hash != finding["policy_hash"]:
+    if policy.content_hash != policy_hash:
         return f"entry {entry.seq}: the policy {policy.id} that is kept is not the one it names"
-    measure = Measure(anchors_of(policy, held, known))
+    try:
+        measure = Measure(anchors_of(policy, held, kept[number]))
+    except KeyError:
+        return None  # an example was decided in a file that is forgotten
     null = Null.of(finding["evidence"]["null"])
     score = float(measure.scores(measure.cosines(vector[None]), null)[0])
     if abs(score - finding["score"]) > TOLERANCE:

@@ -43,6 +43,8 @@ class Anchor:
     shown: str
     vector: Vectors
     """(dim,) unit vector."""
+    is_decided: bool = False
+    """Whether it was found above a threshold, so that it cannot say what lies below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +112,16 @@ class Measure:
         """Return the (n,) scores of vectors from their cosines with the anchors."""
         return scores(self.margins(cosines), null)
 
-    def left_out(self, null: Null) -> tuple[Scores, Scores]:
+    def left_out(self, null: Null, *, written: bool = False) -> tuple[Scores, Scores]:
         """Return the scores of the examples that violate and of those allowed, each unseen.
 
-        Each is scored by all anchors but itself.
+        Each is scored by all anchors but itself. ``written``: without those that were decided.
         """
-        own = [i for i, a in enumerate(self.anchors) if a.channel == "example"]
+        own = [
+            i
+            for i, a in enumerate(self.anchors)
+            if a.channel == "example" and not (written and a.is_decided)
+        ]
         cosines = self.cosines(self._matrix[own])
         cosines[np.arange(len(own)), own] = np.nan
         found = self.scores(cosines, null)

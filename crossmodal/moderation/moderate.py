@@ -17,16 +17,22 @@ from crossmodal.ledger.write.findings import (
     add_findings,
     follow_places,
     num_gone,
+    renew_open,
     withdraw_gone,
-    withdraw_open,
 )
 from crossmodal.ledger.write.model_versions import live
-from crossmodal.ledger.write.policies import AnchorKey, keep_policy, keep_score, last_score
+from crossmodal.ledger.write.policies import (
+    AnchorKey,
+    keep_policy,
+    keep_score,
+    keep_vectors,
+    last_score,
+)
 from crossmodal.moderation.anchors import Known, encode_missing, wanted_by
 from crossmodal.moderation.folder import PolicyFolder
 from crossmodal.moderation.score import Job, Scored, due_jobs, score_jobs
 from crossmodal.records import ModelVersion
-from crossmodal.views.human import percent
+from crossmodal.views.human import counted, percent
 from crossmodal.views.text_table import TextTable
 
 
@@ -78,9 +84,20 @@ def encode(collection: Collection, jobs: Sequence[Job], device: str) -> Encoded:
     for number, version in versions.items():
         known[number], lacking = encode_missing(collection, version, wanted[number], device)
         failed |= lacking
+    _keep_decided(collection, jobs, known)
     broken = {job.policy.id: why for job in jobs for why in [_why(job, failed)] if why}
     usable = tuple(job for job in jobs if job.policy.id not in broken)
     return Encoded(usable, known, tuple(f"{name}: {why}" for name, why in broken.items()))
+
+
+def _keep_decided(collection: Collection, jobs: Sequence[Job], known: dict[int, Known]) -> None:
+    """Keep the stored vectors of what people decided beside those of what they wrote."""
+    for job in jobs:
+        number = job.held.version.id or 0
+        known[number].vectors.update(job.decided)
+        if job.decided:
+            with collection.write() as con:
+                keep_vectors(con, number, job.decided)
 
 
 def _why(job: Job, failed: dict[AnchorKey, str]) -> str:
@@ -108,9 +125,10 @@ def score(collection: Collection, encoded: Encoded, run_id: str) -> Tally:
 def _commit(collection: Collection, scored: Scored, tally: Tally) -> None:
     policy, by = scored.job.policy, scored.by
     with collection.write() as con:
-        keep_policy(con, policy.id, policy.content_hash, policy.to_json(), by.run_id)
+        for each in (policy, scored.job.taught):
+            keep_policy(con, each.id, each.content_hash, each.to_json(), by.run_id)
         if scored.job.last is None:
-            tally.num_withdrawn += withdraw_open(con, policy.id, by.modality)
+            tally.num_withdrawn += renew_open(con, by, scored.found)
         num_new, num_first = add_findings(con, by, scored.found)
         keep_score(con, scored.score)
     tally.num_scored += scored.num_scored
@@ -131,11 +149,11 @@ def summary(collection: Collection, folder: PolicyFolder, tally: Tally) -> dict[
     notices = [notice for policy in folder.policies for notice in policy.notices]
     tables = [_measure_table(measures), _count_table(counts)]
     said = (
-        f"{tally.num_new:,} new findings, {tally.num_new_first:,} of them urgent; "
-        f"{tally.num_scored:,} scores, {tally.num_withdrawn:,} findings withdrawn"
+        f"{counted(tally.num_new, 'new finding')}, {tally.num_new_first:,} of them urgent; "
+        f"{counted(tally.num_scored, 'score')}, {counted(tally.num_withdrawn, 'finding')} withdrawn"
         + (f", {tally.num_judged:,} judged" if tally.num_judged else "")
     )
-    lines = [said, *(f"problem: {p}" for p in problems), *(f"note: {n}" for n in notices)]
+    lines = [said, *(f"note: {n}" for n in notices)]  # problems are told as the run's error
     return {
         "num_policies": len(folder.policies),
         "num_scored": tally.num_scored,

@@ -37,7 +37,7 @@ class PolicyError(CrossmodalError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """Hold one labelled example: a text, or a picture by its path."""
+    """Hold one labelled example: a text, a picture by its path, or a chunk that was decided."""
 
     side: Side
     text: str = ""
@@ -46,12 +46,14 @@ class Example:
     shown: str = ""
     """As the policy names it."""
     content_hash: str = ""
-    """SHA-256 in hex of the text, or of the picture's bytes."""
+    """SHA-256 in hex of the text or of the picture's bytes; of a decided chunk its key."""
+    decided_in: str = ""
+    """The modality of the list in which people decided it; empty where it was written."""
 
     @property
     def modality(self) -> str:
         """Return which lists of vectors it is compared with."""
-        return "image" if self.path else "text"
+        return self.decided_in or ("image" if self.path else "text")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,8 @@ class Policy:
     """The lower threshold, where it is set by hand."""
     first: float | None = None
     """The upper threshold, where it is set by hand."""
+    learn: bool = False
+    """Whether what people decide by it becomes examples."""
     title: str = ""
     body: str = ""
     violates: tuple[str, ...] = ()
@@ -84,8 +88,12 @@ class Policy:
     def content_hash(self) -> str:
         """Return the SHA-256 in hex of all that can change a finding."""
         said = asdict(self)
+        if not self.learn:
+            del said["learn"]  # so that policies of before it are the same
         for example in said["examples"]:
             del example["path"]  # the same picture elsewhere is the same example
+            if not example["decided_in"]:
+                del example["decided_in"]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> str:
@@ -165,7 +173,7 @@ def _first_line(error: Exception) -> str:
 
 _KNOWN = (
     *("id", "version", "severity", "action", "category", "modalities", "languages"),
-    *("base_rate", "thresholds"),
+    *("base_rate", "thresholds", "learn"),
 )
 
 
@@ -194,6 +202,7 @@ def _fields(front: dict[str, Any], place: str) -> dict[str, Any]:
         "base_rate": _base_rate(front, place),
         "review": review,
         "first": first,
+        "learn": _yes_or_no(front, "learn", place),
     }
 
 
@@ -251,6 +260,13 @@ def _number(front: dict[str, Any], name: str, place: str) -> float | None:
     if isinstance(given, bool) or not isinstance(given, int | float) or given != given:
         raise PolicyError(f"{place}: {name} is {given!r}, which is no number")
     return float(given)
+
+
+def _yes_or_no(front: dict[str, Any], name: str, place: str) -> bool:
+    given = front.get(name, False)
+    if not isinstance(given, bool):
+        raise PolicyError(f"{place}: {name} is {given!r}: allowed are true and false")
+    return given
 
 
 def _base_rate(front: dict[str, Any], place: str) -> float | None:

@@ -9,8 +9,8 @@ policy in the same list were measured differently.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,9 +21,10 @@ from crossmodal.ledger.read.stored_vectors import num_vectors
 from crossmodal.ledger.sql import one_number
 from crossmodal.ledger.write import model_versions
 from crossmodal.ledger.write.findings import FoundBy, NewFinding
-from crossmodal.ledger.write.policies import PolicyScore, last_score, last_seq
+from crossmodal.ledger.write.policies import AnchorKey, PolicyScore, last_score, last_seq
 from crossmodal.moderation.anchors import Known, anchors_of
-from crossmodal.moderation.calibrate import Calibration, Labelled, calibrate
+from crossmodal.moderation.calibrate import MIN_EXAMPLES, Calibration, Labelled, calibrate
+from crossmodal.moderation.decided import decided_vectors, taught
 from crossmodal.moderation.measure import REVISION, Measure, Null, Vectors, fit_null
 from crossmodal.moderation.policy import Policy
 from crossmodal.records import VectorList
@@ -48,6 +49,9 @@ class Job:
     """Say what one policy has to score in one list."""
 
     policy: Policy
+    """As people wrote it."""
+    taught: Policy
+    """The same with what people decided as further examples."""
     held: VectorList
     after: int
     """The last vector that is scored already; 0 where all of the list is due."""
@@ -55,6 +59,8 @@ class Job:
     num_vectors: int
     last: PolicyScore | None
     """The score to go on from; None where all of the list is due."""
+    decided: Mapping[AnchorKey, Vectors] = field(default_factory=dict)
+    """Vectors of what people decided that the ledger does not keep yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +99,10 @@ def due_jobs(con: duckdb.DuckDBPyConnection, path: Path, policies: Sequence[Poli
     for policy in policies:
         for held, (num, newest) in sizes.items():
             if num and _concerns(policy, held.modality, has_ocr):
-                job = _job(
-                    policy, held, num, newest, last_score(con, policy.id, policy.content_hash, held)
-                )
-                jobs += [job] if job else []
+                last = last_score(con, policy.id, policy.content_hash, held)
+                job = _job(policy, taught(con, policy, held), held, num, newest, last)
+                if job:
+                    jobs.append(replace(job, decided=decided_vectors(con, policy, held)))
     return jobs
 
 
@@ -107,15 +113,24 @@ def _concerns(policy: Policy, modality: str, has_ocr: bool) -> bool:
 
 
 def _job(
-    policy: Policy, held: VectorList, num: int, newest: int, last: PolicyScore | None
+    policy: Policy,
+    taught: Policy,
+    held: VectorList,
+    num: int,
+    newest: int,
+    last: PolicyScore | None,
 ) -> Job | None:
     # What margins are by chance is measured anew once a list has doubled.
-    is_other = last is None or last.calibration.get("revision") != REVISION
-    if last is None or is_other or num > 2 * max(last.num_vectors, 50):
-        return Job(policy, held, 0, newest, num, None)
+    if last is None or _is_of_another_measure(last, taught) or num > 2 * max(last.num_vectors, 50):
+        return Job(policy, taught, held, 0, newest, num, None)
     if last.refusal or newest <= last.covered_seq:
         return None
-    return Job(policy, held, last.covered_seq, newest, num, last)
+    return Job(policy, taught, held, last.covered_seq, newest, num, last)
+
+
+def _is_of_another_measure(last: PolicyScore, taught: Policy) -> bool:
+    by = last.calibration.get("taught", last.policy_hash)
+    return last.calibration.get("revision") != REVISION or by != taught.content_hash
 
 
 def score_jobs(
@@ -149,7 +164,7 @@ class _Scorer:
 
     def __init__(self, job: Job, known: Known, sample: Vectors | None, run_id: str) -> None:
         self._job, self._run_id = job, run_id
-        self._measure = Measure(anchors_of(job.policy, job.held, known.vectors))
+        self._measure = Measure(anchors_of(job.taught, job.held, known.vectors))
         if job.last is not None:
             self._null = Null.of(job.last.calibration["null"])
             self._said = job.last.calibration
@@ -160,6 +175,7 @@ class _Scorer:
                 **_calibrated(job.policy, self._measure, sample, self._null).to_dict(),
                 "null": self._null.to_dict(),
                 "revision": REVISION,
+                "taught": job.taught.content_hash,
             }
         self._refusal = self._refused(sample)
         self._found: list[tuple[int, float, dict[str, Any]]] = []
@@ -230,6 +246,7 @@ class _Scorer:
                 "modified": place.modified,
                 "thresholds": thresholds,
                 "null": self._said["null"],
+                "taught": self._said.get("taught", self._job.policy.content_hash),
                 "model": self._job.held.version.label,
             },
         )
@@ -244,7 +261,10 @@ def _is_meant(policy: Policy, modality: str, place: ChunkPlace) -> bool:
 
 
 def _calibrated(policy: Policy, measure: Measure, sample: Vectors, null: Null) -> Calibration:
-    violates, allowed = measure.left_out(null)
+    # Decisions are on what a threshold let through: alone they would raise it again and again.
+    violates, allowed = measure.left_out(null, written=True)
+    if min(len(violates), len(allowed)) < MIN_EXAMPLES:
+        violates, allowed = measure.left_out(null)
     labelled = Labelled(
         violates=violates,
         allowed=allowed,

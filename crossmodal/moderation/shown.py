@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from crossmodal.ledger.read.findings import Finding
 from crossmodal.moderation.audit import Audit
-from crossmodal.views.human import printable
+from crossmodal.views.human import counted, printable
 from crossmodal.views.text_table import TextTable
 
 
@@ -73,7 +73,8 @@ def audit_text(audit: Audit) -> str:
     """Return in a few lines whether the log holds."""
     gone = f", {audit.num_gone:,} on what is gone by now" if audit.num_gone else ""
     told = (
-        f"{audit.num_events:,} entries, {audit.num_decisions:,} decisions, of which "
+        f"{counted(audit.num_events, 'entry', 'entries')}, "
+        f"{counted(audit.num_decisions, 'decision')}, of which "
         f"{audit.num_reproduced:,} came out again{gone}"
     )
     verdict = "the log holds" if audit.holds else "THE LOG DOES NOT HOLD"

@@ -22,6 +22,7 @@ from crossmodal.previews.content import content_of
 from crossmodal.previews.preview import Subject, preview
 from crossmodal.previews.thumbnail import thumbnail
 from crossmodal.records import Hit
+from crossmodal.views.human import counted
 from crossmodal.views.places import place_of
 
 if TYPE_CHECKING:
@@ -133,10 +134,10 @@ def _tile(hit: Hit, drawn: Image.Image | None) -> Image.Image:
 
 
 def _picture(hit: Hit) -> Image.Image:
-    """Return what was embedded, within a tile: the picture, frame, page, figure, slide or wave."""
+    """Return what was embedded, in a tile: the picture, region, frame, page, figure or wave."""
     from PIL import Image
 
-    if hit.media_type.startswith("image/"):
+    if hit.kind == "image":
         return thumbnail(hit.uri, _TILE)
     subject = Subject(
         kind=hit.kind, media_type=hit.media_type, uri=hit.uri, text=hit.text, meta=hit.meta
@@ -199,9 +200,7 @@ def _draw_caption(draw: ImageDraw.ImageDraw, hit: Hit, corner: tuple[int, int]) 
 
 
 def _copies(num_copies: int) -> str:
-    if num_copies < 2:
-        return ""
-    return "and 1 copy" if num_copies == 2 else f"and {num_copies - 1} copies"
+    return f"and {counted(num_copies - 1, 'copy', 'copies')}" if num_copies > 1 else ""
 
 
 def _shorten(text: str, fits: Callable[[str], bool]) -> str:

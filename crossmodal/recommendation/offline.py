@@ -31,6 +31,7 @@ from crossmodal.search.centring import Centring, centring_of
 from crossmodal.search.examples import Example, look_up
 from crossmodal.search.lists import choose_lists
 from crossmodal.search.options import QueryOptions
+from crossmodal.views.human import counted
 from crossmodal.views.text_table import TextTable
 
 if TYPE_CHECKING:
@@ -81,13 +82,18 @@ class Evaluation:
             for name, figures in (("this", self.recommended), ("most liked", self.most_liked))
         ]
         header = ("", f"recall@{self.k}", f"nDCG@{self.k}", "coverage", "diversity")
-        return TextTable(f"{self.num_people} people after the split", header, rows)
+        people = counted(self.num_people, "person", "people")
+        return TextTable(f"{people} after the split", header, rows)
 
     def notices(self) -> list[str]:
         """Return a sentence on each kind of row that was not used as it stands."""
-        lines = [f"{num} rows not used: {reason}" for reason, num in sorted(self.unused.items())]
+        lines = [
+            f"{counted(num, 'row')} not used: {reason}"
+            for reason, num in sorted(self.unused.items())
+        ]
         if self.num_backwards:
-            lines.append(f"{self.num_backwards} rows are older than the row before: sorted in")
+            those = counted(self.num_backwards, "row is", "rows are")
+            lines.append(f"{those} older than the row before: sorted in")
         return lines
 
 

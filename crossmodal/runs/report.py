@@ -18,6 +18,7 @@ from crossmodal.runs.profile import Profile
 from crossmodal.runs.profile_view import profile_table
 from crossmodal.runs.stage_picture import stage_picture
 from crossmodal.views.human import (
+    counted,
     human_bytes,
     human_rate,
     human_seconds,
@@ -167,7 +168,7 @@ class RunReport:
 
     def _facts(self) -> list[str]:
         counts = ", ".join(f"{count:,} {action}" for action, count in self.counts.items() if count)
-        embedded = f"embedded: {self.num_embedded:,} chunks"
+        embedded = f"embedded: {counted(self.num_embedded, 'chunk')}"
         if self.num_embedded:
             volume, rate = human_bytes(self.bytes_embedded), human_rate(self.items_per_s)
             embedded += f" ({volume}, {rate} chunks/s over the whole run)"

@@ -18,7 +18,8 @@ from crossmodal.records import Hit
 from crossmodal.search.answer import Answer
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import Query, SearchService
-from crossmodal.views.human import markdown_cell
+from crossmodal.search.strength import STRENGTHS
+from crossmodal.views.human import counted, markdown_cell
 from crossmodal.views.places import clock, place_of, snippet
 from crossmodal.views.text_table import TextTable
 
@@ -118,12 +119,25 @@ def wide(options: QueryOptions) -> QueryOptions:
 def cited(found: Answer, num_sources: int) -> CitedAnswer:
     """Return the hits of a question grouped by source, in the order of each source's best.
 
-    Of one content that lies in several places only the first is told of.
+    Of one content that lies in several places only the first is told of. What has no words says
+    nothing: it comes where it is a stronger hit than every text, or where there is no text.
     """
     groups: dict[str, list[Hit]] = {}
     for hit in found.hits:
         groups.setdefault(hit.uri, []).append(hit)
-    best = list(groups.items())[:num_sources]
+    texts = [[hit for hit in hits if hit.modality == "text"] for hits in groups.values()]
+    spoken = min((_strength(hits) for hits in texts if hits), default=None)
+    telling = [
+        (uri, hits)
+        for uri, hits in groups.items()
+        if spoken is None or _has_words(hits) or _strength(hits) < spoken
+    ]
+    best = telling[:num_sources]
+    num_mute = len(set(list(groups)[:num_sources]) - {uri for uri, _ in telling})
+    left_out = (
+        f"{counted(num_mute, 'source without words is', 'sources without words are')} left out: "
+        "a search finds pictures and sounds by what is in them"
+    )
     return CitedAnswer(
         question=found.query,
         sources=[
@@ -136,9 +150,19 @@ def cited(found: Answer, num_sources: int) -> CitedAnswer:
             for number, (uri, hits) in enumerate(best, start=1)
         ],
         verdict=found.verdict,
-        notices=list(found.notices),
+        notices=[*found.notices, *([left_out] if num_mute else [])],
         model=found.model,
     )
+
+
+def _has_words(hits: Sequence[Hit]) -> bool:
+    return any(hit.spans or hit.snippet for hit in hits)
+
+
+def _strength(hits: Sequence[Hit]) -> int:
+    """Return how strong the strongest hit is; 0 is best."""
+    words = [hit.strength for hit in hits if hit.strength]
+    return min(map(STRENGTHS.index, words), default=len(STRENGTHS))
 
 
 def _speaking(hits: Sequence[Hit]) -> list[Hit]:

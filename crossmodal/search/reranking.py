@@ -29,6 +29,7 @@ from crossmodal.search.options import PAIR_MODALITIES, QueryOptions
 from crossmodal.search.rerank_sides import side_of_hit, side_of_query
 from crossmodal.search.tokens.kept import KeptTokens
 from crossmodal.search.tokens.keys import Keyed
+from crossmodal.views.human import counted
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,6 +41,10 @@ TOP = 50
 """How many hits of a query are judged."""
 OFF = "off"
 _NUM_VERDICTS = 500
+_POOL_UNUSED = (
+    "--rerank-pool did nothing: it is for a reranker that --rerank names; one that the collection "
+    "remembers keeps its own"
+)
 
 T = TypeVar("T")
 Identity = tuple[object, ...]
@@ -113,6 +118,8 @@ class SecondStage:
 
     def finish(self, answer: Answer, asker: Asker) -> Answer:
         """Return the page with its hits as the rerankers order them."""
+        if self.options.rerank_pool > 1 and self.options.rerank in ("", OFF):
+            answer = replace(answer, notices=[*answer.notices, _POOL_UNUSED])
         if not self.chosen or self.lineup is None:
             return answer
         hits, notices, names, mapped_by = list(answer.hits), list(answer.notices), [], ""
@@ -213,7 +220,8 @@ class _Job:
         self.stop.set()
         return _Verdict(
             notice=f"not reranked: {self.reranker.label} was late, it had read {sum(self.done)} of "
-            f"{len(self.hits)} hits in {1000 * deadline_s:,.0f} ms; --rerank-deadline-ms gives more"
+            f"{counted(len(self.hits), 'hit')} in {1000 * deadline_s:,.0f} ms; "
+            "--rerank-deadline-ms gives more"
         )
 
     def _told(self) -> _Verdict:

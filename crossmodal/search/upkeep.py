@@ -5,12 +5,12 @@ Each part costs a look where nothing is due, and loads no model then; only token
 
 from __future__ import annotations
 
-from crossmodal.errors import CrossmodalError
+from crossmodal.errors import CrossmodalError, ModelError
 from crossmodal.ledger.words.postings import count_words, name_languages
 from crossmodal.ledger.write import model_versions
 from crossmodal.records import Lineup, VectorList
 from crossmodal.runs.run import Run
-from crossmodal.search.tokens.due import unfilled
+from crossmodal.search.tokens.due import FillSpec, put_off, unfilled
 from crossmodal.search.word_index import keep_word_index
 from crossmodal.spaces.fill import fill_spaces
 from crossmodal.vectors.audit import keep_codes
@@ -35,13 +35,29 @@ def fill_tokens(run: Run, device: str) -> None:
             try:
                 done = fill.fill_tokens(run.collection, spec, device, run.progress)
             except CrossmodalError as error:
-                run.notes.append(f"token vectors are not filled: {error}")
+                run.notes.append(
+                    f"token vectors are not filled: {error}{_put_off(run, spec, error)}"
+                )
                 continue
             span.num_items += done.num_made
         try:
             fill.sweep(run.collection)
         except CrossmodalError as error:
             run.notes.append(f"token vectors of what is gone are still there: {error}")
+
+
+def _put_off(run: Run, spec: FillSpec, error: CrossmodalError) -> str:
+    """Return what is said of the next try, which a model that is gone does not mend by itself."""
+    if not isinstance(error, ModelError):
+        return ""
+    try:
+        put_off(run.collection, spec)
+    except CrossmodalError:
+        return ""
+    return (
+        ". Runs leave it at that until the collection changes; once the model is there, "
+        "`crossmodal reranker fill` makes them, and `reranker drop` keeps it no longer"
+    )
 
 
 def update_codes(run: Run, lineup: Lineup) -> None:

@@ -20,6 +20,7 @@ from crossmodal.ledger.read.column_filters import folded_name
 from crossmodal.ledger.read.filters import clashes
 from crossmodal.ledger.write.own_columns import OwnColumns
 from crossmodal.sources.column_rows import Rows
+from crossmodal.views.human import counted
 
 PATH_COLUMNS = ("path", "file_path", "filepath", "uri", "file", "filename", "file_name", "image")
 MAX_BYTES = 1_000_000_000
@@ -164,5 +165,5 @@ def _notes(names: dict[int, str], num_without: int) -> tuple[str, ...]:
     clashing = [name for name in names.values() if clashes(name)]
     notes = [f"{n!r} is a field of its own: ask for the column as columns.{n}" for n in clashing]
     if num_without:
-        notes.append(f"{num_without:,} rows name no path")
+        notes.append(f"{counted(num_without, 'row names', 'rows name')} no path")
     return tuple(notes)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from crossmodal.views.human import counted
+
 Floats = npt.NDArray[np.float32]
 
 MIN_VECTORS = 48
@@ -118,9 +120,10 @@ def findings_of(
 def _single(counts: Counts) -> Sequence[str]:
     found = []
     if counts.num_not_finite:
-        found.append(f"not finite: {counts.num_not_finite:,} vectors have NaN or infinity")
+        those = counted(counts.num_not_finite, "vector has", "vectors have")
+        found.append(f"not finite: {those} NaN or infinity")
     if counts.num_zero:
-        found.append(f"zero: {counts.num_zero:,} vectors are zero")
+        found.append(f"zero: {counted(counts.num_zero, 'vector is', 'vectors are')} zero")
     if counts.num_vectors and not 1 - _NORM <= counts.min_norm <= counts.max_norm <= 1 + _NORM:
         norms = f"{counts.min_norm:.3f} to {counts.max_norm:.3f}"
         found.append(f"norms: from {norms}; all should be 1")

@@ -8,7 +8,7 @@ from typing import Any
 
 from crossmodal.ledger.backfill_records import BackfillRecord, PartitionCount, PartitionRecord
 from crossmodal.ledger.write.runs import Throughput
-from crossmodal.views.human import human_bytes, human_seconds, printable
+from crossmodal.views.human import counted, human_bytes, human_seconds, printable
 from crossmodal.views.text_table import TextTable
 
 MAX_ROWS = 500
@@ -86,7 +86,7 @@ def backfills_table(found: Sequence[BackfillRecord]) -> TextTable:
         for b in found
     ]
     header = ("backfill", "paths", "asked for", "partitions", "sources", "failed")
-    return TextTable(f"{len(found):,} backfills", header, rows, num_words=3)
+    return TextTable(counted(len(found), "backfill"), header, rows, num_words=3)
 
 
 def _eta(row: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from crossmodal.ledger.read.picture_quality import PictureCheck
 from crossmodal.ledger.write.health import HealthRow
+from crossmodal.views.human import counted
 from crossmodal.views.text_table import TextTable
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -31,7 +32,7 @@ def findings_table(rows: Sequence[HealthRow], labels: Mapping[int, str]) -> Text
         for finding in row.findings
     ]
     header = ("list", "run", "measured (UTC)", "what")
-    return TextTable(f"{len(lines):,} findings", header, lines, num_words=4)
+    return TextTable(counted(len(lines), "finding"), header, lines, num_words=4)
 
 
 def pictures_table(found: PictureCheck) -> TextTable:
@@ -43,7 +44,7 @@ def pictures_table(found: PictureCheck) -> TextTable:
     if found.num_not_measured:
         told = "indexed before pictures were measured"
         lines.append(("not measured", f"{found.num_not_measured:,}", told, ""))
-    title = f"{found.num_measured:,} pictures measured"
+    title = f"{counted(found.num_measured, 'picture')} measured"
     return TextTable(title, ("pictures", "", "which", "such as"), lines, num_words=4)
 
 

@@ -42,6 +42,11 @@ def percent(share: float) -> str:
     return f"{share * 100:.0f} %"
 
 
+def counted(num: int, thing: str, things: str = "") -> str:
+    """Return a number with what is counted: ``1 file``, ``1,204 files``."""
+    return f"{num:,} {thing if num == 1 else things or thing + 's'}"
+
+
 def printable(text: str) -> str:
     r"""Return text on one line, with control characters and broken Unicode as ``\n``, ``\x1b``."""
     return "".join(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from crossmodal.views.human import human_bytes, human_seconds, markdown_cell
+from crossmodal.views.human import counted, human_bytes, human_seconds, markdown_cell
 from crossmodal.views.text_table import TextTable
 
 
@@ -24,8 +24,8 @@ def _lines(shown: dict[str, Any]) -> list[str]:
     counts = ", ".join(f"{count:,} {action}" for action, count in shown["counts"].items())
     return [
         f"plan: {counts or 'no source found'}",
-        f"to embed: {shown['num_to_embed']:,} files, {human_bytes(shown['bytes_to_embed'])}, "
-        f"with {shown['model']}",
+        f"to embed: {counted(shown['num_to_embed'], 'file')}, "
+        f"{human_bytes(shown['bytes_to_embed'])}, with {shown['model']}",
         f"would take: {_eta(shown)}",
         *(f"deletion withheld: {sentence}" for sentence in shown["withheld"]),
         *shown.get("notes", ()),

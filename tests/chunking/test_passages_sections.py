@@ -27,6 +27,7 @@ def test_sections_are_not_mixed_by_heading_and_small_ones_are_by_recursive():
     ]
     (merged,) = cut(blocks, ChunkRules())
     assert merged.section == ("Animals", "Ducks")
+    assert merged.facts == {"further_headings": ["Whales"]}
     assert "Whales\nThe whale" in merged.text
 
 

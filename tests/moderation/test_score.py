@@ -63,8 +63,10 @@ def test_a_list_that_doubled_is_measured_anew_without_asking_twice(found: World)
     with found.collection.write() as con:
         reviews.decide(con, decided, "allowed", Act(actor="Ann"))
     found.add(*np.random.default_rng(2).uniform(-0.3, 0.3, 70))
+    numbers = {f.finding_id for f in of(found)}
     tally, _ = found.moderate(policy(), run_id="again")
     assert tally.num_scored == 130
+    assert numbers <= {f.finding_id for f in of(found)}
     with found.collection.read() as con:
         asked = [f.chunk_id for f in findings(con, None) if f.state != "withdrawn"]
     assert len(asked) == len(set(asked)) >= 3

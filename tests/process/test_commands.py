@@ -146,6 +146,7 @@ def test_only_paths_are_printed_for_other_programs(indexed: tuple[Shell, Path]) 
     shown = shell.run("search", "a circle", "-k", 3, "-f").stdout.splitlines()
     assert len(shown) == 3
     assert all(Path(line).parent == folder and Path(line).is_file() for line in shown)
+    assert shell.run("search", "a circle", "-f", "--where", "path=*/none/*").stdout == ""
 
 
 def test_version_is_said(indexed: tuple[Shell, Path]) -> None:

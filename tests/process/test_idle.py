@@ -11,9 +11,11 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from crossmodal.cli.idle.automations import may_wait_for_runs
 from crossmodal.cli.idle.history import REVISION, history
 from crossmodal.cli.idle.run import index_idle
 from crossmodal.errors import CrossmodalError
@@ -22,6 +24,8 @@ from crossmodal.ledger.write import runs
 from crossmodal.ledger.write.saved_searches import SavedSearch
 from crossmodal.search import upkeep
 from crossmodal.search.saved import save
+from deployments.automations import crash_silent_runs, index_on_event
+from deployments.reruns import rerun_crashed
 from flows.params.base import IndexParams
 from tests.api import Api
 from tests.drawn import draw_picture, draw_pictures
@@ -246,6 +250,12 @@ def _change(sql: str) -> Callable[[World, pytest.MonkeyPatch], None]:
     return change
 
 
+def _related(**asked: Any) -> dict[str, Any]:
+    related = {f"prefect.resource.{key}": value for key, value in asked.items()}
+    expect = ["prefect.flow-run.Crashed"]
+    return {"type": "event", "after": [], "expect": expect, "match_related": related}
+
+
 def _setting(name: str, value: str) -> Callable[[World, pytest.MonkeyPatch], None]:
     return lambda world, monkeypatch: monkeypatch.setenv(name, value)
 
@@ -277,6 +287,46 @@ def test_in_doubt_the_history_is_left_to_prefect(
     DOUBTS[why](world, monkeypatch)
     assert history("index") is None
     assert index_idle(world.params) is None
+
+
+def test_what_serve_leaves_on_the_server_keeps_no_run_from_the_short_way(world: World) -> None:
+    left = [crash_silent_runs(), *rerun_crashed(), index_on_event(uuid4(), "photos", "/p.duckdb")]
+    with closing(sqlite3.connect(world.home / "prefect.db")) as con, con:
+        for automation in left:
+            con.execute(
+                "INSERT INTO automation (name, description, trigger, actions) "
+                "VALUES (?, '', ?, '[]')",
+                [automation.name, automation.trigger.model_dump_json()],
+            )
+    assert history("index") is not None
+
+
+def _waits_for(*events: str, **more: Any) -> dict[str, Any]:
+    return {"type": "event", "after": [], "expect": list(events), **more}
+
+
+@pytest.mark.parametrize(
+    ("trigger", "waits"),
+    [
+        (_waits_for("prefect.flow-run.Completed"), True),
+        (_waits_for("prefect.*"), True),
+        (_waits_for(), True),
+        (_waits_for("crossmodal.run.completed"), True),
+        ({"type": "metric"}, True),
+        (_waits_for("somebody.else"), False),
+        ({"type": "compound", "triggers": [_waits_for("a"), _waits_for("crossmodal.*")]}, True),
+        ({"type": "compound", "triggers": [_waits_for("a"), _waits_for("b")]}, False),
+        (_related(role="tag", id="prefect.tag.crossmodal"), False),
+        (_related(role="tag", id="prefect.tag.collection:photos"), True),
+        (_related(role="tag", id=["prefect.tag.*"]), True),
+        (_related(role="flow", id="prefect.flow.abc"), True),
+        (_related(role="deployment", id="prefect.deployment.abc"), False),
+    ],
+)
+def test_automation_waits_where_it_may_see_a_run_of_the_command(
+    trigger: dict[str, Any], waits: bool
+) -> None:
+    assert may_wait_for_runs(trigger) is waits
 
 
 def test_tables_are_those_of_the_prefect_that_is_installed(indexed: World) -> None:

@@ -35,7 +35,7 @@ def test_a_log_is_judged_instead(kinds: Path, tmp_path: Path) -> None:
     asked = ("recommend", "--events", log, "-c", kinds, "--modality", "image")
     done = run(*asked)
     assert "most liked" in done.stdout
-    assert "1 rows not used: unknown item" in done.output
+    assert "1 row not used: unknown item" in done.output
     assert json.loads(run(*asked, "--json").stdout)["recommended"]["recall"] == 1.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,6 +64,19 @@ def test_source_speaks_by_its_marked_chunks_and_by_few_of_them() -> None:
 def test_picture_without_words_is_cited_without_a_quote() -> None:
     [source] = answered(hits.hit("/photo.jpg")).sources
     assert [each.quotes for each in source.evidence] == [[]]
+
+
+def test_picture_without_words_gives_way_to_what_has_words_unless_it_is_stronger() -> None:
+    photo, said = hits.hit("/photo.jpg"), passage("/a.pdf", "Customer 17 calls.")
+
+    def uris(*found: Hit) -> list[str]:
+        return [source.uri for source in answered(*found).sources]
+
+    equal = [replace(hit, strength="likely") for hit in (photo, said)]
+    assert uris(*equal) == ["/a.pdf"]
+    assert "1 source without words is left out" in answered(*equal).notices[0]
+    assert uris(replace(photo, strength="strong"), equal[1]) == ["/photo.jpg", "/a.pdf"]
+    assert uris(replace(said, uri="/photo.jpg"), photo) == ["/photo.jpg"]
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,8 @@ ROWS = (
 LONG_ROW = {"rows": [7, 8], "values": {"Model Year": [1999], "colour": ["green"]}}
 
 CHUNKS: dict[str, dict[str, Any]] = {
-    "p1": {"meta": {"page": 1}, "section": "Introduction", "text": GERMAN},
+    "p1": {"meta": {"page": 1, "further_headings": ["Joined section"]},
+           "section": "Introduction", "text": GERMAN},
     "p2": {"meta": {"page": 2, "page_end": 4}, "section": "Results \u203a Wings", "text": ENGLISH},
     "photo": {"modality": "image", "meta": {"width": 4000, "height": 3000,
                                             "taken": "2023-07-01T12:30:00"}},
@@ -105,6 +106,7 @@ def _request(lineup: Lineup, modality: str, query: np.ndarray, where: Any) -> Se
         (["page>=4"], {"p2"}),
         (["heading=results"], {"p2"}),
         (["heading=W*"], {"p2"}),
+        (["heading=joined*"], {"p1"}),
         (["heading=res*wings"], set()),
         (["heading!=results"], {"p1"}),
         (["language=de"], {"p1"}),

@@ -169,6 +169,13 @@ def test_a_reranker_that_reads_nothing_of_the_answer_says_so(
     assert "reads no text query with such hits" in found.notices[-1]
 
 
+def test_pooling_without_a_named_reranker_says_that_it_did_nothing(
+    filled: Collection, options: QueryOptions
+) -> None:
+    found = SearchService(filled).ask(QUERY, replace(options, rerank="", rerank_pool=2))
+    assert found.notices[-1].startswith("--rerank-pool did nothing")
+
+
 def test_a_folder_that_is_not_there_is_an_error_where_it_is_named(
     filled: Collection, options: QueryOptions, tmp_path: Path
 ) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from crossmodal.errors import PathError
 from crossmodal.ledger.collection import Collection
-from crossmodal.ledger.write import shard_writer
+from crossmodal.ledger.write import runs, shard_writer, undo
 from crossmodal.ledger.write.own_columns import JoinedColumns, joined_before, put_own_columns
-from crossmodal.records import Lineup
+from crossmodal.ledger.write.settle import has_work, settle_run
+from crossmodal.records import Lineup, Plan, PlanSummary
 from crossmodal.sources import own_columns
 from crossmodal.sources.own_columns import read_own_columns
 from tests.ledger import build
+from tests.ledger.undo_world import start
 
 URIS = (
     "/photos/a/1.jpg",
@@ -81,7 +84,7 @@ def test_rows_that_mean_no_source_or_several_are_counted_and_told(
         1,
     )
     told = " ".join(found.told())
-    assert "1 rows name no path" in told
+    assert "1 row names no path" in told
     assert "of 3 rows 1 were joined; 1 name no source of the collection, 1 name several" in told
     assert "such as 1.jpg, none.jpg" in told
 
@@ -122,6 +125,32 @@ def test_what_a_file_said_of_a_source_goes_with_the_source(
         gone = build.planned("/photos/a/1.jpg", None, action="deleted", embed=False)
         shard_writer.apply_plan(con, build.plan(gone), "run", Lineup.of(build.version()))
     assert said(collection) == {("a/2.jpg", "label", "blue")}
+
+
+def test_what_a_file_said_of_an_undone_source_goes_with_the_next_run(
+    collection: Collection, tmp_path: Path
+) -> None:
+    added = build.planned("/photos/c/9.jpg", "nine", embed=False)
+    with collection.write() as con:
+        runs.start_run(con, start(con, "adding"))
+        shard_writer.apply_plan(con, build.plan(added), "adding", Lineup.of(build.version()))
+        runs.finish_run(con, "adding", "completed", {}, "")
+    join(collection, csv(tmp_path, "path,caption\nc/9.jpg,a heron\na/2.jpg,a boat\n"))
+    file = tmp_path / "plan.parquet"
+    pq.write_table(build.plan(), file)
+    nothing = Plan(
+        path=file,
+        summary=PlanSummary(counts={}, num_to_embed=0, bytes_to_embed=0, num_found=5),
+        batches=(),
+    )
+    with collection.write() as con:
+        undo.undo(con, start(con, "undoing", "undo"), "adding")
+        assert has_work(con, nothing)
+        settle_run(con, "undoing", nothing, Lineup.of(build.version()))
+        assert not has_work(con, nothing)
+        left = con.execute("SELECT uri FROM caption_words").fetchall()
+    assert said(collection) == {("a/2.jpg", "caption", "a boat")}
+    assert left == [("/photos/a/2.jpg",)]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crossmodal.views.human import human_bytes, human_rate, human_seconds, percent
+from crossmodal.views.human import counted, human_bytes, human_rate, human_seconds, percent
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,9 @@ def test_rates_keep_three_digits(rate: float | None, shown: str) -> None:
 @pytest.mark.parametrize(("share", "shown"), [(0, "0 %"), (0.001, "<1 %"), (0.924, "92 %")])
 def test_a_small_share_is_not_nothing(share: float, shown: str) -> None:
     assert percent(share) == shown
+
+
+def test_one_is_no_plural() -> None:
+    shown = [counted(number, "file") for number in (0, 1, 1204)]
+    assert shown == ["0 files", "1 file", "1,204 files"]
+    assert counted(1, "entry", "entries") == "1 entry"

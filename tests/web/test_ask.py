@@ -26,7 +26,7 @@ def test_answer_quotes_the_sentence_and_names_its_source(client: TestClient) -> 
 
 
 def test_as_many_sources_as_asked_for_come_numbered(client: TestClient) -> None:
-    found = asked(client, q="a drawing", k=3)
+    found = asked(client, q="a drawing", k=3, modality="image")
     assert [source["number"] for source in found["sources"]] == [1, 2, 3]
 
 

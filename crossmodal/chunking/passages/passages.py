@@ -29,6 +29,7 @@ from crossmodal.chunking.passages.positions import joined_facts, joined_position
 from crossmodal.chunking.passages.stretches import Mark, Stretch, stretches
 from crossmodal.chunking.pieces import CutTools, Piece
 from crossmodal.chunking.rules import ChunkRules
+from crossmodal.records import FURTHER_HEADINGS
 
 # Share of a passage that the headings above it may take.
 _HEADINGS_SHARE = 3
@@ -117,11 +118,13 @@ def _piece(text: str, begin: int, stop: int, marks: list[Mark]) -> Piece:
         for mark in marks
     ]
     blocks = [mark.block for mark in marks]
+    headings = dict.fromkeys(heading for block in blocks for heading in block.section)
+    further = [heading for heading in headings if heading not in blocks[0].section]
     return Piece(
         kind="passage",
         modality="text",
         text=text,
         section=blocks[0].section,
         position=joined_position(positions),
-        facts=joined_facts(blocks),
+        facts=joined_facts(blocks) | ({FURTHER_HEADINGS: further} if further else {}),
     )

@@ -4,7 +4,7 @@ Prefect's API takes no past time for a run's state, and a server costs seconds: 
 its SQLite database, where its temporary servers, `prefect server start` and `crossmodal serve` read
 them. Owns when that may be: nobody has told Prefect where to keep its history, the tables are those
 of the release that this file knows, a run of the same flow is there to be like, and no automation
-waits for events, of which there are none. In doubt there is no history to add to.
+waits for events of such runs, of which there are none. In doubt there is no history to add to.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from crossmodal.cli.idle.automations import may_wait_for_runs
 from crossmodal.cli.temporary_server import is_told, prefect_home, settings_texts
 
 REVISION = "a3b9c7d2e5f1"
@@ -32,7 +33,6 @@ _MAY_MOVE_IT = re.compile(r"database|\bhome\b|prefect_home")
 _LIKE = """
 SELECT r.id FROM flow_run r JOIN flow f ON f.id = r.flow_id
 WHERE f.name = ? AND r.state_type = 'COMPLETED' AND r.deployment_id IS NULL
-    AND NOT EXISTS (SELECT 1 FROM automation WHERE enabled)
     AND (SELECT group_concat(version_num) FROM alembic_version) = ?
 ORDER BY r.start_time DESC LIMIT 1
 """
@@ -113,10 +113,12 @@ def history(flow: str) -> History | None:
         with _opened(path) as con:
             con.execute("BEGIN IMMEDIATE")
             like = con.execute(_LIKE, [flow, REVISION]).fetchone()
+            triggers = con.execute("SELECT trigger FROM automation WHERE enabled").fetchall()
             con.rollback()
-    except sqlite3.Error:
+        is_awaited = any(may_wait_for_runs(json.loads(trigger)) for (trigger,) in triggers)
+    except (sqlite3.Error, ValueError):
         return None
-    return History(path, like[0]) if like else None
+    return History(path, like[0]) if like and not is_awaited else None
 
 
 def _is_elsewhere() -> bool:

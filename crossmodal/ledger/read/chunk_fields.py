@@ -1,11 +1,11 @@
 """Turn conditions on what a chunk itself says into SQL over ``chunk``, with every value bound.
 
 ``page``: any page that the chunk stands on; slides are pages. ``heading``: a glob on any heading
-above it, letter case aside. ``language``: of its words, as they are stemmed by, else as the source
-declares it. ``duration``: of the whole film or recording, in seconds or as 1:30. ``width`` and
-``height``: of the picture, upright, or of the film, in pixels. ``taken``: when the camera took the
-picture (EXIF), by its own clock. ``hidden``: whether moderation hides it. Where a chunk does not
-say, no condition on it holds.
+above it or within it, letter case aside. ``language``: of its words, as they are stemmed by, else
+as the source declares it. ``duration``: of the whole film or recording, in seconds or as 1:30.
+``width`` and ``height``: of the picture, upright, or of the film, in pixels. ``taken``: when the
+camera took the picture (EXIF), by its own clock. ``hidden``: whether moderation hides it. Where a
+chunk does not say, no condition on it holds.
 """
 
 from __future__ import annotations
@@ -40,8 +40,13 @@ content_hash IN (SELECT d.content_hash FROM chunk d WHERE d.kind IN ('frame', 'c
         max(TRY_CAST(json_extract_string(d.meta, '$.end_s') AS DOUBLE)))
         {operator} ${name}::DOUBLE)
 """
+_HEADINGS = """
+list_filter(string_split(section, '{separator}')
+    || coalesce(json_extract_string(meta, '$.{further}[*]'), []),
+    lambda one: one <> '')
+"""
 _UNDER = """
-len(list_filter(string_split(section, '{separator}'),
+len(list_filter({headings},
     lambda one: regexp_full_match(lower(one), ${name}, 's'))) {operator} 0
 """
 
@@ -60,13 +65,17 @@ def _page(operator: str, value: str, name: str) -> Part:
 
 
 def _heading(operator: str, value: str, name: str) -> Part:
-    from crossmodal.records import SECTION_SEPARATOR  # pyarrow comes with it: forms must not wait
+    from crossmodal.records import (
+        FURTHER_HEADINGS,
+        SECTION_SEPARATOR,
+    )  # pyarrow comes with it: forms must not wait
 
     if not 0 < len(value) <= _LONGEST_GLOB:
         raise ValueError(value)
     compared = ">" if operator == "=" else "="
-    sql = _UNDER.format(separator=SECTION_SEPARATOR, name=name, operator=compared)
-    return f"section <> '' AND {sql}", {name: glob_to_regex(value.lower())}
+    headings = _HEADINGS.format(separator=SECTION_SEPARATOR, further=FURTHER_HEADINGS)
+    sql = _UNDER.format(headings=headings, name=name, operator=compared)
+    return f"len({headings}) > 0 AND {sql}", {name: glob_to_regex(value.lower())}
 
 
 def _language(operator: str, value: str, name: str) -> Part:

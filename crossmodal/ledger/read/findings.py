@@ -9,12 +9,34 @@ from typing import Any
 
 import duckdb
 
+from crossmodal.ledger.write.model_versions import table_of
+from crossmodal.records import VectorList
+
 _SELECT = """
 SELECT f.finding_id, f.chunk_id, f.policy_id, f.policy_hash, f.model_version_id, f.modality,
     f.score, f.is_first, f.evidence, f.run_id, f.found_at, f.state, f.appeal, f.is_hidden,
     f.num_skips, f.holder, f.leased_until, p.said
 FROM finding f JOIN policy p ON p.policy_id = f.policy_id AND p.content_hash = f.policy_hash
 """
+_DECIDED = """
+SELECT * EXCLUDE newest FROM (
+    SELECT f.content_hash || ':' || md5(f.spot) AS key,
+        arg_max(f.chunk_id, f.finding_id) AS chunk_id, arg_max(f.state, f.finding_id) AS state,
+        arg_max(coalesce(nullif(f.evidence ->> '$.text', ''), f.evidence ->> '$.uri', ''),
+            f.finding_id) AS shown,
+        max(f.finding_id) AS newest
+    FROM finding f JOIN policy p ON p.policy_id = f.policy_id AND p.content_hash = f.policy_hash
+    WHERE f.policy_id = $policy AND p.said ->> '$.version' = $version
+        AND f.modality = $modality AND f.state IN ('violates', 'allowed') AND f.appeal <> 'open'
+        AND f.content_hash IS NOT NULL
+    GROUP BY key ORDER BY newest DESC LIMIT $most) d
+WHERE EXISTS (SELECT 1 FROM {vectors} v WHERE v.chunk_id = d.chunk_id)
+    OR EXISTS (SELECT 1 FROM policy_vector k WHERE k.model_version_id = $model
+        AND k.role = 'decided' AND k.content_hash = d.key)
+ORDER BY key
+"""
+MAX_DECIDED = 2000
+"""The newest decisions that teach; more would not change what is nearest by much."""
 STATES = ("open", "violates", "allowed", "withdrawn")
 
 
@@ -61,6 +83,17 @@ class Finding:
         return str(self.evidence.get("uri", ""))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecidedChunk:
+    """Hold a chunk that people decided by a policy."""
+
+    key: str
+    """Its content's hash and that of its place in it: the same chunk however it is numbered."""
+    chunk_id: int
+    violates: bool
+    shown: str
+
+
 def find_finding(con: duckdb.DuckDBPyConnection, finding_id: int) -> Finding | None:
     """Return a finding; None where there is none of this number."""
     rows = con.execute(f"{_SELECT} WHERE f.finding_id = ?", [finding_id]).fetchall()
@@ -92,6 +125,29 @@ def unjudged(con: duckdb.DuckDBPyConnection, judge: str, limit: int) -> list[Fin
         {"judge": judge, "limit": limit},
     ).fetchall()
     return [_finding(row) for row in rows]
+
+
+def decided_chunks(
+    con: duckdb.DuckDBPyConnection, policy_id: str, policy_version: str, held: VectorList
+) -> list[DecidedChunk]:
+    """Return what people decided by a policy in a list and has a vector there, by key.
+
+    What was taken back is not there, nor what somebody objects to until that is settled.
+    """
+    rows = con.execute(
+        _DECIDED.format(vectors=table_of(held)),
+        {
+            "policy": policy_id,
+            "version": policy_version,
+            "modality": held.modality,
+            "model": held.version.id,
+            "most": MAX_DECIDED,
+        },
+    ).fetchall()
+    return [
+        DecidedChunk(key=row[0], chunk_id=row[1], violates=row[2] == "violates", shown=row[3])
+        for row in rows
+    ]
 
 
 def finding_counts(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:

@@ -38,6 +38,21 @@ ANTI JOIN (SELECT content_hash, spot FROM finding WHERE policy_id = $policy_id
 ORDER BY score DESC, chunk_id
 RETURNING is_first
 """
+_SAME = (
+    "policy_id = $policy_id AND policy_hash = $policy_hash "
+    "AND model_version_id = $model_version_id AND modality = $modality"
+)
+_RENEW = f"""
+UPDATE finding SET score = fresh.score, is_first = fresh.is_first, is_hidden = fresh.is_hidden,
+    run_id = $run_id, evidence = CASE WHEN (finding.evidence -> '$.judge') IS NULL
+        THEN fresh.evidence ELSE json_merge_patch(fresh.evidence,
+            json_object('judge', (finding.evidence -> '$.judge')))::VARCHAR END
+FROM fresh WHERE fresh.chunk_id = finding.chunk_id AND state = 'open' AND {_SAME}
+"""
+_NOT_FOUND_AGAIN = f"""
+policy_id = $policy_id AND modality = $modality AND state = 'open' AND NOT coalesce({_SAME}
+    AND (leased_until > now() OR chunk_id IN (SELECT chunk_id FROM fresh)), false)
+"""
 _FOLLOW = f"""
 WITH lost AS MATERIALIZED (
     SELECT finding_id, content_hash, spot FROM finding f ANTI JOIN chunk USING (chunk_id)
@@ -81,7 +96,13 @@ def add_findings(
 
     Returns how many are new, and how many of these are urgent.
     """
-    table = pa.table(
+    with registered(con, fresh=_table(found)):
+        rows = con.execute(_ADD, asdict(by)).fetchall()
+    return len(rows), sum(row[0] for row in rows)
+
+
+def _table(found: Sequence[NewFinding]) -> pa.Table:
+    return pa.table(
         {
             "chunk_id": pa.array([f.chunk_id for f in found], pa.int64()),
             "score": pa.array([f.score for f in found], pa.float64()),
@@ -92,9 +113,6 @@ def add_findings(
             ),
         }
     )
-    with registered(con, fresh=table):
-        rows = con.execute(_ADD, asdict(by)).fetchall()
-    return len(rows), sum(row[0] for row in rows)
 
 
 def note_evidence(con: duckdb.DuckDBPyConnection, known: dict[int, dict[str, Any]]) -> None:
@@ -106,13 +124,17 @@ def note_evidence(con: duckdb.DuckDBPyConnection, known: dict[int, dict[str, Any
         )
 
 
-def withdraw_open(con: duckdb.DuckDBPyConnection, policy_id: str, modality: str) -> int:
-    """Take back what nobody has decided, before a list is scored anew; return how many."""
-    return _withdraw(
-        con,
-        "policy_id = $policy_id AND modality = $modality AND state = 'open'",
-        {"policy_id": policy_id, "modality": modality},
-    )
+def renew_open(con: duckdb.DuckDBPyConnection, by: FoundBy, found: Sequence[NewFinding]) -> int:
+    """Bring a policy's open findings in step with a list that was scored anew.
+
+    Those that are found again by the same text and model keep their number, their holder and what
+    a judge said of them; the others are taken back, unless somebody holds them. Returns how many
+    were taken back.
+    """
+    params = {name: value for name, value in asdict(by).items() if name != "run_id"}
+    with registered(con, fresh=_table(found)):
+        con.execute(_RENEW, asdict(by))
+        return _withdraw(con, _NOT_FOUND_AGAIN, params)
 
 
 def follow_places(con: duckdb.DuckDBPyConnection) -> int:

@@ -73,6 +73,11 @@ def forget(con: duckdb.DuckDBPyConnection, start: runs.RunStart, place: str) -> 
     contents = {content for _, _, content in named if content} - {content for (content,) in left}
     undo_log.purge_undo(con, uris, sorted(contents))
     con.execute(
+        "DELETE FROM policy_vector WHERE role = 'decided' AND split_part(content_hash, ':', 1) "
+        "IN (SELECT unnest($contents::VARCHAR[]))",
+        {"contents": sorted(contents)},
+    )
+    con.execute(
         "DELETE FROM quarantine WHERE uri = $place OR starts_with(uri, $place || '/')",
         {"place": place},
     )

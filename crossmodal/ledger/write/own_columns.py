@@ -3,7 +3,8 @@
 ``own_column`` has a row for each thing that a file says of a source, ``column_file`` one for each
 file that was read. A path in a file is a source's whole uri; or it is relative to the file's folder
 or to what was indexed; or it is the end of one uri and of no other. Invariant: rows are those of
-the file as it was read last, and a row exists only while its source does.
+the file as it was read last, and a row outlives its source until the next index run at most: an
+undo leaves it, for the undone run may come back.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ FROM said s WHERE NOT EXISTS (
     SELECT 1 FROM own_column o
     WHERE o.file = $file AND o.uri = s.uri AND o.name = s.name AND o.value = s.value)
 """
+_GONE = "WHERE uri NOT IN (SELECT uri FROM source)"
 _SOURCES = """
 SELECT count(*) || '|' || coalesce(bit_xor(hash(uri)), 0) FROM source
 WHERE starts_with(uri, $within)
@@ -163,9 +165,16 @@ def put_own_columns(con: duckdb.DuckDBPyConnection, columns: OwnColumns) -> Join
     return joined
 
 
+def has_gone(con: duckdb.DuckDBPyConnection) -> bool:
+    """Say whether something is said of sources that are gone."""
+    if not one_number(con, "SELECT count(*) FROM own_column"):
+        return False
+    return bool(one_number(con, f"SELECT count(*) FROM own_column {_GONE}"))
+
+
 def drop_gone(con: duckdb.DuckDBPyConnection) -> None:
     """Delete what is said of sources that are gone."""
-    con.execute("DELETE FROM own_column WHERE uri NOT IN (SELECT uri FROM source)")
+    con.execute(f"DELETE FROM own_column {_GONE}")
     drop_gone_captions(con)
 
 

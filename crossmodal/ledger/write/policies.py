@@ -21,7 +21,8 @@ from crossmodal.ledger.write.model_versions import table_of
 from crossmodal.records import VectorList
 
 AnchorKey = tuple[str, str]
-"""The role in which a text or a picture was encoded (query, passage, picture), and its SHA-256."""
+"""The role in which a text or a picture was encoded (query, passage, picture), and its SHA-256; of
+a chunk that people decided (decided), the key of ``DecidedChunk``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

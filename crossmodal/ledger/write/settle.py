@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 
 from crossmodal.ledger.sql import one_number
 from crossmodal.ledger.write import quarantine, runs, shard_writer, undo_log
+from crossmodal.ledger.write.own_columns import drop_gone, has_gone
 from crossmodal.records import Lineup, Plan
 
 _REFUSED_BY_DISCOVERY = "SELECT count(*) FROM quarantine WHERE stage = 'discover'"
@@ -18,6 +19,7 @@ def has_work(con: duckdb.DuckDBPyConnection, plan: Plan) -> bool:
         pq.read_metadata(plan.path).num_rows > 0
         or bool(plan.summary.rejected)
         or one_number(con, _REFUSED_BY_DISCOVERY) > 0
+        or has_gone(con)
     )
 
 
@@ -33,4 +35,5 @@ def settle_run(con: duckdb.DuckDBPyConnection, run_id: str, plan: Plan, lineup: 
     with undo_log.noted(con, run_id):
         shard_writer.quarantine(con, run_id, plan.summary.rejected, None)
         quarantine.clear_recovered(con, run_id, list(plan.folders))
+    drop_gone(con)
     return int(planned.num_rows)

@@ -27,7 +27,8 @@ from crossmodal.search.options import QueryOptions
 from crossmodal.search.reranking import OFF
 from crossmodal.search.service import Query
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
+"""A process that is asked for the first time imports torch and loads a model within it."""
 _DEEPER = 4
 
 

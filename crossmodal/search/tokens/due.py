@@ -46,13 +46,13 @@ def kept_specs(collection: Collection) -> list[FillSpec]:
 
 def is_due(collection: Collection) -> bool:
     """Say whether a kept reranker may lack tokens, or tokens are there of what is gone."""
-    caches = all_of(collection.path)
-    if caches:
-        with collection.read() as con:
-            now = state(con)
-        if any(cache.about().get("swept") != now for cache in caches):
-            return True
-    return bool(unfilled(collection))
+    caches, specs = all_of(collection.path), kept_specs(collection)
+    if not caches and not specs:
+        return False
+    now = _state(collection)
+    if any(cache.about().get("swept") != now for cache in caches):
+        return True
+    return not all(_is_filled(collection.path, spec, now) for spec in specs)
 
 
 def unfilled(collection: Collection) -> list[FillSpec]:
@@ -60,14 +60,30 @@ def unfilled(collection: Collection) -> list[FillSpec]:
     specs = kept_specs(collection)
     if not specs:
         return []
-    with collection.read() as con:
-        now = state(con)
+    now = _state(collection)
     return [spec for spec in specs if not _is_filled(collection.path, spec, now)]
 
 
+def put_off(collection: Collection, spec: FillSpec) -> None:
+    """Let a reranker that cannot be filled count as filled until the ledger changes.
+
+    Raises:
+        PathError: that cannot be noted.
+    """
+    _cache(collection.path, spec).note(**{basis_of(spec.modalities): _state(collection)})
+
+
+def _state(collection: Collection) -> str:
+    with collection.read() as con:
+        return state(con)
+
+
 def _is_filled(path: Path, spec: FillSpec, now: str) -> bool:
-    cache = TokenCache(path, spec.fingerprint, TokenForm.of(spec.form))
-    return cache.about().get(basis_of(spec.modalities)) == now
+    return _cache(path, spec).about().get(basis_of(spec.modalities)) == now
+
+
+def _cache(path: Path, spec: FillSpec) -> TokenCache:
+    return TokenCache(path, spec.fingerprint, TokenForm.of(spec.form))
 
 
 def basis_of(modalities: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from crossmodal.sources.listing.local_walk import open_local
 from crossmodal.sources.listing.manifest import ManifestWriter, keep_one_row_a_source
 from crossmodal.sources.listing.roots import Root, Walk
 from crossmodal.sources.options import ListOptions
+from crossmodal.views.human import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +43,12 @@ class Listing:
     @property
     def notes(self) -> list[str]:
         """Return what a person should know of what was looked at, and what was not."""
-        hidden = (
-            f"left out: {self.num_hidden:,} hidden files and folders (--include-hidden takes them)"
-        )
+        what = "hidden file or folder", "hidden files and folders"
+        hidden = f"left out: {counted(self.num_hidden, *what)} (--include-hidden takes them)"
         ignored = (
-            f"left out: {self.num_ignored:,} files and folders that --exclude, a .gitignore or a "
-            ".crossmodalignore names (--no-ignore-files heeds only --exclude)"
+            f"left out: {counted(self.num_ignored, 'file or folder', 'files and folders')} that "
+            "--exclude, a .gitignore or a .crossmodalignore names (--no-ignore-files heeds only "
+            "--exclude)"
         )
         return [hidden] * bool(self.num_hidden) + [ignored] * bool(self.num_ignored)
 

@@ -89,10 +89,14 @@ function showAnswer() {
   $("page").textContent = `Page ${state.page}`;
   if (hits.length) return;
   const filtered = numFilters(state) > 0;
+  const nothing =
+    state.page > 1 ? `Page ${state.page} is past the last result.`
+    : filtered ? "Nothing passes these filters."
+    : "The collection holds nothing to compare with.";
   notice(
     state.page > 1 ? "There are no more results" : "Nothing found",
-    filtered ? "Nothing passes these filters." : "The collection holds nothing to compare with.",
-    filtered ? ["Clear filters", () => search(cleared())] : state.page > 1 ? ["First page", () => search({})] : null,
+    nothing,
+    state.page > 1 ? ["First page", () => search({})] : filtered ? ["Clear filters", () => search(cleared())] : null,
   );
 }
 

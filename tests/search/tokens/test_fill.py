@@ -20,6 +20,7 @@ from crossmodal.encoders.rerankers.loading import load_reranker
 from crossmodal.encoders.rerankers.reranker import Side
 from crossmodal.errors import CollectionBusy, ModelMismatch, ModelUnsupported, PathError
 from crossmodal.ledger.collection import Collection
+from crossmodal.ledger.read.indexed import state
 from crossmodal.ledger.read.token_files import token_files
 from crossmodal.ledger.write import settings
 from crossmodal.runs.options import RunOptions
@@ -28,7 +29,7 @@ from crossmodal.runs.run import Run
 from crossmodal.search import upkeep
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import Query, SearchService
-from crossmodal.search.tokens import fill
+from crossmodal.search.tokens import due, fill
 from crossmodal.search.tokens.due import FillSpec, is_due, kept_specs, unfilled
 from crossmodal.search.tokens.fill import fill_tokens, sweep
 from crossmodal.search.tokens.store import TokenCache, all_of, key_of
@@ -220,6 +221,35 @@ def test_a_run_fills_for_the_rerankers_that_are_kept_and_notes_what_keeps_it_fro
     keep(collection, colbert, "text->passage", fingerprint="former")
     upkeep.fill_tokens(run, "cpu")
     assert "has changed since it was shown to be better" in run.notes[-1]
+
+
+def test_a_kept_reranker_whose_model_is_gone_is_noted_once_until_the_ledger_changes(
+    collection: Collection, tmp_path: Path
+) -> None:
+    folder = tiny.build_colbert(tmp_path / "model")
+    keep(collection, str(folder), "text->passage")
+    shutil.rmtree(folder)
+    run = Run(collection, "index", RunOptions(quiet=True))
+    for _ in range(2):
+        upkeep.fill_tokens(run, "cpu")
+    assert not is_due(collection)
+    (note,) = run.notes
+    assert "crossmodal reranker fill" in note
+    with collection.write() as con:
+        con.execute("UPDATE source SET mtime_ns = mtime_ns + 1 WHERE uri = '/texts/0'")
+    assert is_due(collection)
+
+
+def test_whether_tokens_are_due_takes_one_look_at_the_chunks(
+    collection: Collection, colbert: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(collection, colbert, "text->passage")
+    fill_tokens(collection, kept_specs(collection)[0], "cpu")
+    sweep(collection)
+    looks: list[str] = []
+    monkeypatch.setattr(due, "state", lambda con: looks.append(state(con)) or looks[-1])
+    assert not is_due(collection)
+    assert len(looks) == 1
 
 
 def test_a_run_goes_on_where_tokens_of_what_is_gone_cannot_be_dropped(
