@@ -25,7 +25,7 @@ from examples.starter.sources import Picture
 
 RECIPE = (
     *("--depth", "text", "--freeze-words", "--anchor", "40"),
-    *("--epochs", "12", "--batch-size", "128", "--learning-rate", "0.0001"),
+    *("--epochs", "12", "--batch-size", "128", "--learning-rate", "0.0001", "--dev-share", "0.1"),
 )
 
 
