@@ -74,6 +74,8 @@ def evaluate(spec: EvaluateSpec, progress: Progress = NULL) -> Evaluated:
         seen = overlap(con, given, located.values(), sorted(set(versions.values())), rerankers)
     label = " + ".join(dict.fromkeys(held.version.label for held in lists))
     refuse_overlap(seen, " + ".join((label, *rerankers)), allowed=spec.allow_overlap)
+    with collection.write():
+        pass  # refuses one that may not be written before minutes of queries, not after them
     plans = _wanted(given, located, spec)
     progress.start(sum(len(plan.questions) for plan in plans), f"queries to {label}")
     done = [found for plan in plans if (found := _outcome(plan, given, spec, progress))]

@@ -22,7 +22,7 @@ from crossmodal.errors import (
     CollectionUnreadable,
 )
 from crossmodal.ledger.attached import SETTINGS, attached
-from crossmodal.ledger.explain import explain_duckdb, explain_os
+from crossmodal.ledger.explain import NOT_DUCKDB, explain_duckdb, explain_os
 from crossmodal.ledger.interrupts import signals_heeded
 from crossmodal.ledger.lock import Waited, exclusive, shared, unheard
 from crossmodal.ledger.migrations import LATEST, migrate, schema_version
@@ -30,6 +30,8 @@ from crossmodal.ledger.private import as_private_as
 
 Opened = Callable[[Path], AbstractContextManager[duckdb.DuckDBPyConnection]]
 _MODE = 0o600
+_MARK, _MARK_AT = b"DUCK", 8
+"""What each DuckDB file has, and behind how many bytes."""
 
 
 class Collection:
@@ -85,7 +87,7 @@ class Collection:
             CollectionUnreadable, CollectionTooNew, CollectionBusy
             CollectionError: the disk is full.
         """
-        self._refuse_folder()
+        self._refuse_others()
         self._make_folder()
         was_known = self._was_a_collection
         with (
@@ -105,7 +107,7 @@ class Collection:
 
     @contextmanager
     def _reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        self._refuse_folder()
+        self._refuse_others()
         if not self.exists:
             raise CollectionMissing(
                 f"there is no collection at {self.path}: make one with `crossmodal index PATH...`, "
@@ -178,11 +180,15 @@ class Collection:
                 "anew"
             )
 
-    def _refuse_folder(self) -> None:
+    def _refuse_others(self) -> None:
+        """Refuse a folder and somebody's own file before lock files are made beside it."""
         if self.path.is_dir():
             raise CollectionUnreadable(
                 f"{self.path} is a folder: name a file, such as {self.path / 'collection.duckdb'}"
             )
+        head = _head(self.path) if self.path.is_file() else b""
+        if head and head[_MARK_AT:] != _MARK:
+            raise CollectionUnreadable(NOT_DUCKDB.format(path=self.path))
 
     def _make_folder(self) -> None:
         try:
@@ -209,6 +215,13 @@ def _connected(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield con
     finally:
         con.close()
+
+
+def _head(path: Path) -> bytes:
+    """Return the first bytes of a file, as far as DuckDB's mark goes; none where it is closed."""
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(_MARK_AT + len(_MARK))
+    return b""
 
 
 @contextmanager

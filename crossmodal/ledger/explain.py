@@ -30,7 +30,7 @@ _READ_ONLY = (
     "{path} lies on a read-only file system ({said}): it can be searched there but not changed; "
     "copy it to a writable folder"
 )
-_NOT_DUCKDB = "{path} is not a DuckDB file: name another with --collection, or move that file away"
+NOT_DUCKDB = "{path} is not a DuckDB file: name another with --collection, or move that file away"
 _BUSY = (
     "{path} is open in another program ({said}): close that program, or wait until it has finished"
 )
@@ -45,7 +45,7 @@ _KINDS: tuple[tuple[str, type[CollectionError], str], ...] = (
     ("Permission denied", CollectionUnreadable, _DENIED),
     ("Operation not permitted", CollectionUnreadable, _DENIED),
     ("Read-only file system", CollectionUnreadable, _READ_ONLY),
-    ("not a valid DuckDB database file", CollectionUnreadable, _NOT_DUCKDB),
+    ("not a valid DuckDB database file", CollectionUnreadable, NOT_DUCKDB),
     ("Corrupt database file", CollectionUnreadable, _OTHER),
     ("read a database file with storage version", CollectionTooNew, _TOO_NEW),
 )

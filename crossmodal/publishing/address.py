@@ -71,5 +71,5 @@ def parse_address(text: str) -> Address:
 def _absolute(kind: Kind, place: str) -> str:
     """Return a folder so that it means the same wherever the run is."""
     if kind == "lance" and "://" not in place:
-        return str(Path(place).expanduser().absolute())
+        return "/" + str(Path(place).expanduser().absolute()).lstrip("/")
     return place.rstrip("/") if kind != "postgresql" and len(place) > 1 else place

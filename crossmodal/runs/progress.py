@@ -155,9 +155,9 @@ class LineProgress:
                 self._pace.at_work.pop(name, None)
 
     def finish(self) -> None:
-        """Write the last line: how many, how long, how fast."""
+        """Write the last line: how many, how long, how fast; none where nothing was done."""
         with self._lock:
-            if self._pace is not None:
+            if self._pace is not None and self._pace.num_done:
                 self._write(self._pace.last_line(self._clock()))
             self._pace = None
 

@@ -94,6 +94,7 @@ def test_a_file_that_is_no_database_is_named_as_such_and_kept(collection: Collec
     with pytest.raises(CollectionUnreadable, match=r"c\.duckdb is not a DuckDB file"):
         _set(collection, "a")
     assert collection.path.read_text().startswith("dear diary")
+    assert list(collection.path.parent.iterdir()) == [collection.path]
 
 
 def test_a_damaged_file_is_unreadable_not_a_crash(collection: Collection) -> None:

@@ -46,8 +46,16 @@ def test_a_folder_means_the_same_wherever_the_run_is(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert parse_address("lance://out/photos").text == f"lance://{tmp_path}/out/photos"
+    assert parse_address("lance:////out//photos/").text == "lance:///out/photos"
     assert parse_address("lance://s3://b/k/") == Address("lance", "s3://b/k")
     assert parse_address("postgres://h/db?schema=a").text == "postgresql://h/db?schema=a"
+
+
+def test_a_folder_that_cannot_be_made_is_told_without_where_lance_found_out(world: World) -> None:
+    pytest.importorskip("lance", reason="crossmodal[lance] is not installed")
+    with pytest.raises(StoreError, match=r"cannot be written \(.*os error \d+\)\):") as refused:
+        world.publish("lance:///proc/photos")
+    assert ".rs:" not in str(refused.value)
 
 
 def test_a_server_that_is_away_is_worth_another_try(world: World) -> None:

@@ -8,6 +8,7 @@ publication.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -41,6 +42,8 @@ _STATE_SCHEMA = pa.schema(
 )
 _AWAY = ("error sending request", "dns error", "timed out", "connection refused", "connect error")
 _DENIED = ("permission denied", "403 forbidden", "accessdenied", "access denied", "credential")
+_IN_RUST = re.compile(r",? /\S+\.rs:\d+:\d+")
+"""Where in Lance's own source an error arose, which helps nobody here."""
 _FULL = ("no space left", "quota exceeded", "os error 28")
 
 
@@ -166,7 +169,7 @@ class LanceStore:
 
     def _error(self, said: str) -> StoreError:
         where, lowered = self._address.text, said.lower()
-        line = " ".join(said.split())[:300]
+        line = _IN_RUST.sub("", " ".join(said.split()))[:300]
         if any(words in lowered for words in _FULL):
             return StoreError(
                 f"{where} is full ({line}): free some space and publish again; what is there stays"
