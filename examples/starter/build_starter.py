@@ -4,8 +4,8 @@
     python -m examples.starter.build_starter OUT --data DATA --tower TOWER --passages METADATA ...
 
 First vision.npz: CLIP ViT-B/16 (OpenAI), rounded without training. Then the text tower TOWER (a
-MiniLM that was trained against that image tower) learns labels, see widen.py. Last text.npz:
-all-MiniLM-L6-v2, rounded, and the widened tower as a delta of it. 15 minutes on two idle cores.
+MiniLM that was trained against that image tower) learns labels by `crossmodal finetune`, see
+widen.py. Last text.npz: all-MiniLM-L6-v2, rounded, and the widened tower as a delta of it.
 What OUT and the work folder hold already is kept, so a build that was stopped goes on.
 """
 

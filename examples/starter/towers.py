@@ -109,10 +109,10 @@ def _image_layer(
 class TextChoices:
     """Hold how finely text is rounded (steps relative to what they act on) and the delta."""
 
-    embedding_step: float = 0.15
-    layer_step: float = 0.003
-    rank: int = 48
-    delta_bits: int = 6
+    embedding_step: float = 0.1
+    layer_step: float = 0.0015
+    rank: int = 96
+    delta_bits: int = 8
 
 
 @torch.inference_mode()
