@@ -9,7 +9,8 @@ with Wilson's 95 % intervals; and the precision that the calibration had promise
 
 MODEL is an image-text model, TEXT_MODEL one of passages (MiniLM unless told). OUT is such as
 benchmarks/results/today-moderate. FOLDER keeps the two collections, so that a second run embeds
-nothing. Dogs: 400 captioned photos and 500 of ImageNet, a photo of which at least three of five captions
+nothing.
+Dogs: 400 captioned photos and 500 of ImageNet, a photo of which at least three of five captions
 speak of a dog is one; photos with one or two such captions are left out of scoring. Examples are
 photos of ``train``, which are in neither. Money: ``benchmarks.data_money`` among 400 abstracts of
 Cranfield, and a second set among the next 400. Its texts to calibrate with and those to measure
