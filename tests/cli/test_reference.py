@@ -17,6 +17,7 @@ def test_the_page_of_commands_is_what_the_command_line_offers() -> None:
 
 
 def test_help_names_the_extra_that_an_option_needs() -> None:
-    shown = CliRunner().invoke(make_app(), ["index", "--help"], env={"COLUMNS": "200"})
+    asked = ["index", "--help"]
+    shown = CliRunner().invoke(make_app(asked), asked, env={"COLUMNS": "200"})
     assert shown.exit_code == 0, shown.output
     assert "crossmodal[ocr]" in shown.output
