@@ -5,9 +5,10 @@ labelled examples a side, drawn anew for each seed, and measured on data that ca
 recall and precision of what lies above the lower threshold, at the base rate of the collection,
 with Wilson's 95 % intervals; and the precision that the calibration had promised.
 
-    python -m benchmarks.moderate MODEL ../shared/data FOLDER [benchmarks/results/today-moderate]
+    python -m benchmarks.moderate MODEL ../shared/data FOLDER [OUT [TEXT_MODEL]]
 
-MODEL is an image-text model. FOLDER keeps the two collections, so that a second run embeds nothing.
+MODEL is an image-text model, TEXT_MODEL one of passages (MiniLM unless told). OUT is such as
+benchmarks/results/today-moderate. FOLDER keeps the two collections, so that a second run embeds nothing.
 Dogs: 400 captioned photos and 500 of ImageNet, a photo of which at least three of five captions
 speak of a dog is one; photos with one or two such captions are left out of scoring. Examples are
 photos of ``train``, which are in neither. Money: ``benchmarks.data_money`` among 400 abstracts of
@@ -129,11 +130,11 @@ def write_policy(
     return str(place)
 
 
-def index(collection: Path, paths: list[Path], model: str) -> None:
-    """Index with MiniLM for passages, unless that was done before."""
+def index(collection: Path, paths: list[Path], model: str, text_model: str) -> None:
+    """Index, unless that was done before."""
     if not collection.exists():
         command = [str(CROSSMODAL), "index", *map(str, paths), "--model", model]
-        command += ["--text-model", passage_model(), "-c", str(collection)]
+        command += ["--text-model", text_model, "-c", str(collection)]
         subprocess.run(command, check=True)
 
 
@@ -236,16 +237,16 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join([header, *cells])
 
 
-def main(model: str, data: Path, kept: Path, out: str | None) -> None:
+def main(model: str, data: Path, kept: Path, out: str = "", text_model: str = "") -> None:
     """Measure both policies, with the base rate stated and estimated."""
-    data, kept = data.resolve(), kept.resolve()
+    data, kept, text_model = data.resolve(), kept.resolve(), text_model or passage_model()
     kept.mkdir(parents=True, exist_ok=True)
     photos = [data / "captions/flickr8k", data / "classify/imagenet1k_sample"]
     money = write_texts(data, kept / "texts", HELD_OUT, 0)
     second = write_texts(data, kept / "second-texts", SECOND, NUM_ABSTRACTS)
-    index(kept / "dogs.duckdb", photos, model)
-    index(kept / "money.duckdb", [kept / "texts"], model)
-    index(kept / "second-money.duckdb", [kept / "second-texts"], model)
+    index(kept / "dogs.duckdb", photos, model, text_model)
+    index(kept / "money.duckdb", [kept / "texts"], model, text_model)
+    index(kept / "second-money.duckdb", [kept / "second-texts"], model, text_model)
     rows = []
     dogs = dog_labels(data)
     with tempfile.TemporaryDirectory() as folder:
@@ -269,4 +270,4 @@ def main(model: str, data: Path, kept: Path, out: str | None) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), (sys.argv[4:] or [None])[0])
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:])

@@ -98,7 +98,14 @@ class Chunker:
 
 # In order of precedence: the first whose pattern fits a media type is in charge of it.
 _CHUNKERS = (
-    Chunker("whole_image", "image", "images", has_passages=False, has_pictures=True),
+    Chunker(
+        "whole_image",
+        "image",
+        "images",
+        options=("regions",),
+        has_passages=False,
+        has_pictures=True,
+    ),
     Chunker(
         "video",
         "image",

@@ -23,6 +23,7 @@ REMEMBERED = (
     "frames",
     "frame_interval_s",
     "clips",
+    "regions",
     "audio_window_s",
     "rows_per_chunk",
     "ocr",
@@ -53,6 +54,8 @@ class ChunkRules:
     """For interval; for scenes, the longest time without a frame."""
     clips: bool = False
     """Embed what a frame stands for as a clip, of several frames, by a model that takes clips."""
+    regions: int = 0
+    """Overlapping parts of a picture along its shorter side, each a chunk of its own; 0: none."""
     audio_window_s: float = 10.0
     audio_overlap_s: float = 2.0
     rows_per_chunk: int = 20

@@ -46,6 +46,9 @@ class _Told:
 def stopped_promptly(end: Callable[[], None]) -> Iterator[None]:
     """End the process on Ctrl-C with exit code 130, on SIGTERM with 143, within the grace.
 
+    A shell's job in the background is begun deaf to Ctrl-C. Daft would heed one even so, and give
+    fewer rows than it was asked for, so the process is not left deaf.
+
     Args:
         end: ends what this process has started; called last, at most a second's work.
     """
@@ -55,6 +58,7 @@ def stopped_promptly(end: Callable[[], None]) -> Iterator[None]:
     threading.Thread(target=_watch, args=(ours, end, told), daemon=True, name="stopping").start()
     before = signal.set_wakeup_fd(heard.fileno(), warn_on_full_buffer=False)
     terminating = signal.signal(signal.SIGTERM, _raise)
+    interrupting = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
@@ -69,6 +73,7 @@ def stopped_promptly(end: Callable[[], None]) -> Iterator[None]:
     finally:
         signal.set_wakeup_fd(before)
         signal.signal(signal.SIGTERM, terminating)
+        signal.signal(signal.SIGINT, interrupting)
         heard.close()
 
 

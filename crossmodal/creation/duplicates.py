@@ -38,7 +38,7 @@ SELECT s.uri, s.content_hash, s.size_bytes, c.chunk_id
 FROM source s
 LEFT JOIN (
     SELECT content_hash, min(chunk_id) AS chunk_id, count(*) AS num, any_value(meta) AS meta
-    FROM chunk GROUP BY content_hash HAVING num = 1) c USING (content_hash)
+    FROM chunk WHERE kind <> 'region' GROUP BY content_hash HAVING num = 1) c USING (content_hash)
 WHERE s.content_hash IS NOT NULL AND s.size_bytes > 0 AND {condition}
 ORDER BY coalesce(TRY_CAST(json_extract_string(c.meta, 'width') AS BIGINT)
     * TRY_CAST(json_extract_string(c.meta, 'height') AS BIGINT), 0) DESC,

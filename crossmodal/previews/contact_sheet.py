@@ -134,10 +134,10 @@ def _tile(hit: Hit, drawn: Image.Image | None) -> Image.Image:
 
 
 def _picture(hit: Hit) -> Image.Image:
-    """Return what was embedded, within a tile: the picture, frame, page, figure, slide or wave."""
+    """Return what was embedded, in a tile: the picture, region, frame, page, figure or wave."""
     from PIL import Image
 
-    if hit.media_type.startswith("image/"):
+    if hit.kind == "image":
         return thumbnail(hit.uri, _TILE)
     subject = Subject(
         kind=hit.kind, media_type=hit.media_type, uri=hit.uri, text=hit.text, meta=hit.meta

@@ -8,10 +8,12 @@ own. Every function yields one encoded picture.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from crossmodal.errors import Refused
+from crossmodal.pictures.fractions import Fractions, pixels_of
 from crossmodal.previews.content import bytes_of
 
 if TYPE_CHECKING:
@@ -20,11 +22,12 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from PIL import Image
 
-    from crossmodal.chunking.documents.pdf.render import Fractions
 
 _JPEG_QUALITY = 82
 _MAX_WAVE_S = 60.0
 _WAVE_BARS = 64
+_LEAST_SHARE = 0.05
+"""Of a side: a picture is not decoded larger for a smaller part of it."""
 _WAVE_COLOUR = "#8b8b95"
 
 
@@ -32,12 +35,15 @@ Opened = bytes | BinaryIO
 """A source's content, or the file that holds it, open for reading."""
 
 
-def draw_picture(content: Opened, side_px: int) -> Iterator[bytes]:
-    """Yield a whole image within a square of ``side_px``, as JPEG."""
+def draw_picture(content: Opened, side_px: int, box: Fractions | None = None) -> Iterator[bytes]:
+    """Yield an image, or the part of it that ``box`` tells in shares, within a square, as JPEG."""
     from crossmodal.pictures.decode import ImageLimits, decode
 
+    share = 1.0 if box is None else min(box[2] - box[0], box[3] - box[1])
     # Twice the square: the last halving is left to the good filter, not to the JPEG decoder.
-    yield jpeg(decode(bytes_of(content), ImageLimits(min_side=2 * side_px)).image, side_px)
+    limits = ImageLimits(min_side=math.ceil(2 * side_px / max(share, _LEAST_SHARE)))
+    image = decode(bytes_of(content), limits).image
+    yield jpeg(image.crop(pixels_of(box, image.size)) if box else image, side_px)
 
 
 def draw_query(content: Opened, side_px: int) -> Iterator[tuple[int, int, bytes]]:

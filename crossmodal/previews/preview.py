@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crossmodal.errors import Refused
+from crossmodal.pictures.fractions import Fractions
 from crossmodal.previews import draw
 from crossmodal.previews.content import Content, bytes_of, opened
 from crossmodal.previews.draw import jpeg
@@ -60,7 +61,7 @@ def preview(subject: Subject, content: Content, side_px: int) -> bytes:
     """
     kind, meta = subject.kind, subject.meta
     if subject.media_type.startswith("image/"):
-        return _drawn(draw.draw_picture, content, side_px)
+        return _drawn(draw.draw_picture, content, side_px, _box_of(kind, "region", meta))
     if subject.media_type.startswith("video/"):
         at_s = float(meta.get("frame_s", meta.get("start_s", 0.0)))
         return _drawn(draw.draw_frame, content, at_s, side_px)
@@ -69,9 +70,8 @@ def preview(subject: Subject, content: Content, side_px: int) -> bytes:
         end_s = max(start_s + 0.1, float(meta.get("end_s", start_s + _DEFAULT_WAVE_S)))
         return _drawn(draw.draw_wave, content, start_s, end_s, side_px)
     if subject.media_type == _PDF and "page" in meta:
-        box = meta.get("box") if kind == "figure" else None
-        part = tuple(box) if box and len(box) == _NUM_SIDES else None
-        return _drawn(draw.draw_page, content, int(meta["page"]), part, side_px)
+        box = _box_of(kind, "figure", meta)
+        return _drawn(draw.draw_page, content, int(meta["page"]), box, side_px)
     if kind in _IN_DOCUMENTS:
         return _figure(subject, content, side_px)
     raise Refused("no_preview", f"a {kind} of {subject.media_type} is not shown as a picture")
@@ -94,6 +94,12 @@ def _drawn(function: Callable[..., Iterator[bytes]], content: Content, *args: An
     with opened(content) as shown:
         drawn: bytes = _from_child((bytes,), function, shown, *args)
     return drawn
+
+
+def _box_of(kind: str, with_part: str, meta: dict[str, Any]) -> Fractions | None:
+    """Return the part of a page or a picture that a chunk shows, in shares of its sides."""
+    box = meta.get("box") if kind == with_part else None
+    return tuple(box) if box and len(box) == _NUM_SIDES else None
 
 
 def _from_child(yields: tuple[Any, ...], function: Callable[..., Iterator[Any]], *args: Any) -> Any:

@@ -35,7 +35,8 @@ _MAX_HASHED_BYTES = 512_000_000
 
 _CONTENT = "SELECT content_hash FROM source WHERE uri IN (SELECT unnest($uris)) LIMIT 1"
 _CHUNKS = f"""
-SELECT chunk_id FROM chunk WHERE content_hash = $hash ORDER BY chunk_id LIMIT {MAX_CHUNKS}
+SELECT chunk_id FROM chunk WHERE content_hash = $hash AND kind <> 'region'
+ORDER BY chunk_id LIMIT {MAX_CHUNKS}
 """
 _OWN = """
 SELECT chunk_id FROM chunk WHERE content_hash IN (SELECT unnest($hashes::VARCHAR[]))

@@ -20,19 +20,35 @@ def place_of(meta: dict[str, Any]) -> str:
         parts.append(f"sheet {meta['sheet']}")
     if "page" in meta:
         parts.append(f"page {meta['page']}")
+    if "box" in meta and "page" not in meta:
+        parts.append(_part_of(meta["box"]))
     if "start_s" in meta:
         until = f" to {clock(meta['end_s'])}" if "num_frames" in meta else ""
         parts.append(f"at {clock(meta['start_s'])}{until}")
+    return ", ".join(filter(None, [*parts, _record_of(meta)]))
+
+
+def _record_of(meta: dict[str, Any]) -> str:
     if "record" in meta:
-        parts.append(f"record {snippet(str(meta['record']), _RECORD_CHARS)}")
-    elif "matched_row" in meta:
-        parts.append(f"row {meta['matched_row'] + 1}")
-    elif "rows" in meta:
+        return f"record {snippet(str(meta['record']), _RECORD_CHARS)}"
+    if "matched_row" in meta:
+        return f"row {meta['matched_row'] + 1}"
+    if "rows" in meta:
         first, stop = meta["rows"]
-        parts.append(f"row {stop}" if stop - first == 1 else f"rows {first + 1} to {stop}")
-    elif "row" in meta:
-        parts.append(f"row {meta['row'] + 1}")
-    return ", ".join(parts)
+        return f"row {stop}" if stop - first == 1 else f"rows {first + 1} to {stop}"
+    return f"row {meta['row'] + 1}" if "row" in meta else ""
+
+
+def _part_of(box: list[float]) -> str:
+    """Return in words where in a picture a box lies, in shares of its sides: ``upper left``."""
+    left, top, right, bottom = box
+    down = _third((top + bottom) / 2, "upper", "lower")
+    across = _third((left + right) / 2, "left", "right")
+    return " ".join(word for word in (down, across) if word) or "middle"
+
+
+def _third(centre: float, low: str, high: str) -> str:
+    return low if centre < 1 / 3 else high if centre > 2 / 3 else ""
 
 
 def clock(seconds: float) -> str:

@@ -237,6 +237,7 @@ class EmbedParams(FlowParams, ChunkParams):
             frames=self.frames,
             frame_interval_s=self.frame_interval_s,
             clips=self.clips,
+            regions=self.regions,
             audio_window_s=self.audio_window_s,
             audio_overlap_s=min(ChunkRules().audio_overlap_s, self.audio_window_s / 5),
             rows_per_chunk=self.rows_per_chunk,

@@ -72,6 +72,14 @@ class ChunkParams(BaseModel):
         title="Films as clips",
         description="One vector for the frames of a scene together, by a model that takes clips.",
     )
+    regions: Annotated[int, CUTTING] = Field(
+        default=_RULES.regions,
+        title="Regions of pictures",
+        description="Overlapping parts along the shorter side of a picture, each with a vector of "
+        "its own, so that small things are found; 2: about six forward passes more. 0: none.",
+        ge=0,
+        le=4,
+    )
     audio_window_s: Annotated[float, CUTTING] = Field(
         default=_RULES.audio_window_s,
         title="Sound window (s)",

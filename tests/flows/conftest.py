@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 from prefect.settings import (
@@ -13,14 +14,18 @@ from prefect.settings import (
 )
 
 
-@pytest.fixture
-def prefect(prefect_server: str) -> Iterator[None]:
+def pointed_at(server: str) -> AbstractContextManager[None]:
     """Point Prefect at the test server; heartbeats off, since each would cost a second."""
-    with temporary_settings(
+    return temporary_settings(
         {
-            PREFECT_API_URL: prefect_server,
+            PREFECT_API_URL: server,
             PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
             PREFECT_LOGGING_TO_API_ENABLED: False,
         }
-    ):
+    )
+
+
+@pytest.fixture
+def prefect(prefect_server: str) -> Iterator[None]:
+    with pointed_at(prefect_server):
         yield

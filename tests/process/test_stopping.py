@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,26 @@ SHARD_SIZE = 8
 SOON_S = 5.0
 
 
-@pytest.mark.parametrize(("ending", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """Let what is started be deaf to SIGINT, as a shell's job in the background is."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize(
+    ("begun", "ending", "code"),
+    [
+        pytest.param(nullcontext, signal.SIGINT, 130, id="interrupted"),
+        pytest.param(deaf_to_interrupts, signal.SIGINT, 130, id="interrupted-in-the-background"),
+        pytest.param(nullcontext, signal.SIGTERM, 143, id="terminated"),
+    ],
+)
 def test_signal_ends_an_index_with_one_sentence_and_whole_shards(
+    begun: Callable[[], AbstractContextManager[None]],
     ending: signal.Signals,
     code: int,
     shell: Callable[..., Shell],
@@ -33,7 +52,8 @@ def test_signal_ends_an_index_with_one_sentence_and_whole_shards(
     draw_pictures(tmp_path / "many", NUM_PICTURES)
     stopped = shell("stopped")
     index = ("index", tmp_path / "many", "--model", tiny_clip, "--shard-size", SHARD_SIZE)
-    process = stopped.start(*index)
+    with begun():
+        process = stopped.start(*index)
     wait_for_vectors(process, stopped.collection, 1)
     told = time.monotonic()
     os.killpg(process.pid, ending)

@@ -28,7 +28,7 @@ UNION SELECT content_hash FROM finding WHERE is_hidden
 _ALL = f"""
 WITH near AS MATERIALIZED (
     SELECT c.chunk_id, c.content_hash, c.chunker, {SPOT} AS spot,
-        CASE c.kind WHEN 'ocr' THEN c.parent ELSE c.ordinal END AS shown
+        CASE WHEN c.kind IN ('ocr', 'region') THEN c.parent ELSE c.ordinal END AS shown
     FROM chunk c WHERE c.content_hash IN ({{hashes}})),
 found AS (
     SELECT n.* FROM near n JOIN finding f ON f.chunk_id = n.chunk_id WHERE f.is_hidden

@@ -9,6 +9,7 @@ export const isText = (hit) => TEXTS.has(hit.kind) || hit.modality === "text";
 
 export const KINDS = {
   image: "Picture",
+  region: "Part of a picture",
   passage: "Passage",
   page_image: "Page",
   figure: "Figure",

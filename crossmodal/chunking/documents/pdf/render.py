@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from crossmodal.chunking.documents.items import Wishes
 from crossmodal.chunking.documents.pdf.regions import Box
+from crossmodal.pictures.fractions import Fractions
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -19,9 +20,6 @@ _USUAL_SIDE = 800
 _MAX_ASPECT = 6
 _UNITS = 100_000
 _MARGIN = 3.0
-
-Fractions = tuple[float, float, float, float]
-"""Left, top, right, bottom as shares of the page, as it is seen, from its upper left corner."""
 
 
 def visible_area(page: Any) -> Box:
