@@ -4,7 +4,8 @@ One caption a picture a batch; what fits another picture of the batch is no nega
 before the loss is the model's own, exp(logit_scale), and is learned. Invariant: one seed gives one
 set of weights on one machine, whether or not the training was killed between two epochs. A large
 batch goes through the towers in parts, its gradients cached (GradCache: Gao and others, RepL4NLP
-2021): the loss is that of the whole batch, memory that of a part.
+2021): the loss is that of the whole batch, memory that of a part. Texts that are to be kept may be
+held where the base has them (Learning without Forgetting: Li and Hoiem, ECCV 2016).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from crossmodal.encoders.one_thread import one_thread
 from crossmodal.training.checkpoint import Checkpoint
 from crossmodal.training.epochs import Epoch, Learned, Steps, Weights, learn_or_resume
-from crossmodal.training.losses import Batch, loss_of
+from crossmodal.training.losses import Batch, drift_of, loss_of
 from crossmodal.training.material import Ints, Material, by_picture, drawn_hard, hard_by_text
 from crossmodal.training.precision import mixed
 from crossmodal.training.recall import Recall
@@ -182,7 +183,11 @@ class Learner:
         )
         assert self._bias is not None
         scale = self._tower.scale.exp().clamp(max=_MAX_SCALE)
-        return loss_of(self._kind, batch, scale, self._bias)
+        loss = loss_of(self._kind, batch, scale, self._bias)
+        if not self._spec.anchor:
+            return loss
+        anchors = torch.from_numpy(self._train.texts[captions]).to(device)
+        return loss + self._spec.anchor * drift_of(batch.texts, anchors)
 
 
 def _words(train: Material, places: Ints) -> list[str]:

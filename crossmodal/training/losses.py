@@ -40,6 +40,15 @@ def loss_of(kind: str, batch: Batch, scale: torch.Tensor, bias: torch.Tensor) ->
     return _softmax(scores.masked_fill(also_right, -torch.inf), against)
 
 
+def drift_of(texts: torch.Tensor, anchors: torch.Tensor) -> torch.Tensor:
+    """Return the cosine distance of texts (n, dim) from their anchors, as a mean over the batch.
+
+    Where a row of ``anchors`` (n, dim) is all zeros, the text has none and counts as not moved.
+    """
+    there = anchors.any(dim=1)
+    return (1 - (texts * anchors).sum(dim=1))[there].sum() / len(texts)
+
+
 def _softmax(scores: torch.Tensor, against: torch.Tensor | None) -> torch.Tensor:
     import torch
 

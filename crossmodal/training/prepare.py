@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossmodal.errors import ModelMismatch
+from crossmodal.errors import ModelMismatch, PairsError
 from crossmodal.ledger.collection import Collection
 from crossmodal.models.training_items import text_hash
 from crossmodal.records import ModelVersion, VectorList
@@ -36,6 +36,11 @@ def prepare(collection: Collection, spec: FinetuneSpec) -> Prepared:
         PairsError: too little can be learned from; says why, before a model is loaded.
         CollectionMissing, CollectionEmpty, ModelMismatch: there is no such model.
     """
+    if spec.tower.anchor and not spec.keep:
+        raise PairsError(
+            f"--anchor {spec.tower.anchor:g} holds texts of --keep where they are, and there is no "
+            "--keep: name pairs that are to be found as before, or leave --anchor out"
+        )
     with collection.read() as con:
         parent = parent_of(con, spec.model)
         _refuse_parent(parent, spec)

@@ -29,6 +29,10 @@ class TowerSpec(Schedule):
     """Pictures that go through the towers together; 0: the whole batch. The loss is the same."""
     recompute: bool = False
     """Whether layers are computed again on the way back, which takes less memory, more time."""
+    freeze_words: bool = False
+    """Whether the text tower's token embeddings stay as they are."""
+    anchor: float = 0.0
+    """Weight of the cosine distance of texts of ``keep`` from where the base has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

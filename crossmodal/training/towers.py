@@ -72,6 +72,16 @@ class TextTower:
         """Return SigLIP's bias; None where the model has none."""
         return getattr(self.model, "logit_bias", None)
 
+    def freeze_words(self) -> None:
+        """Let token embeddings stay, so that words of no caption keep their place beside others."""
+        import torch
+
+        num_tokens = self.model.config.text_config.vocab_size
+        for module in self.model.modules():
+            if isinstance(module, torch.nn.Embedding) and module.num_embeddings == num_tokens:
+                module.requires_grad_(False)
+        self.base = self.weights()
+
     def recompute(self) -> None:
         """Let layers be computed again on the way back in place of being kept in memory.
 

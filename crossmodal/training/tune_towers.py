@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import duckdb
+import numpy as np
 
 from crossmodal.encoders.one_thread import one_thread
 from crossmodal.errors import ConsentNeeded
@@ -81,10 +82,13 @@ def tune_towers(
     tower = _TOWERS[spec.depth]()(prepared.parent, spec.device, spec.seed)
     if spec.tower.recompute:
         tower.recompute()
+    if spec.tower.freeze_words:
+        tower.freeze_words()
     if spec.depth == "full" and not spec.consent:
         raise ConsentNeeded(cost_of(tower, prepared, spec.tower))
     kept = checkpoint_of(collection, prepared, spec)
     train = _mined(tower, prepared, spec.mine)
+    train = _anchored(tower, train, prepared, spec)
     learned = learn_towers(tower, train, prepared.dev, spec.tower, kept, tick)
     with one_thread():
         base, far = tower.learned(learned.weights or tower.base)
@@ -118,6 +122,19 @@ def _mined(tower: TextTower, prepared: Prepared, num: int) -> Material:
     with one_thread():
         seen = tower.encoded(train)
     return replace(mined(seen, num, prepared.counts["train"]), texts=train.texts)
+
+
+def _anchored(
+    tower: TextTower, train: Material, prepared: Prepared, spec: FinetuneSpec
+) -> Material:
+    """Return what is learned from, with the base's vectors of texts that are to be kept."""
+    if not spec.tower.anchor:
+        return train
+    kept = np.flatnonzero(train.picture_of >= prepared.counts["train"])
+    texts = np.zeros_like(train.texts)
+    with one_thread():
+        texts[kept] = tower.encode_texts([train.words[place] for place in kept])
+    return replace(train, texts=texts)
 
 
 def write_tuned(

@@ -19,17 +19,16 @@ import tempfile
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 from typer import echo
 
 from crossmodal.models.starter.shipped import CHECKSUMS, list_of
+from examples.starter.folders import write_image_text_files
 from examples.starter.labelled import CAPTIONED
 from examples.starter.quantise import Members
 from examples.starter.sources import (
-    VISION,
     TextTower,
     captions,
     image_tower,
@@ -108,7 +107,6 @@ def build_text(args: argparse.Namespace, tower_folder: Path, choices: TextChoice
 def write_configurations(out: Path, tower: Path, sentence: Path) -> None:
     """Write tokenizer.json once and, under ``out/json``, what else each model folder holds."""
     from tokenizers import Tokenizer
-    from transformers import CLIPImageProcessorPil
 
     shutil.rmtree(out / "json", ignore_errors=True)
     tokenizer = Tokenizer.from_file(str(tower / "tokenizer.json"))
@@ -127,24 +125,7 @@ def write_configurations(out: Path, tower: Path, sentence: Path) -> None:
         shutil.copyfile(sentence / name, target)
     config = out / "json/sentence/config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"dtype": "float32"}, indent=2))
-    size = {"height": VISION["image_size"], "width": VISION["image_size"]}
-    process = CLIPImageProcessorPil(size={"shortest_edge": VISION["image_size"]}, crop_size=size)
-    process.save_pretrained(out / "json/image-text")
-    image_text_config(tower).save_pretrained(out / "json/image-text")
-
-
-def image_text_config(tower: Path) -> Any:
-    """Return the configuration of the image-text model: float16 on disk, float32 in memory."""
-    from transformers import BertConfig, CLIPVisionConfig, VisionTextDualEncoderConfig
-
-    config = VisionTextDualEncoderConfig.from_vision_text_configs(
-        CLIPVisionConfig(**VISION),
-        BertConfig.from_json_file(tower / "config.json"),
-        projection_dim=VISION["projection_dim"],
-    )
-    config.architectures = ["VisionTextDualEncoderModel"]
-    config.dtype = "float32"
-    return config
+    write_image_text_files(tower, out / "json/image-text")
 
 
 def arguments() -> argparse.Namespace:
@@ -162,13 +143,11 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Build what is not there yet."""
     args = arguments()
-    widened = args.work / "tower"
     for folder in (args.out, args.work):
         folder.mkdir(parents=True, exist_ok=True)
     if not (args.out / "vision.npz").exists():
         build_vision(args.out, args.data, args.work, args.bits)
-    if not (widened / "model.safetensors").exists():
-        widen(args.out / "vision.npz", args.tower, args.data, widened)
+    widened = widen(args.out / "vision.npz", args.tower, args.data, args.work)
     if not (args.out / "text.npz").exists():
         build_text(args, widened, TextChoices())
     (args.out / CHECKSUMS).write_text(list_of(args.out))

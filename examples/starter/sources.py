@@ -96,6 +96,12 @@ def weights_of(folder: Path) -> dict[str, Tensor]:
     return {key: value.float() for key, value in stored.items() if "position_ids" not in key}
 
 
+def bert_settings(folder: Path) -> dict[str, Any]:
+    """Return the settings of the text tower of a folder, which may hold an image tower too."""
+    settings: dict[str, Any] = json.loads((folder / "config.json").read_text())
+    return dict(settings.get("text_config", settings))
+
+
 class TextTower(nn.Module):
     """Compute vectors ``(n, 512)``, L2-normalised, of texts: BERT, its pooler, a projection."""
 
@@ -103,7 +109,7 @@ class TextTower(nn.Module):
         from transformers import AutoTokenizer, BertConfig, BertModel
 
         super().__init__()
-        self.text_model = BertModel(BertConfig.from_json_file(folder / "config.json"))
+        self.text_model = BertModel(BertConfig(**bert_settings(folder)))
         self.text_projection = nn.Linear(self.text_model.config.hidden_size, 512, bias=False)
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         load_all(self, {k: v for k, v in weights.items() if k.startswith("text_")})

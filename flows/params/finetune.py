@@ -118,6 +118,20 @@ class FinetuneParams(FlowParams):
         title="Compute layers again",
         description="Gradient checkpointing of towers: less memory, about a third more time.",
     )
+    freeze_words: bool = Field(
+        default=False,
+        title="Leave words as they are",
+        description="Token embeddings stay: what captions do not name keeps its place beside what "
+        "they name. For few pairs.",
+    )
+    anchor: float = Field(
+        default=0.0,
+        title="Anchor",
+        description="How strongly texts of what is kept are held where the base has them: the "
+        "weight of their cosine distance in the loss of towers; 40 is strong. 0: not at all.",
+        ge=0.0,
+        le=10000.0,
+    )
     learning_rate: float = Field(
         default=0.0,
         title="Learning rate",
@@ -174,6 +188,8 @@ class FinetuneParams(FlowParams):
                 seed=self.seed,
                 at_once=self.at_once,
                 recompute=self.recompute,
+                freeze_words=self.freeze_words,
+                anchor=self.anchor,
                 **towers,
             ),
             rerank=CrossAttentionSpec(seed=self.seed, **nearest, **named),

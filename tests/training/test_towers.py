@@ -294,3 +294,44 @@ def test_picture_that_is_gone_since_is_named(own: Collection, pairs: str, tmp_pa
     train = replace(prepared.train, pictures=(gone, *prepared.train.pictures[1:]))
     with pytest.raises(PairsError, match=r"gone.png can be learned from no more"):
         tune_towers(own, replace(prepared, train=train, dev=train), spec, nothing)
+
+
+def test_frozen_words_stay_bit_for_bit_while_the_tower_learns(own: Collection, pairs: str) -> None:
+    spec = replace(spec_of(pairs), tower=replace(TOWER, freeze_words=True))
+    tuned, version = registered(own, spec)
+    with own.read() as con:
+        live = model_versions.live(con)
+    assert live is not None
+    words = "text_model.embeddings.token_embedding.weight"
+    assert words not in tuned.weights
+    with (
+        safe_open(Path(version.name) / "model.safetensors", "np") as ours,
+        safe_open(Path(live.joint.name) / "model.safetensors", "np") as base,
+    ):
+        np.testing.assert_array_equal(ours.get_tensor(words), base.get_tensor(words))
+    assert tuned.best.dev.total > tuned.base.dev.total
+
+
+def test_anchored_texts_stay_nearer_to_where_the_base_has_them(own: Collection, pairs: str) -> None:
+    spec = spec_of(pairs)
+    prepared = easy(own, spec)
+    # All but the first eight pictures are such as --keep names.
+    prepared = replace(prepared, counts=prepared.counts | {"train": 8})
+    kept = [
+        w for w, p in zip(prepared.train.words, prepared.train.picture_of, strict=True) if p >= 8
+    ]
+    base = load_version(prepared.parent, "cpu").encode_queries(kept)
+    drifts = []
+    for anchor in (0.0, 100.0):
+        given = replace(spec, tower=replace(TOWER, anchor=anchor))
+        tuned = tune_towers(own, prepared, given, nothing)
+        tower = TextTower(prepared.parent, "cpu")
+        tower.put(tuned.weights)
+        drifts.append(float(np.mean(1 - (tower.encode_texts(kept) * base).sum(axis=1))))
+    assert drifts[1] < drifts[0] / 2
+
+
+def test_anchor_without_anything_to_keep_is_refused(own: Collection, pairs: str) -> None:
+    spec = replace(spec_of(pairs), tower=replace(TOWER, anchor=40.0))
+    with pytest.raises(PairsError, match=r"there is no --keep: name pairs"):
+        prepare(own, spec)
