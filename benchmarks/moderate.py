@@ -8,7 +8,7 @@ with Wilson's 95 % intervals; and the precision that the calibration had promise
     python -m benchmarks.moderate MODEL ../shared/data FOLDER [OUT [TEXT_MODEL]]
 
 MODEL is an image-text model, TEXT_MODEL one of passages (MiniLM unless told). OUT is such as
-benchmarks/results/today-moderate. FOLDER keeps the two collections, so that a second run embeds nothing.
+benchmarks/results/today-moderate. FOLDER keeps the two collections: a second run embeds nothing.
 Dogs: 400 captioned photos and 500 of ImageNet, a photo of which at least three of five captions
 speak of a dog is one; photos with one or two such captions are left out of scoring. Examples are
 photos of ``train``, which are in neither. Money: ``benchmarks.data_money`` among 400 abstracts of

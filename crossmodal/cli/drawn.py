@@ -173,11 +173,14 @@ def _kind(annotation: Any) -> tuple[Any, str | None]:
 
 
 def _help(field: FieldInfo) -> str:
-    """Return the field's description with its bounds, which the form looks after."""
+    """Return the field's description with its bounds, which the form looks after.
+
+    Help is markup, in which the name of an extra would be a tag: ``crossmodal[ocr]``.
+    """
     low = [rule.ge for rule in field.metadata if hasattr(rule, "ge")]
     high = [rule.le for rule in field.metadata if hasattr(rule, "le")]
     bounds = f" ({low[0]} to {high[0]})" if low and high else ""
-    return f"{field.description}{bounds}"
+    return f"{field.description}{bounds}".replace("[", r"\[")
 
 
 def _marked(field: FieldInfo) -> Any:

@@ -55,7 +55,8 @@ def _default(option: Any) -> str:
 
 def _words(option: Any) -> str:
     variable = f" (`{option.envvar}`)" if getattr(option, "envvar", None) else ""
-    return _first_line(getattr(option, "help", None)).replace("|", "\\|") + variable
+    told = _first_line(getattr(option, "help", None)).replace(r"\[", "[")
+    return told.replace("|", "\\|") + variable
 
 
 def _first_line(text: str | None) -> str:

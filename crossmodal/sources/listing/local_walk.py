@@ -20,6 +20,8 @@ from crossmodal.sources.listing.patterns import GlobPattern, has_wildcard
 from crossmodal.sources.listing.roots import FixedWalk, Found, Root, Walk, refused
 from crossmodal.sources.options import ListOptions
 
+_NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+
 
 class FolderWalk:
     """Iterate over the files of a folder; afterwards say what was left out and why.
@@ -163,9 +165,9 @@ def open_local(path: str, options: ListOptions) -> tuple[Root, Walk]:
     except UnicodeEncodeError:
         refusal = _undecodable(absolute)
         return Root(refusal.uri, "file"), FixedWalk(rejected=[refusal])
-    except (FileNotFoundError, NotADirectoryError):
-        return Root(absolute, "folder", 0, True, absolute, options.include_hidden), FixedWalk()
     except OSError as error:
+        if error.errno in _NOTHING_THERE:
+            return Root(absolute, "folder", 0, True, absolute, options.include_hidden), FixedWalk()
         return Root(absolute, "file"), FixedWalk(rejected=[refused(absolute, "unreadable", error)])
     if stat.S_ISDIR(status.st_mode):
         root = Root(absolute, "folder", 0, False, absolute, options.include_hidden)
