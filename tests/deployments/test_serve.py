@@ -117,7 +117,7 @@ def test_log_of_a_run_can_be_read_while_it_goes(served: Served, pictures: Path) 
     served.wait_until_up()
     run = served.trigger("index/photos", shard_size=1, batch_size=1)
     with held_up(served.folder / "photos.duckdb", at_least=3):
-        text = while_it_goes(served.api, run, "shard 2 of 40: 1 sources, 1 chunks embedded")
+        text = while_it_goes(served.api, run, "shard 2 of 40: 1 source, 1 chunk embedded")
     assert "discover: 40 files found" in text
     assert "plan: 40 files to embed (40 added)" in text
     assert "embedding with tiny-clip@" in text

@@ -28,7 +28,7 @@ def test_stages_and_shards_are_told_of_while_a_workers_run_goes(
     run = index(paths=[str(broken), str(many_pictures)], shard_size=1, batch_size=1)
     shards = NUM_PICTURES + 1
     with held_up(ledger.path, at_least=4):
-        text = while_it_goes(site.api, run.id, f"shard 3 of {shards}: 1 sources")
+        text = while_it_goes(site.api, run.id, f"shard 3 of {shards}: 1 source")
     assert f"discover: {shards} files found" in text
     assert f"plan: {shards} files to embed ({shards} added)" in text
     assert "embedding with tiny-clip@" in text
