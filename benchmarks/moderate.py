@@ -39,7 +39,7 @@ from crossmodal.ledger.write.policies import kept_vectors, last_score
 from crossmodal.moderation import moderate
 from crossmodal.moderation.anchors import anchors_of
 from crossmodal.moderation.calibrate import wilson
-from crossmodal.moderation.decided import taught
+from crossmodal.moderation.decided import decided_by, taught
 from crossmodal.moderation.folder import read_policies
 from crossmodal.moderation.measure import Measure, Null
 from crossmodal.vectors.ann.reading import vector_blocks
@@ -185,7 +185,8 @@ def scores_of(collection: Collection, policy: Any) -> tuple[dict[str, float], di
         held = next(v for v in lineup.lists if v.modality == policy.modalities[0])
         said = last_score(con, policy.id, policy.content_hash, held).calibration
         known = kept_vectors(con, held.version.id)
-        measure = Measure(anchors_of(taught(con, policy, held), held, known))
+        learned = taught(policy, decided_by(con, policy, held), held)
+        measure = Measure(anchors_of(learned, held, known))
         blocks = list(vector_blocks(con, held, "true", {}))
         for ids, block in blocks:
             places = chunk_places(con, [int(i) for i in ids])

@@ -42,12 +42,17 @@ class Region:
     taken: str
 
 
+def _sides_along(along: int) -> float:
+    """Return how long the shorter side of a picture is, in sides of its regions."""
+    return 1 + (along - 1) * _STEP
+
+
 def boxes(width: int, height: int, along: int) -> list[Fractions]:
     """Return the regions of a picture, ``along`` of them along its shorter side, row by row.
 
     None where one would be nearly the whole.
     """
-    side = min(width, height) / (1 + (along - 1) * _STEP)
+    side = min(width, height) / _sides_along(along)
     across, down = (_starts(length, side, along) for length in (width, height))
     if len(across) * len(down) == 1:
         return []
@@ -96,9 +101,9 @@ def regions(
     from crossmodal.pictures.decode import ImageLimits, decode
 
     least = (model_side or _USUAL_SIDE) / 2
-    wanted = model_side and math.ceil(model_side * (1 + (along - 1) * _STEP))
+    wanted = model_side and math.ceil(model_side * _sides_along(along))
     decoded = decode(data, ImageLimits(max_megapixels, wanted))
-    if min(decoded.width, decoded.height) < least * (1 + (along - 1) * _STEP):
+    if min(decoded.width, decoded.height) < least * _sides_along(along):
         return
     for box in boxes(decoded.width, decoded.height, along):
         rgb = np.asarray(decoded.image.crop(pixels_of(box, decoded.image.size)))

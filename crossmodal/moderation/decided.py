@@ -7,6 +7,7 @@ vectors are, so that the log can be made out again after the file is gone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,24 +24,28 @@ if TYPE_CHECKING:
 _SHOWN_CHARS = 200
 
 
-def taught(con: duckdb.DuckDBPyConnection, policy: Policy, held: VectorList) -> Policy:
-    """Return the policy, if it learns with what people decided in a list as further examples."""
-    if not policy.learn:
-        return policy
-    decided = decided_chunks(con, policy.id, policy.version, held)
+def decided_by(
+    con: duckdb.DuckDBPyConnection, policy: Policy, held: VectorList
+) -> list[DecidedChunk]:
+    """Return what people decided in a list by a policy that learns; of another nothing."""
+    return decided_chunks(con, policy.id, policy.version, held) if policy.learn else []
+
+
+def taught(policy: Policy, decided: Sequence[DecidedChunk], held: VectorList) -> Policy:
+    """Return a policy with what people decided in a list as further examples."""
     examples = tuple(_example(chunk, held) for chunk in decided)
     return replace(policy, examples=(*policy.examples, *examples))
 
 
 def decided_vectors(
-    con: duckdb.DuckDBPyConnection, policy: Policy, held: VectorList
+    con: duckdb.DuckDBPyConnection, decided: Sequence[DecidedChunk], held: VectorList
 ) -> dict[AnchorKey, Vectors]:
     """Return the (dim,) unit vectors of the decided examples that the ledger does not keep yet."""
-    if not policy.learn:
+    if not decided:
         return {}
     kept = kept_vectors(con, held.version.id or 0)
     fresh: dict[AnchorKey, Vectors] = {}
-    for chunk in decided_chunks(con, policy.id, policy.version, held):
+    for chunk in decided:
         vector = vector_of(con, held, chunk.chunk_id)
         if vector is not None and _key(chunk) not in kept:
             fresh[_key(chunk)] = vector

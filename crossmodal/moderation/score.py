@@ -24,7 +24,7 @@ from crossmodal.ledger.write.findings import FoundBy, NewFinding
 from crossmodal.ledger.write.policies import AnchorKey, PolicyScore, last_score, last_seq
 from crossmodal.moderation.anchors import Known, anchors_of
 from crossmodal.moderation.calibrate import MIN_EXAMPLES, Calibration, Labelled, calibrate
-from crossmodal.moderation.decided import decided_vectors, taught
+from crossmodal.moderation.decided import decided_by, decided_vectors, taught
 from crossmodal.moderation.measure import REVISION, Measure, Null, Vectors, fit_null
 from crossmodal.moderation.policy import Policy
 from crossmodal.records import VectorList
@@ -100,9 +100,10 @@ def due_jobs(con: duckdb.DuckDBPyConnection, path: Path, policies: Sequence[Poli
         for held, (num, newest) in sizes.items():
             if num and _concerns(policy, held.modality, has_ocr):
                 last = last_score(con, policy.id, policy.content_hash, held)
-                job = _job(policy, taught(con, policy, held), held, num, newest, last)
+                decided = decided_by(con, policy, held)
+                job = _job(policy, taught(policy, decided, held), held, num, newest, last)
                 if job:
-                    jobs.append(replace(job, decided=decided_vectors(con, policy, held)))
+                    jobs.append(replace(job, decided=decided_vectors(con, decided, held)))
     return jobs
 
 

@@ -16,8 +16,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from crossmodal.models.starter import unpack
-from examples.starter.sources import vision_model
 from examples.starter.towers import pixels
 
 BATCH = 16
@@ -44,12 +42,6 @@ def computed(tower: Any, paths: list[Path], size: int = 224) -> Tensor:
             output = tower(pixel_values=batch, interpolate_pos_encoding=size != 224)
         done.append(normalize(output.image_embeds.float(), dim=-1))
     return torch.cat(done).clone()
-
-
-def tower_of(vision: Path) -> Any:
-    """Return the image tower that a shipped ``vision.npz`` holds."""
-    stored = unpack.tensors(vision).items()
-    return vision_model({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in stored})
 
 
 def vectors(tower: Any, paths: list[Path], cache: Path) -> Tensor:

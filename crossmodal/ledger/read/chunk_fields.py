@@ -65,10 +65,8 @@ def _page(operator: str, value: str, name: str) -> Part:
 
 
 def _heading(operator: str, value: str, name: str) -> Part:
-    from crossmodal.records import (
-        FURTHER_HEADINGS,
-        SECTION_SEPARATOR,
-    )  # pyarrow comes with it: forms must not wait
+    # pyarrow comes with it: forms must not wait.
+    from crossmodal.records import FURTHER_HEADINGS, SECTION_SEPARATOR
 
     if not 0 < len(value) <= _LONGEST_GLOB:
         raise ValueError(value)
