@@ -34,7 +34,7 @@ from tests.ledger.build import commit, planned
 
 __all__ = ["album", "other_clip"]
 
-WORDS = [f"a drawing of {number} discs" for number in range(100)]
+WORDS = [f"a drawing of {number} discs" for number in range(400)]
 
 
 @pytest.fixture
@@ -192,8 +192,12 @@ def test_a_version_that_lacks_vectors_is_refused_and_a_second_trial_too(three: C
 
 
 def judged(on: Trial, num: int, fit: dict[bool, float], seed: int = 0) -> list[Judgement]:
-    """Return what people say of five hits of so many queries, by who answered them."""
-    rng = np.random.default_rng(seed)
+    """Return what people say of five hits of so many queries, by who answered them.
+
+    Both sides draw the same numbers: every trial divides the queries anew, and two sides that fit
+    alike shall not be told apart by chance.
+    """
+    rngs = {taken: np.random.default_rng(seed) for taken in fit}
     said = []
     for number in range(num):
         taken = on.takes(f"query {number}")
@@ -202,7 +206,7 @@ def judged(on: Trial, num: int, fit: dict[bool, float], seed: int = 0) -> list[J
                 query_kind="text",
                 query=f"query {number}",
                 chunk_id=rank,
-                fits=bool(rng.random() < fit[taken]),
+                fits=bool(rngs[taken].random() < fit[taken]),
                 model=on.challenger if taken else on.live,
                 rank=rank,
                 uri=f"/p/{rank}",
