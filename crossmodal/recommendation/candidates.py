@@ -8,6 +8,7 @@ before anything is scored.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -171,17 +172,30 @@ def _reached(
     colours: Floats | None,
 ) -> tuple[Floats, Floats]:
     """Return (n, p) and (n, m): how far likes and dislikes spread to each candidate."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
     pulling, pushing = examples
-    # On a busy machine BLAS threads mostly wait for the slowest one: 0.1 s become seconds.
-    with threadpool_limits(1, "blas"):
-        directions = taste.centring.directions(space_of(held))
-        if directions is None:
-            directions = np.eye(held.version.dim, dtype=np.float32)
-        asking = normalised(np.stack([*pulling, *pushing]))
+    directions = directions_of(taste, held)
+    asking = normalised(np.stack([*pulling, *pushing]))
+    with on_one_thread():
         reached = spread(centred, asking, directions, colours)
     return reached[:, : len(pulling)], reached[:, len(pulling) :]
+
+
+def directions_of(taste: Taste, held: VectorList) -> Floats:
+    """Return (dim, m): the main directions of a list, or all where too few vectors tell."""
+    with on_one_thread():
+        directions = taste.centring.directions(space_of(held))
+    return np.eye(held.version.dim, dtype=np.float32) if directions is None else directions
+
+
+def on_one_thread() -> AbstractContextManager[object]:
+    """Hold BLAS to one thread.
+
+    On a busy machine its threads mostly wait for the slowest one: 0.1 s become seconds.
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    limits: AbstractContextManager[object] = threadpool_limits(1, "blas")
+    return limits
 
 
 def _colours(

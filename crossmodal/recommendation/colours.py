@@ -1,8 +1,9 @@
-"""Turn the colours of pictures into directions that set them apart.
+"""Turn the colours of pictures into directions that set them apart, and say when they are meant.
 
-Only where somebody asks for it: who likes three red cars may mean red, who likes three dresses
-hardly means their colours, and three examples cannot tell (docs/recommend.md). Pure arithmetic on
-histograms of colours; knows no collection.
+Who likes three red cars may mean red, who likes three dresses hardly means their colours, and
+three likes cannot tell. Three likes and three dislikes can: where likes agree in colours that
+dislikes do not have, and what is seen hardly sets the two apart, colours are what is left. Pure
+arithmetic on histograms of colours and on vectors; knows no collection.
 """
 
 from __future__ import annotations
@@ -18,6 +19,35 @@ WEIGHT = 0.5
 
 Chosen on cars that are neither red nor blue, of 0.1 to 4.
 """
+FEWEST = 3
+"""Likes, and dislikes, that can tell; with fewer it was not measured."""
+_FAR_APART = 0.7
+_HARDLY_APART = 0.15
+"""Chosen together on clothing and on cars that are not red: docs/recommend.md says how."""
+
+
+def are_meant(colours: tuple[Floats, Floats], seen: tuple[Floats, Floats]) -> bool:
+    """Say whether colours, more than what is seen, set likes apart from dislikes.
+
+    ``colours`` are the histograms of (p, 16) likes and (m, 16) dislikes, rows of zeros where they
+    are not known; ``seen`` their (p, dim) and (m, dim) unit vectors.
+    """
+    likes, dislikes = (rows[rows.any(axis=1)] for rows in colours)
+    if min(len(likes), len(dislikes)) < FEWEST:
+        return False
+    middle = np.concatenate([likes, dislikes]).mean(axis=0)
+    by_colours = _margin(_unit(likes - middle), _unit(dislikes - middle))
+    return bool(by_colours >= _FAR_APART and _margin(*seen) <= _HARDLY_APART)
+
+
+def _margin(likes: Floats, dislikes: Floats) -> float:
+    """Return how much more alike (p, c) unit rows are to each other than to (m, c) others."""
+    among = (likes @ likes.T)[np.triu_indices(len(likes), 1)]
+    return float(among.mean() - (likes @ dislikes.T).mean())
+
+
+def _unit(rows: Floats) -> Floats:
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9))
 
 
 def as_they_count(histograms: Floats, share: float) -> Floats:
@@ -29,6 +59,5 @@ def as_they_count(histograms: Floats, share: float) -> Floats:
     known = histograms.any(axis=1)
     apart = np.zeros_like(histograms)
     if known.any():
-        rows = histograms[known] - histograms[known].mean(axis=0)
-        apart[known] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+        apart[known] = _unit(histograms[known] - histograms[known].mean(axis=0))
     return np.asarray(apart * np.sqrt(WEIGHT * share), np.float32)

@@ -23,8 +23,11 @@ class RecommendOptions:
     strategy: Strategy = "spread"
     diversity: float = 0.0
     """From 0, only what fits best, to 1, only what differs."""
-    colours: float = 0.0
-    """From 0, not at all, to 1: how much the colours of pictures count; with ``spread`` only."""
+    colours: float | None = None
+    """From 0, not at all, to 1: how much the colours of pictures count; with ``spread`` only.
+
+    None: whole where three likes and three dislikes or more say that they are meant, else not.
+    """
     session: bool = False
     """Whether the likes are in the order of time: each counts half of the one after it."""
     profile: str | None = None

@@ -19,6 +19,7 @@ from crossmodal.ledger.read.filters import Where, where_in
 from crossmodal.recommendation.candidates import Depth, Taste
 from crossmodal.recommendation.choice import Wish, suiting
 from crossmodal.recommendation.cold_start import diverse_sample
+from crossmodal.recommendation.meant_colours import colours_are_meant
 from crossmodal.recommendation.options import RecommendOptions
 from crossmodal.recommendation.profiles import Asked, keep_profile, with_profile
 from crossmodal.recommendation.recommendation import Recommendation, Recommended
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
 MIN_DEPTH = 200
 """Chunks of a list that are looked at, at least."""
 _DEPTH_FACTOR = 10
+_MEANT = (
+    "colours count here: they tell these likes from these dislikes, which what is seen hardly "
+    "does; --colours 0 leaves them out"
+)
 
 
 def recommend(options: RecommendOptions) -> Recommendation:
@@ -66,19 +71,23 @@ def recommend(options: RecommendOptions) -> Recommendation:
         if likes or dislikes:
             weights = _weights(len(likes), session=options.session)
             centring = centring_of(con, every, texts)
-            taste = Taste(likes, dislikes, weights, options.strategy, centring, options.colours)
+            taste = Taste(likes, dislikes, weights, options.strategy, centring)
+            taste = replace(taste, colours=_colours(con, lists, taste, options))
             found = _suiting(con, lists, taste, options, where)
+            told = _MEANT if taste.colours and options.colours is None else ""
         else:
             sample = diverse_sample(con, lists, where, options.k)
-            found = [Recommended(hit, "") for hit in sample]
+            found, told = [Recommended(hit, "") for hit in sample], ""
     keep_profile(collection, options.save, asked)
-    return Recommendation(_title(likes, dislikes), found, [*lost, *more_lost])
+    return Recommendation(
+        _title(likes, dislikes), found, [*lost, *more_lost, *filter(None, [told])]
+    )
 
 
 def _check(options: RecommendOptions) -> None:
     strategy_named(options.strategy)
     for name in ("diversity", "colours"):
-        if not 0 <= getattr(options, name) <= 1:
+        if not 0 <= (getattr(options, name) or 0) <= 1:
             raise FilterError(f"{name} {getattr(options, name)} is not between 0 and 1")
     if options.colours and options.strategy != "spread":
         raise FilterError(
@@ -113,6 +122,18 @@ def _looked_up(
 
 def _weights(num_likes: int, *, session: bool) -> npt.NDArray[np.float32]:
     return session_weights(num_likes) if session else np.ones(num_likes, np.float32)
+
+
+def _colours(
+    con: duckdb.DuckDBPyConnection,
+    lists: Sequence[VectorList],
+    taste: Taste,
+    options: RecommendOptions,
+) -> float:
+    """Return how much colours count: as somebody chose, or as the examples say."""
+    if options.colours is not None:
+        return options.colours
+    return float(options.strategy == "spread" and colours_are_meant(con, lists, taste))
 
 
 def _suiting(

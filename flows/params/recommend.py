@@ -61,10 +61,11 @@ class RecommendParams(FlowParams):
         ge=0,
         le=1,
     )
-    colours: float = Field(
-        default=0.0,
+    colours: float | None = Field(
+        default=None,
         title="Colours",
-        description="How much the colours of pictures count, from 0, not at all; with spread.",
+        description="How much the colours of pictures count, from 0, not at all; with spread. "
+        "Empty: whole where three likes and three dislikes say that they are meant.",
         ge=0,
         le=1,
     )

@@ -51,8 +51,12 @@ class Taste(_Described):
         description="Near to what lies around the likes, to any like, to all, or to their middle.",
     )
     diversity: float = Field(0.0, description="From what fits, 0, to what differs, 1.", ge=0, le=1)
-    colours: float = Field(
-        0.0, description="How much colours of pictures count, from 0; with spread.", ge=0, le=1
+    colours: float | None = Field(
+        None,
+        description="How much colours of pictures count, from 0; with spread. "
+        "Null: whole where three likes and three dislikes say that they are meant.",
+        ge=0,
+        le=1,
     )
     session: bool = Field(False, description="Each like counts half of the one after it.")
     where: Annotated[list[Condition], Field(max_length=bounds.MAX_CONDITIONS)] = Field(
