@@ -21,6 +21,11 @@ STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 Floats = npt.NDArray[np.float32]
 
 _HALF = 0.5
+_PUSH = 0.75
+"""Of dislikes beside likes, with ``spread``.
+
+Of 0.5, 0.75 and 1, the one that both keeps to likes and away from dislikes, on the kinds that tune.
+"""
 # More than any two scores differ: similarities in units of their spread stay below 1 / 0.001.
 _LAST = 1000.0
 
@@ -42,11 +47,11 @@ def score(likes: Floats, dislikes: Floats, weights: Floats, strategy: Strategy) 
 
     ``likes`` is (n, p) and ``dislikes`` (n, m): similarities of each candidate with each example,
     in units of how much unrelated ones differ; ``weights`` is (p,), above 0 to 1: how much each
-    like counts. ``spread`` is the mean like less the mean dislike, and is meant for how far
-    examples spread (``spreading``). ``best`` is the nearest like less half the nearest dislike,
-    each softened so that the second nearest helps, and what is nearer to a dislike comes last:
-    Qdrant's best score with both sides in it, as its issue 4235 asks. ``sum`` adds and subtracts
-    all. ``average`` is the similarity with the vector ``2 mean(likes) - mean(dislikes)``,
+    like counts. ``spread`` is the mean like less three quarters of the mean dislike, and is
+    meant for how far examples spread (``spreading``). ``best`` is the nearest like less half the
+    nearest dislike, each softened so that the second nearest helps, and what is nearer to a
+    dislike comes last: Qdrant's best score with both sides in it, as its issue 4235 asks. ``sum``
+    adds and subtracts all. ``average`` is the similarity with the vector ``2 mean(likes) - mean(dislikes)``,
     but for its length, as Qdrant's average vector.
 
     Raises:
@@ -57,7 +62,7 @@ def score(likes: Floats, dislikes: Floats, weights: Floats, strategy: Strategy) 
         return _best(likes, dislikes, weights)
     if strategy == "spread":
         pull = weights / weights.sum() if len(weights) else weights
-        push = np.full(dislikes.shape[1], 1 / max(dislikes.shape[1], 1), np.float32)
+        push = np.full(dislikes.shape[1], _PUSH / max(dislikes.shape[1], 1), np.float32)
         return np.asarray(likes @ pull - dislikes @ push, np.float32)
     if strategy == "sum":
         return np.asarray(likes @ weights - dislikes.sum(axis=1), np.float32)

@@ -19,7 +19,7 @@ GOES_ON = 0.6
 """Probability of a further step."""
 FLOOR = 0.1
 """Share of a walk below which it makes little difference how far it comes."""
-SHARPNESS = 2
+SHARPNESS = 1
 """Power of the cosines that edges weigh: the nearest count for more."""
 # Chosen, with the directions, on every other kind of clothing and on cars that are not red.
 

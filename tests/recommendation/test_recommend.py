@@ -42,26 +42,61 @@ def test_likes_bring_their_like_and_dislikes_keep_theirs_away(kinds: Path, strat
     assert [hit.rank for hit in found.hits] == list(range(1, 11))
 
 
-def test_of_pictures_that_show_the_same_those_of_the_likes_colour_come_first_where_colours_count(
-    kinds: Path, tmp_path: Path
-) -> None:
-    coloured = shutil.copy(kinds, tmp_path / "coloured.duckdb")
+@pytest.fixture(scope="module")
+def coloured(kinds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the collection with every second picture red, the others blue."""
+    copy = tmp_path_factory.mktemp("coloured") / "coloured.duckdb"
+    shutil.copy(kinds, copy)
     red, blue = (colours_of(Image.new("RGB", (8, 8), name)) for name in ("red", "blue"))
-    with Collection(coloured).write() as con:
+    with Collection(copy).write() as con:
         con.execute(
             "UPDATE chunk SET meta = json_object('colours', CASE WHEN chunk_id % 2 = 0 THEN $red "
             "ELSE $blue END) WHERE kind = 'image'",
             {"red": red, "blue": blue},
         )
-        names = build.column(
-            con,
-            "SELECT s.uri FROM chunk c JOIN source s USING (content_hash) "
-            "WHERE s.uri LIKE '/apples/%.jpg' AND chunk_id % 2 = 0 ORDER BY s.uri",
-        )
+    return copy
+
+
+def apples(coloured: Path, *, red: bool) -> list[str]:
+    sql = (
+        "SELECT s.uri FROM chunk c JOIN source s USING (content_hash) "
+        f"WHERE s.uri LIKE '/apples/%.jpg' AND chunk_id % 2 = {int(not red)} ORDER BY s.uri"
+    )
+    with Collection(coloured).read() as con:
+        return build.column(con, sql)
+
+
+def test_of_pictures_that_show_the_same_those_of_the_likes_colour_come_first_where_colours_count(
+    coloured: Path,
+) -> None:
+    names = apples(coloured, red=True)
     likes, rest = names[:3], set(names[3:])
     taste: dict[str, Any] = {"likes": likes, "k": len(rest), "modalities": ("image",)}
     assert {hit.uri for hit in asked(coloured, colours=1.0, **taste).hits} == rest
     assert {hit.uri for hit in asked(coloured, **taste).hits} != rest
+
+
+def test_colours_count_by_themselves_where_three_likes_and_three_dislikes_differ_in_them(
+    coloured: Path,
+) -> None:
+    reds, blues = apples(coloured, red=True), apples(coloured, red=False)
+    taste: dict[str, Any] = {"likes": reds[:3], "k": len(reds) - 3, "modalities": ("image",)}
+    found = asked(coloured, dislikes=blues[:3], **taste)
+    assert {hit.uri for hit in found.hits} == set(reds[3:])
+    assert "--colours 0" in " ".join(found.notices)
+    for others in ({"colours": 0.0}, {"strategy": "best"}, {"dislikes": blues[:2]}):
+        left = asked(coloured, **{"dislikes": blues[:3], **taste, **others})
+        assert {hit.uri for hit in left.hits} != set(reds[3:])
+        assert left.notices == []
+
+
+def test_colours_do_not_count_by_themselves_where_what_is_seen_tells_likes_from_dislikes(
+    coloured: Path,
+) -> None:
+    reds = apples(coloured, red=True)
+    found = asked(coloured, likes=reds[:3], dislikes=pictures("boat", 1, 3, 5))
+    assert found.notices == []
+    assert kinds_of(found) == ["apples"] * 10
 
 
 def test_examples_never_come_back(kinds: Path) -> None:

@@ -92,6 +92,7 @@ def test_likes_recommend_and_the_address_keeps_them_and_how_much_colours_count(
     page.click("#recommend")
     until(page, "document.querySelector('#summary').textContent.startsWith('Recommended')")
     assert not {face.get_attribute("data-chunk") for face in faces(page).all()} & set(given)
+    assert page.get_attribute("#colours", "aria-valuetext") == "auto"
     page.focus("#diversity")
     page.keyboard.press("Tab")
     with page.expect_request("**/recommend") as sent:
@@ -101,6 +102,11 @@ def test_likes_recommend_and_the_address_keeps_them_and_how_much_colours_count(
     again = open_page("/" + page.url.split("/", 3)[3])
     faces(again)
     assert again.input_value("#colours") == "1"
+    again.focus("#colours")
+    with again.expect_request("**/recommend") as sent:
+        again.keyboard.press("Home")
+    assert sent.value.post_data_json["colours"] == 0
+    assert again.get_attribute("#colours", "aria-valuetext") == "off"
     assert again.locator("#examples li").count() == 3
     again.click("#forget-taste")
     again.wait_for_selector("#taste", state="hidden")

@@ -5,7 +5,8 @@ const NAMES = ["q", "like", "type", "path", "from", "to", "min", "max", "where",
 export const FILTERS = ["type", "path", "from", "to", "min", "max", "where", "mode", "strength"];
 export const SIGNS = { plus: "+", minus: "\u2212" };
 export const TASTE = { likes: "+", dislikes: "\u2212" };
-export const SLIDERS = ["diversity", "colours"];
+// What each slider means where nobody has moved it; null lets the examples say.
+export const SLIDERS = { diversity: 0, colours: null };
 export const MAX_EXAMPLES = 20;
 const MAX_PARTS = 8;
 
@@ -22,7 +23,7 @@ export function fromAddress(search = location.search) {
   for (const side of Object.keys(TASTE)) {
     state[side] = [...new Set(query.getAll(side).filter((id) => /^[1-9]\d{0,17}$/.test(id)))].slice(0, MAX_EXAMPLES);
   }
-  for (const name of SLIDERS) if (!/^(1|0?\.\d{1,3})$/.test(state[name])) state[name] = "";
+  for (const name of Object.keys(SLIDERS)) if (!/^(0|1|0?\.\d{1,3})$/.test(state[name])) state[name] = "";
   state.every = query.get("every") === "1";
   state.page = Math.max(1, Number.parseInt(query.get("page") ?? "1", 10) || 1);
   if (!/^\d{1,18}$/.test(state.like)) state.like = "";
@@ -63,7 +64,7 @@ export const hasTaste = (state) => Object.keys(TASTE).some((side) => state[side]
 export const wanted = (state) => ({
   k: PAGE,
   ...Object.fromEntries(Object.keys(TASTE).map((side) => [side, state[side].map(Number)])),
-  ...Object.fromEntries(SLIDERS.map((name) => [name, Number(state[name] || 0)])),
+  ...Object.fromEntries(Object.entries(SLIDERS).map(([name, unmoved]) => [name, state[name] ? Number(state[name]) : unmoved])),
   modalities: state.modality,
   where: conditions(state),
 });

@@ -7,17 +7,17 @@ import { MAX_EXAMPLES, SLIDERS, TASTE, hasTaste } from "./address.js";
 const NAMES = { likes: "Like", dislikes: "Dislike" };
 
 export function setUpTaste({ changed, recommend }) {
-  for (const name of SLIDERS) {
+  for (const [name, unmoved] of Object.entries(SLIDERS)) {
     const slider = $("taste").elements[name];
-    slider.addEventListener("input", () => say(slider));
-    slider.addEventListener("change", () => changed({ [name]: slider.value === "0" ? "" : slider.value }));
+    slider.addEventListener("input", () => say(slider, slider.value));
+    slider.addEventListener("change", () => changed({ [name]: Number(slider.value) === unmoved ? "" : slider.value }));
   }
   $("taste").addEventListener("submit", (event) => {
     event.preventDefault();
     recommend();
   });
   $("forget-taste").addEventListener("click", () =>
-    changed(Object.fromEntries([...Object.keys(TASTE).map((side) => [side, []]), ...SLIDERS.map((name) => [name, ""])])),
+    changed(Object.fromEntries([...Object.keys(TASTE).map((side) => [side, []]), ...Object.keys(SLIDERS).map((name) => [name, ""])])),
   );
 }
 
@@ -26,9 +26,9 @@ export function showTaste(state, { changed, isRecommending }) {
   form.hidden = !hasTaste(state);
   const chips = Object.keys(TASTE).flatMap((side) => state[side].map((id) => chip(side, id, () => changed(toggled(state, side, id)))));
   $("examples").replaceChildren(...chips);
-  for (const name of SLIDERS) {
+  for (const name of Object.keys(SLIDERS)) {
     form.elements[name].value = state[name] || "0";
-    say(form.elements[name]);
+    say(form.elements[name], state[name]);
   }
   $("recommend").hidden = isRecommending;
 }
@@ -56,9 +56,9 @@ export function tasteButtons(chunk, { taste, toggle }) {
   return buttons;
 }
 
-function say(slider) {
-  const share = Number(slider.value);
-  const words = share === 0 ? "off" : `${Math.round(100 * share)} %`;
+function say(slider, value) {
+  const share = value ? Number(value) : SLIDERS[slider.name];
+  const words = share === null ? "auto" : share === 0 ? "off" : `${Math.round(100 * share)} %`;
   slider.setAttribute("aria-valuetext", words);
   slider.nextElementSibling.textContent = words;
 }
