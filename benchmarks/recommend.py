@@ -45,7 +45,7 @@ from crossmodal.vectors.search import SearchRequest, search
 
 K = 10
 NUM_EXAMPLES = 3
-NUM_TRIALS = 120
+NUM_TRIALS = 240
 _SEED = 11
 NUM_OTHER_TRIALS = 20
 """Of the strategies that are not the default."""

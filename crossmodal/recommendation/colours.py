@@ -21,7 +21,7 @@ Chosen on cars that are neither red nor blue, of 0.1 to 4.
 """
 FEWEST = 3
 """Likes, and dislikes, that can tell; with fewer it was not measured."""
-_FAR_APART = 0.8
+_FAR_APART = 1.0
 _HARDLY_APART = 0.15
 """Chosen together on clothing and on cars that are not red: docs/recommend.md says how."""
 

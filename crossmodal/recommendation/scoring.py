@@ -51,8 +51,8 @@ def score(likes: Floats, dislikes: Floats, weights: Floats, strategy: Strategy) 
     meant for how far examples spread (``spreading``). ``best`` is the nearest like less half the
     nearest dislike, each softened so that the second nearest helps, and what is nearer to a
     dislike comes last: Qdrant's best score with both sides in it, as its issue 4235 asks. ``sum``
-    adds and subtracts all. ``average`` is the similarity with the vector ``2 mean(likes) - mean(dislikes)``,
-    but for its length, as Qdrant's average vector.
+    adds and subtracts all. ``average`` is the similarity with the vector ``2 mean(likes) -
+    mean(dislikes)``, but for its length, as Qdrant's average vector.
 
     Raises:
         FilterError: there is no such strategy.

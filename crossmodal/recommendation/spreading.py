@@ -19,8 +19,6 @@ GOES_ON = 0.6
 """Probability of a further step."""
 FLOOR = 0.1
 """Share of a walk below which it makes little difference how far it comes."""
-SHARPNESS = 1
-"""Power of the cosines that edges weigh: the nearest count for more."""
 # Chosen, with the directions, on every other kind of clothing and on cars that are not red.
 
 
@@ -53,7 +51,7 @@ def _walk(turned: Floats) -> Floats:
     np.fill_diagonal(cosines, 0)
     num = min(NUM_NEAR, len(cosines) - 1)
     least = -np.partition(-cosines, num - 1, axis=1)[:, num - 1 : num]
-    edges = np.where(cosines >= least, np.maximum(cosines, 0), 0) ** SHARPNESS
+    edges = np.where(cosines >= least, np.maximum(cosines, 0), 0)
     edges = np.maximum(edges, edges.T)
     degrees = edges.sum(axis=1) + 1e-9
     return np.asarray(edges / np.sqrt(np.outer(degrees, degrees)), np.float32)

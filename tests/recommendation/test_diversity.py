@@ -42,7 +42,7 @@ def test_without_diversity_the_order_stays(degrees: list[float]) -> None:
 def test_with_diversity_a_near_double_waits() -> None:
     vectors = directions(0, 1, 40)
     assert chosen(vectors, 2, 0.0) == [0, 1]
-    assert chosen(vectors, 2, 0.5) == [0, 2]
+    assert chosen(vectors, 2, 0.75) == [0, 2]
 
 
 @given(st.lists(st.floats(0, 360), min_size=1, max_size=8), st.floats(0, 1))
