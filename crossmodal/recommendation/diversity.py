@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float32]
 REPETITION = 0.6
 """Ranks that a standard deviation of redundancy is worth.
 
-Chosen on every other kind of clothing and on cars that are not red: half costs 2.7 points of P@10 of clothing.
+Chosen on every other kind of clothing, where half costs 2.7 points of P@10.
 """
 _USUAL = 0.25
 
