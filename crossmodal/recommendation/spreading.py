@@ -19,6 +19,8 @@ GOES_ON = 0.6
 """Probability of a further step."""
 FLOOR = 0.1
 """Share of a walk below which it makes little difference how far it comes."""
+SHARPNESS_BESIDE = 2
+"""Power of the cosines that edges weigh where candidates are alike in something else as well."""
 # Chosen, with the directions, on every other kind of clothing and on cars that are not red.
 
 
@@ -35,7 +37,7 @@ def spread(
     turned = _unit(np.concatenate([candidates, examples]) @ directions)
     if beside is not None:
         turned = _unit(np.concatenate([turned, beside], axis=1))
-    walk = _walk(turned)
+    walk = _walk(turned, 1 if beside is None else SHARPNESS_BESIDE)
     starts = np.eye(len(turned), dtype=np.float32)[:, len(candidates) :]
     reached = np.linalg.solve(np.eye(len(walk), dtype=np.float32) - GOES_ON * walk, starts)
     return np.asarray(np.log(np.maximum(reached[: len(candidates)], 0) + FLOOR), np.float32)
@@ -45,13 +47,13 @@ def _unit(rows: Floats) -> Floats:
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9))
 
 
-def _walk(turned: Floats) -> Floats:
+def _walk(turned: Floats, sharpness: int) -> Floats:
     """Return (n, n) float32: the symmetric step between nearest neighbours of (n, m) vectors."""
     cosines = turned @ turned.T
     np.fill_diagonal(cosines, 0)
     num = min(NUM_NEAR, len(cosines) - 1)
     least = -np.partition(-cosines, num - 1, axis=1)[:, num - 1 : num]
-    edges = np.where(cosines >= least, np.maximum(cosines, 0), 0)
+    edges = np.where(cosines >= least, np.maximum(cosines, 0), 0) ** sharpness
     edges = np.maximum(edges, edges.T)
     degrees = edges.sum(axis=1) + 1e-9
     return np.asarray(edges / np.sqrt(np.outer(degrees, degrees)), np.float32)
