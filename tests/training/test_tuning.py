@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +35,7 @@ from crossmodal.training.recall import Recall
 from crossmodal.training.tuning.sample import FEWEST, Sample, sample_of
 from crossmodal.training.tuning.try_ways import Tried
 from crossmodal.training.tuning.tune import TuneSpec, Tuning, advice, tune, tuning_table
+from tests.shell import CROSSMODAL
 
 HAS_OPENVINO = importlib.util.find_spec("openvino") is not None
 HAS_NNCF = HAS_OPENVINO and importlib.util.find_spec("nncf") is not None
@@ -241,6 +244,20 @@ def test_advice_prefers_the_same_vectors_then_what_loses_little() -> None:
     assert advice([today, poor], told).startswith("next: nothing")
     bare = way("small", 1.6, None)
     assert "--captions" in advice([replace(today, recall=None), bare], plain)
+
+
+@pytest.mark.skipif(not HAS_NNCF, reason="crossmodal[tune] is not installed")
+def test_integers_that_this_processor_cannot_run_stop_no_other_way(
+    tiny_clip: Path, photos: Path, tmp_path: Path
+) -> None:
+    # Where it has bfloat16, its oneDNN is held to instructions without; elsewhere all is as ever.
+    held = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+    command = [CROSSMODAL, "models", "tune", "--json"]
+    command += ["-c", str(tmp_path / "none.duckdb"), "--model", str(tiny_clip)]
+    command += ["--images", str(photos), "--num", "18", "--int8"]
+    done = subprocess.run(command, env=held, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(way["images_per_s"] or way["problem"] for way in json.loads(done.stdout)["ways"])
 
 
 def test_the_command_prints_json(tiny_clip: Path, photos: Path, tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ class Workbench:
         else:
             encoder = self.smaller(way.side, way.dtype)
         if way.is_int8:
-            return encoder.run_by(OpenVinoTower(self.rounded(way.side), way.dtype))
+            return encoder.run_by(_tower(self.rounded(way.side), way.dtype))
         # Kept, it would push out of the cache what is used.
         return by_openvino(encoder, keep=False) if way.backend == OPENVINO else encoder
 
@@ -183,3 +183,19 @@ class Workbench:
     def _loaded(self, dtype: str) -> TransformersEncoder:
         version = model_files.describe(self.files, dtype, self.version.weights_hash)
         return TransformersEncoder.load(self.files, version, "cpu")
+
+
+def _tower(model: Any, dtype: str) -> OpenVinoTower:
+    """Return a tower of integers whose other numbers are of this format.
+
+    Raises:
+        ModelUnsupported: OpenVINO has no way to run it on this processor.
+    """
+    try:
+        return OpenVinoTower(model, dtype)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[-200:]
+        raise ModelUnsupported(
+            f"OpenVINO cannot run integers beside {dtype} on this processor ({reason}): "
+            "try another number format with --dtype"
+        ) from error
