@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from crossmodal.models.training_items import (
 from crossmodal.records import Lineup
 from crossmodal.search.options import QueryOptions
 from crossmodal.search.service import answer
+from crossmodal.spaces.add import add_space
+from crossmodal.spaces.fit import SpaceSpec
 from tests.evaluation.conftest import CAPTIONS_EACH, NUM_PICTURES, Album, embed, load
 from tests.ledger.build import plan, planned, shard, vector_row
 
@@ -243,6 +246,17 @@ def test_labels_give_zero_shot_accuracy_and_same_class_retrieval(
     assert alike.measures["recall@10"].value <= 10 / (NUM_PICTURES / 2 - 1)
     ranked = judge(album, path, "1").ranked["image->image"]
     assert all(query not in ranking for query, ranking in ranked.rankings.items())
+
+
+def test_pictures_ask_for_captions_in_a_derived_space_too(
+    album: Album, captions: Callable[..., Path], tmp_path: Path
+) -> None:
+    copy = tmp_path / "album.duckdb"
+    copy.write_bytes(album.collection.read_bytes())
+    add_space(str(copy), SpaceSpec(kind="pca", dim=8, name="small", parent="1"))
+    record = judge(replace(album, collection=copy), captions(), "small").record
+    assert pair(record, "image->text").num_queries == NUM_PICTURES
+    assert pair(record, "image->text").gallery_size == CAPTIONS_EACH * NUM_PICTURES
 
 
 def test_runs_are_exported_as_trec_files_that_give_the_same_figures(

@@ -67,7 +67,9 @@ def register(con: duckdb.DuckDBPyConnection, version: ModelVersion) -> ModelVers
         con, "SELECT id FROM model_version WHERE fingerprint = ?", [version.fingerprint]
     )
     if not known:
-        return by_id(con, _insert(con, version))
+        # Another collection's version names its parent by the number that it has there.
+        parent = register(con, version.derived.parent) if version.derived else None
+        return by_id(con, _insert(con, version, parent))
     con.execute(
         "UPDATE model_version SET name = $name, revision = $revision "
         "WHERE id = $id AND (name <> $name OR revision <> $revision)",
@@ -145,7 +147,9 @@ def remember_weights_hash(con: duckdb.DuckDBPyConnection, stat_key: str, weights
     )
 
 
-def _insert(con: duckdb.DuckDBPyConnection, version: ModelVersion) -> int:
+def _insert(
+    con: duckdb.DuckDBPyConnection, version: ModelVersion, parent: ModelVersion | None
+) -> int:
     number = one_number(
         con,
         "INSERT INTO model_version (name, revision, weights_hash, preprocessing, dim, dtype, "
@@ -161,10 +165,10 @@ def _insert(con: duckdb.DuckDBPyConnection, version: ModelVersion) -> int:
             version.fingerprint,
         ],
     )
-    if version.derived:
+    if version.derived and parent:
         made = version.derived
         con.execute(
-            "INSERT INTO space VALUES (?, ?, ?, ?)", [number, made.parent.id, made.kind, made.maps]
+            "INSERT INTO space VALUES (?, ?, ?, ?)", [number, parent.id, made.kind, made.maps]
         )
     for modality in version.encoders:
         con.execute(
