@@ -41,8 +41,8 @@ MIN_DEPTH = 200
 """Chunks of a list that are looked at, at least."""
 _DEPTH_FACTOR = 10
 _MEANT = (
-    "colours count here: they tell these likes from these dislikes, which what is seen hardly "
-    "does; --colours 0 leaves them out"
+    "Colours count here: they tell these likes from these dislikes, which what is seen hardly "
+    "does. Set them to 0 to leave them out."
 )
 
 
