@@ -196,6 +196,5 @@ def _tower(model: Any, dtype: str) -> OpenVinoTower:
     except RuntimeError as error:
         reason = " ".join(str(error).split())[-200:]
         raise ModelUnsupported(
-            f"OpenVINO cannot run integers beside {dtype} on this processor ({reason}): "
-            "try another number format with --dtype"
+            f"OpenVINO cannot run integers beside {dtype} on this processor: {reason}"
         ) from error
