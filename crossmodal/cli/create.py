@@ -53,7 +53,9 @@ def duplicates(
 
     ways = ways_named(by) if by else WAYS
     found = find(collection, ways, where or [], max_bits, min_cosine)
-    if contact_sheet:
+    if contact_sheet and not found.groups:
+        typer.echo(f"note: no group to show, so {contact_sheet} was not written", err=True)
+    elif contact_sheet:
         from crossmodal.previews.contact_sheet import contact_sheet as write_sheet
 
         write_sheet(found.to_rows(), contact_sheet)

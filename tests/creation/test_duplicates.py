@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from crossmodal.cli.create import duplicates as command
 from crossmodal.creation.duplicates import duplicates
 from crossmodal.creation.groups import Item, grouped
 from crossmodal.creation.likeness import hash_new_pictures
@@ -70,6 +71,16 @@ def test_each_way_finds_what_the_stricter_one_left(album: Path) -> None:
     ]
     assert found.num_looked_at == 6
     assert found.spare_bytes == sum(o.size_bytes for g in found.groups for o in g.others)
+
+
+def test_sheet_is_written_where_there_are_groups(
+    album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for where, is_written in (("path=*", True), ("path=*/nobody/*", False)):
+        sheet = tmp_path / f"{is_written}.png"
+        command(str(album), where=[where], contact_sheet=sheet)
+        assert sheet.exists() == is_written
+        assert ("was not written" in capsys.readouterr().err) != is_written
 
 
 def test_empty_files_are_nobodys_duplicates(tmp_path: Path) -> None:
