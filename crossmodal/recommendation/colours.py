@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from crossmodal.search.centring import normalised
+
 Floats = npt.NDArray[np.float32]
 
 
@@ -36,7 +38,7 @@ def are_meant(colours: tuple[Floats, Floats], seen: tuple[Floats, Floats]) -> bo
     if min(len(likes), len(dislikes)) < FEWEST:
         return False
     middle = np.concatenate([likes, dislikes]).mean(axis=0)
-    by_colours = _margin(_unit(likes - middle), _unit(dislikes - middle))
+    by_colours = _margin(normalised(likes - middle), normalised(dislikes - middle))
     return bool(by_colours >= _FAR_APART and _margin(*seen) <= _HARDLY_APART)
 
 
@@ -44,10 +46,6 @@ def _margin(likes: Floats, dislikes: Floats) -> float:
     """Return how much more alike (p, c) unit rows are to each other than to (m, c) others."""
     among = (likes @ likes.T)[np.triu_indices(len(likes), 1)]
     return float(among.mean() - (likes @ dislikes.T).mean())
-
-
-def _unit(rows: Floats) -> Floats:
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9))
 
 
 def as_they_count(histograms: Floats, share: float) -> Floats:
@@ -59,5 +57,5 @@ def as_they_count(histograms: Floats, share: float) -> Floats:
     known = histograms.any(axis=1)
     apart = np.zeros_like(histograms)
     if known.any():
-        apart[known] = _unit(histograms[known] - histograms[known].mean(axis=0))
+        apart[known] = normalised(histograms[known] - histograms[known].mean(axis=0))
     return np.asarray(apart * np.sqrt(WEIGHT * share), np.float32)

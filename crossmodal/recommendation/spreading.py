@@ -12,6 +12,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from crossmodal.search.centring import normalised
+
 Floats = npt.NDArray[np.float32]
 
 NUM_NEAR = 30
@@ -34,17 +36,13 @@ def spread(
     else candidates and examples may be alike in, (n + p, c): it counts as the squared lengths of
     its rows beside 1.
     """
-    turned = _unit(np.concatenate([candidates, examples]) @ directions)
+    turned = normalised(np.concatenate([candidates, examples]) @ directions)
     if beside is not None:
-        turned = _unit(np.concatenate([turned, beside], axis=1))
+        turned = normalised(np.concatenate([turned, beside], axis=1))
     walk = _walk(turned, 1 if beside is None else SHARPNESS_BESIDE)
     starts = np.eye(len(turned), dtype=np.float32)[:, len(candidates) :]
     reached = np.linalg.solve(np.eye(len(walk), dtype=np.float32) - GOES_ON * walk, starts)
     return np.asarray(np.log(np.maximum(reached[: len(candidates)], 0) + FLOOR), np.float32)
-
-
-def _unit(rows: Floats) -> Floats:
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9))
 
 
 def _walk(turned: Floats, sharpness: int) -> Floats:
