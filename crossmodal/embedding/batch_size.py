@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossmodal.encoders.forward import BatchTooLarge, in_whole_batches, num_passes, on_one_core
-from crossmodal.encoders.one_thread import work_clock
+from crossmodal.encoders.torch_threads import work_clock
 
 if TYPE_CHECKING:
     from crossmodal.embedding.modalities.row import OneShape

@@ -18,7 +18,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from crossmodal.encoders.one_thread import one_thread
+from crossmodal.encoders.torch_threads import one_thread
 from crossmodal.errors import ExtraMissing, ParametersError, TrainingFailed
 from crossmodal.ledger.read.many_vectors import chunk_ids_of, vectors_of_chunks
 from crossmodal.ledger.write.model_versions import vector_lists

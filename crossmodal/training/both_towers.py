@@ -15,6 +15,7 @@ from crossmodal.errors import ExtraMissing, ModelUnsupported
 from crossmodal.training.epochs import Weights
 from crossmodal.training.material import Material
 from crossmodal.training.pixels import PixelStore
+from crossmodal.training.precision import mixed
 from crossmodal.training.towers import TextTower
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class BothTowers(TextTower):
         found = np.zeros_like(material.images)
         for start in range(0, len(found), _BLOCK):
             places = np.arange(start, min(start + _BLOCK, len(found)))
-            with self.still():
+            with self.still(), mixed(self.device):
                 found[places] = self.images(material, places).cpu().numpy()
         return replace(super().encoded(material), images=found)
 

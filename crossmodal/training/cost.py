@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crossmodal.encoders.one_thread import one_thread, work_clock, working_on
+from crossmodal.encoders.torch_threads import one_thread, shared_s, work_clock, working_on
 from crossmodal.training.spec import Prepared, TowerSpec
 from crossmodal.training.towers import TextTower
 from crossmodal.views.human import human_bytes, human_seconds
@@ -20,7 +20,7 @@ def cost_of(tower: TextTower, prepared: Prepared, spec: TowerSpec) -> str:
     """Return in words how long it would take, in how much memory, and what to do about it."""
     num = sum(parameter.numel() for _, parameter in tower.moving())
     with one_thread():
-        tried_s = _step_s(tower, prepared)
+        tried_s = shared_s(_step_s(tower, prepared), tower.device)
     seen = len(prepared.train.images) + _FORWARD_SHARE * len(prepared.dev.images)
     total_s = tried_s * seen * spec.epochs
     return (

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from crossmodal.encoders.one_thread import one_thread
 from crossmodal.encoders.rerankers.cross_attention import as_words
 from crossmodal.encoders.rerankers.frozen_towers import FrozenTowers, Words
 from crossmodal.encoders.rerankers.reranker import Tokens
+from crossmodal.encoders.torch_threads import all_threads
 from crossmodal.errors import PairsError
 from crossmodal.training.checkpoint import Checkpoint
 from crossmodal.training.epochs import (
@@ -100,7 +100,7 @@ def learn_cross_attention(
     """
     for side in (taught, dev):
         _refuse(side)
-    with one_thread():
+    with all_threads():
         learner = Learner(towers, taught, dev, spec)
         first = learner.measure()
         learned = learn_or_resume(learner, spec, checkpoint, tick)

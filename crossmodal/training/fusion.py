@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossmodal.encoders.one_thread import one_thread
+from crossmodal.encoders.torch_threads import one_thread
 from crossmodal.errors import PairsError, TrainingFailed
 from crossmodal.spaces.fusing import PRODUCT_SCALE, Fusion
 from crossmodal.training.epochs import Epoch, Steps, learn_epochs

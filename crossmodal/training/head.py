@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossmodal.encoders.one_thread import one_thread
+from crossmodal.encoders.torch_threads import one_thread
 from crossmodal.training.epochs import Epoch, Learned, Schedule, Steps, learn_epochs
 from crossmodal.training.losses import Batch, loss_of
 from crossmodal.training.material import Ints, Material, by_picture, drawn_hard, hard_by_text

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crossmodal.encoders.one_thread import one_thread
+from crossmodal.encoders.torch_threads import all_threads
 from crossmodal.training.checkpoint import Checkpoint
 from crossmodal.training.epochs import Epoch, Learned, Steps, Weights, learn_or_resume
 from crossmodal.training.losses import Batch, drift_of, loss_of
@@ -46,7 +46,7 @@ def learn_towers(
 
     Raises as ``learn_or_resume`` does.
     """
-    with one_thread():
+    with all_threads():
         return learn_or_resume(Learner(tower, train, dev, spec), spec, checkpoint, tick)
 
 

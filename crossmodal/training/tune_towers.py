@@ -13,7 +13,7 @@ from dataclasses import replace
 import duckdb
 import numpy as np
 
-from crossmodal.encoders.one_thread import one_thread
+from crossmodal.encoders.torch_threads import all_threads
 from crossmodal.errors import ConsentNeeded
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import model_versions
@@ -90,7 +90,7 @@ def tune_towers(
     train = _mined(tower, prepared, spec.mine)
     train = _anchored(tower, train, prepared, spec)
     learned = learn_towers(tower, train, prepared.dev, spec.tower, kept, tick)
-    with one_thread():
+    with all_threads():
         base, far = tower.learned(learned.weights or tower.base)
         steps = _sweep(tower, base, far, prepared)
         best = taken(steps, prepared, spec, learned)
@@ -119,7 +119,7 @@ def _mined(tower: TextTower, prepared: Prepared, num: int) -> Material:
     train = prepared.train
     if not num:
         return train
-    with one_thread():
+    with all_threads():
         seen = tower.encoded(train)
     return replace(mined(seen, num, prepared.counts["train"]), texts=train.texts)
 
@@ -132,7 +132,7 @@ def _anchored(
         return train
     kept = np.flatnonzero(train.picture_of >= prepared.counts["train"])
     texts = np.zeros_like(train.texts)
-    with one_thread():
+    with all_threads():
         texts[kept] = tower.encode_texts([train.words[place] for place in kept])
     return replace(train, texts=texts)
 

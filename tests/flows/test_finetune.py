@@ -20,6 +20,7 @@ from crossmodal.training import finetune as training
 from crossmodal.training.prepare import prepare
 from crossmodal.training.spec import FinetuneSpec, Prepared
 from flows.finetune import finetune
+from flows.params.finetune import FinetuneParams
 from tests.api import Api
 from tests.evaluation.conftest import Album, album, other_clip
 
@@ -37,6 +38,12 @@ def written(path: Path, rows: list[tuple[str, str]]) -> str:
     with path.open("w", newline="") as table:
         csv.writer(table).writerows([("path", "caption"), *rows])
     return str(path)
+
+
+def test_lora_goes_through_thousands_of_photos_three_times_unless_told_otherwise() -> None:
+    assert FinetuneParams(pairs="pairs.csv", depth="lora").spec().num_epochs == 3
+    assert FinetuneParams(pairs="pairs.csv", depth="lora", epochs=7).spec().num_epochs == 7
+    assert FinetuneParams(pairs="pairs.csv", depth="text").spec().num_epochs == 10
 
 
 def test_what_was_learned_is_filled_reported_and_shown(

