@@ -11,6 +11,12 @@ Intervals: 95 %, from a paired bootstrap over the trials.
 
     crossmodal index ../shared/data/cars ../shared/data/classify/clothing -c recommend.duckdb
     python -m benchmarks.recommend recommend.duckdb ../shared/data benchmarks/results/today-taste
+
+With ``further``, kinds for which nothing was built, in another collection: ten classes of ImageNet,
+ten of CIFAR-10, and cars by their bodies.
+
+    crossmodal index ../shared/data/cars/images ../shared/data/classify -c further.duckdb
+    python -m benchmarks.recommend further.duckdb ../shared/data OUT further
 """
 
 from __future__ import annotations
@@ -23,7 +29,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
@@ -175,8 +181,13 @@ def _distance(world: World, hits: list[Hit]) -> float:
 
 def clothing(data: Path) -> dict[str, str]:
     """Return the kind of each garment."""
-    with (data / "classify" / "clothing.csv").open(newline="", encoding="utf-8") as rows:
-        return {str(data / row["path"]): row["label"] for row in csv.DictReader(rows)}
+    return _labels(data, "classify/clothing.csv", "label")
+
+
+def _labels(data: Path, table: str, column: str) -> dict[str, str]:
+    """Return what a table calls each picture, where it calls it anything."""
+    with (data / table).open(newline="", encoding="utf-8") as rows:
+        return {str(data / row["path"]): row[column] for row in csv.DictReader(rows) if row[column]}
 
 
 def cars(data: Path) -> dict[str, str]:
@@ -254,25 +265,58 @@ def times(world: World, likes: list[str], dislikes: list[str]) -> dict[str, floa
     return {"search_ms": one, "recommend_ms": other, "ratio": round(other / one, 1)}
 
 
+class Part(NamedTuple):
+    """Hold pictures of which some kinds are liked."""
+
+    labels: dict[str, str]
+    glob: str
+    kinds: list[str]
+
+
+def parts_of(data: Path) -> dict[str, Part]:
+    """Return the parts of which every other kind, and cars of other colours, tuned the default."""
+    clothes = clothing(data)
+    return {
+        "clothing": Part(clothes, "*/clothing/*", sorted(set(clothes.values()))[1::2]),
+        "cars": Part(cars(data), "*/cars/*", ["red sports car"]),
+    }
+
+
+def further_parts_of(data: Path) -> dict[str, Part]:
+    """Return parts for which nothing was built."""
+    labels = {
+        "imagenette160": _labels(data, "classify/imagenette160.csv", "label"),
+        "cifar10": _labels(data, "classify/cifar10.csv", "label"),
+        "bodies of cars": _labels(data, "cars/labels.csv", "body"),
+    }
+    return {
+        name: Part(of, "*/cars/*" if "cars" in name else f"*/{name}/*", _frequent(of))
+        for name, of in labels.items()
+    }
+
+
+def _frequent(labels: dict[str, str]) -> list[str]:
+    """Return the kinds with ten pictures besides three likes."""
+    num = Counter(labels.values())
+    return sorted(kind for kind in num if num[kind] >= K + NUM_EXAMPLES)
+
+
 def ways(name: str, strategies: Sequence[Strategy]) -> list[tuple[Strategy, float | None]]:
     """Return what is measured of a part: of cars, whose kinds are colours, both ways."""
     plain: list[tuple[Strategy, float | None]] = [(strategy, None) for strategy in strategies]
     return [*plain, (strategies[0], 0.0), (strategies[0], 1.0)] if name == "cars" else plain
 
 
-def main(
-    collection: Path, data: Path, dest: Path, strategies: Sequence[Strategy] = STRATEGIES
-) -> None:
-    """Measure both parts with each strategy and write ``dest.json``."""
+def main(collection: Path, data: Path, dest: Path, further: str = "") -> None:
+    """Measure the parts, further ones with the default alone, and write ``dest.json``."""
     results: dict[str, Any] = {}
     with Collection(collection).read() as con:
         every = choose_lists(con, collection, QueryOptions(collection=str(collection)))
         lists = [held for held in every if held.modality == "image"]
-        parts = {"clothing": (clothing(data), "*/clothing/*"), "cars": (cars(data), "*/cars/*")}
-        for name, (labels, glob) in parts.items():
+        parts = further_parts_of(data) if further else parts_of(data)
+        for name, (labels, glob, kinds) in parts.items():
             where = parse_where([f"path={glob}"])
-            kinds = ["red sports car"] if name == "cars" else sorted(set(labels.values()))[1::2]
-            for strategy, colours in ways(name, strategies):
+            for strategy, colours in ways(name, STRATEGIES[:1] if further else STRATEGIES):
                 rng = np.random.default_rng(_SEED)
                 world = World(con, lists, centring_of(con, lists), where, labels, strategy, colours)
                 num = NUM_TRIALS if strategy in ("spread", "best") else NUM_OTHER_TRIALS
@@ -287,4 +331,4 @@ def main(
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]).absolute(), Path(sys.argv[3]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]).absolute(), Path(sys.argv[3]), *sys.argv[4:5])

@@ -23,9 +23,11 @@ Chosen on cars that are neither red nor blue, of 0.1 to 4.
 """
 FEWEST = 3
 """Likes, and dislikes, that can tell; with fewer it was not measured."""
-_FAR_APART = 1.0
-_HARDLY_APART = 0.15
-"""Chosen together on clothing and on cars that are not red: docs/recommend.md says how."""
+_SURE = 1.0
+"""How much more colours have to tell than what is seen does: a wrong guess costs more than a right
+one brings. Chosen, with the factors below, on clothing, on cars that are not red and on CIFAR-10:
+docs/recommend.md says how.
+"""
 
 
 def are_meant(colours: tuple[Floats, Floats], seen: tuple[Floats, Floats]) -> bool:
@@ -38,14 +40,15 @@ def are_meant(colours: tuple[Floats, Floats], seen: tuple[Floats, Floats]) -> bo
     if min(len(likes), len(dislikes)) < FEWEST:
         return False
     middle = np.concatenate([likes, dislikes]).mean(axis=0)
-    by_colours = _margin(normalised(likes - middle), normalised(dislikes - middle))
-    return bool(by_colours >= _FAR_APART and _margin(*seen) <= _HARDLY_APART)
+    among, across = _alike(normalised(likes - middle), normalised(dislikes - middle))
+    among_seen, across_seen = _alike(*seen)
+    return (among - 2 * across) - (3 * among_seen - 2 * across_seen) >= _SURE
 
 
-def _margin(likes: Floats, dislikes: Floats) -> float:
-    """Return how much more alike (p, c) unit rows are to each other than to (m, c) others."""
+def _alike(likes: Floats, dislikes: Floats) -> tuple[float, float]:
+    """Return the mean cosine of (p, c) unit rows to each other, and to (m, c) others."""
     among = (likes @ likes.T)[np.triu_indices(len(likes), 1)]
-    return float(among.mean() - (likes @ dislikes.T).mean())
+    return float(among.mean()), float((likes @ dislikes.T).mean())
 
 
 def as_they_count(histograms: Floats, share: float) -> Floats:
