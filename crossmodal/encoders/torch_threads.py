@@ -36,6 +36,7 @@ def all_threads() -> Iterator[None]:
 def _threads(num: int) -> Iterator[None]:
     import torch
 
+    num_passes("cpu")  # keeps what torch found at its start, before it is told otherwise
     before = torch.get_num_threads()
     torch.set_num_threads(num)
     try:

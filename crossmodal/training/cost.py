@@ -20,7 +20,8 @@ def cost_of(tower: TextTower, prepared: Prepared, spec: TowerSpec) -> str:
     """Return in words how long it would take, in how much memory, and what to do about it."""
     num = sum(parameter.numel() for _, parameter in tower.moving())
     with one_thread():
-        tried_s = shared_s(_step_s(tower, prepared), tower.device)
+        step_s = _step_s(tower, prepared)
+    tried_s = shared_s(step_s, tower.device)
     seen = len(prepared.train.images) + _FORWARD_SHARE * len(prepared.dev.images)
     total_s = tried_s * seen * spec.epochs
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from crossmodal.encoders import torch_threads
+from crossmodal.encoders import forward, torch_threads
 from crossmodal.encoders.forward import num_passes
 from crossmodal.encoders.torch_threads import all_threads, one_thread, shared_s, working_on
 
@@ -20,6 +20,13 @@ def test_threads_are_as_before_afterwards_also_where_something_fails() -> None:
     with pytest.raises(ValueError, match="on the way"), one_thread():
         raise ValueError("on the way")
     assert torch.get_num_threads() == before
+
+
+def test_cores_are_those_of_the_start_also_where_they_are_counted_within_one_thread() -> None:
+    before = torch.get_num_threads()
+    forward._num_cores.cache_clear()
+    with one_thread():
+        assert num_passes("cpu") == before
 
 
 @pytest.mark.parametrize(
