@@ -61,7 +61,7 @@ def shared_s(work_s: float, device: str) -> float:
 
 def working_on(device: str) -> str:
     """Return in words what takes so long as ``shared_s`` says."""
-    num = num_passes("cpu")
     if device != "cpu":
         return f"this {device}"
+    num = num_passes("cpu")
     return f"{num} free cores of this machine" if num > 1 else "a free core of this machine"

@@ -15,7 +15,7 @@ from flows.params.base import FlowParams
 from flows.params.forms import OnCommandLine, Text
 
 _RATES = {"head": 0.0, "fusion": 5e-4, "text": 5e-5, "lora": 2e-4, "full": 5e-6, "rerank": 5e-4}
-"""Of towers, where nobody names one."""
+"""Where nobody names one; 0: the depth's own."""
 _EPOCHS = {"fusion": 40, "lora": 3}
 """Where nobody names them: of lora so few that 5,000 photos take less than an hour of two cores."""
 
@@ -162,16 +162,12 @@ class FinetuneParams(FlowParams):
     def spec(self) -> FinetuneSpec:
         """Return what to learn from, and how."""
         given = {
-            "epochs": self.epochs,
+            "epochs": self.epochs or _EPOCHS.get(self.depth, 0),
             "batch_size": self.batch_size,
-            "learning_rate": self.learning_rate,
+            "learning_rate": self.learning_rate or _RATES[self.depth],
         }
         named: dict[str, Any] = {name: value for name, value in given.items() if value}
-        if self.depth in _EPOCHS:
-            suits = {"learning_rate": _RATES[self.depth], "epochs": _EPOCHS[self.depth]}
-            named = suits | named
         sides = ("text", "image") if self.sides == "both" else (self.sides,)
-        towers = {"learning_rate": _RATES[self.depth]} | named
         nearest = {"top": self.mine} if self.mine else {}
         loss = "clip" if self.loss == "auto" else self.loss
         return FinetuneSpec(
@@ -194,7 +190,7 @@ class FinetuneParams(FlowParams):
                 recompute=self.recompute,
                 freeze_words=self.freeze_words,
                 anchor=self.anchor,
-                **towers,
+                **named,
             ),
             rerank=CrossAttentionSpec(seed=self.seed, **nearest, **named),
         )
